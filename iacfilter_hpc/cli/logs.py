@@ -1,0 +1,95 @@
+"""iacfilter-logs: the log of a run's newest job."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from iacfilter_hpc import layout, runs
+from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.errors import IacfilterError, RunNotFound
+from iacfilter_hpc.layout import RunLayout
+
+LINES = 100
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Every flag of the command."""
+    made = terminal.parser("iacfilter-logs", __doc__.partition(": ")[2].strip())
+    made.add_argument(
+        "run", nargs="?", metavar="RUN", help="a run or a job id (default: the newest)"
+    )
+    made.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
+    made.add_argument(
+        "-n", "--lines", type=int, default=LINES, metavar="N", help="the last N lines"
+    )
+    made.add_argument("--node", type=int, default=0, metavar="RANK", help="of this node of the job")
+    made.add_argument("--out", action="store_true", help="standard output alone")
+    made.add_argument("--err", action="store_true", help="standard error alone")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    given = arguments().parse_args(argv)
+    models = layout.models_dir(given.models_dir)
+    return terminal.run(lambda: _logs(given, models))
+
+
+def _logs(given: argparse.Namespace, models: Path) -> int:
+    """Becomes tail, unless --json asks for the files alone."""
+    run = runs.find(models, given.run) if given.run else _newest(models)
+    job_id = _job_id(run, given.run)
+    files = _files(run, job_id, given)
+    if given.json:
+        terminal.print_json({"run": run.name, "job_id": job_id, "files": [str(f) for f in files]})
+        return 0
+    there = [path for path in files if path.exists()]
+    if not there and not given.follow:
+        raise IacfilterError(
+            f"job {job_id} of {run.name} has not written a log yet",
+            hint=f"iacfilter-status {run.name}; iacfilter-logs {run.name} -f waits for it",
+        )
+    # coreutils' tail also polls on network file systems, where inotify is silent
+    tail = shutil.which("tail")
+    if tail is None:
+        raise IacfilterError("tail is not on PATH", hint=f"the log is {files[0]}")
+    follow = ["-F"] if given.follow else []
+    sys.stdout.flush()
+    os.execv(tail, ["tail", "-n", str(given.lines), *follow, *map(str, there or files)])
+    raise AssertionError("execv does not return")
+
+
+def _files(run: RunLayout, job_id: str, given: argparse.Namespace) -> list[Path]:
+    both = given.out == given.err
+    wanted = [
+        *([run.log(job_id, given.node)] if given.out or both else []),
+        *([run.error_log(job_id, given.node)] if given.err or both else []),
+    ]
+    # while a job waits there is nothing to read; an empty file says no more than none
+    filled = [path for path in wanted if path.exists() and path.stat().st_size]
+    return wanted if given.follow or not filled else filled
+
+
+def _newest(models: Path) -> RunLayout:
+    found = runs.all_runs(models)
+    if not found:
+        raise RunNotFound(f"no runs under {models}", hint="iacfilter-submit makes one")
+    return found[-1]
+
+
+def _job_id(run: RunLayout, asked: str | None) -> str:
+    known = [job.job_id for job in runs.jobs(run)]
+    if asked in known:
+        return str(asked)
+    if not known:
+        raise IacfilterError(f"{run.name} has no job", hint=f"iacfilter-status {run.name}")
+    return known[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

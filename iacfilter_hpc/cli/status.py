@@ -1,0 +1,159 @@
+"""iacfilter-status: every run, whether it waits, runs or has ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from iacfilter_hpc import layout, runs
+from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.state import Report, RunState, report
+
+COLUMNS = (
+    "RUN",
+    "JOB",
+    "STATE",
+    "REASON",
+    "GPUS",
+    "ELAPSED",
+    "LEFT",
+    "STEP",
+    "LOSS",
+    "F1",
+    "WHERE",
+)
+NUMBERS = ("GPUS", "ELAPSED", "LEFT", "STEP", "LOSS", "F1")
+WATCH_S = 15
+REASON_WIDTH = 48
+FAILED, STILL_RUNNING = 1, 8
+COLOUR = {"COMPLETED": "32", "RUNNING": "36", "PENDING": "33", "UNKNOWN": "35"}
+
+EPILOG = """\
+STEP, LOSS and F1 are training's newest; F1 is of the class TP on the validation data.
+exit code with --exit-status: 0 all completed, 1 any failed, 8 any not yet ended
+"""
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Every flag of the command."""
+    made = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    made.add_argument("runs", nargs="*", metavar="RUN", help="only these (default: all)")
+    made.add_argument(
+        "--watch",
+        nargs="?",
+        type=int,
+        const=WATCH_S,
+        metavar="SECONDS",
+        help=f"show it again every SECONDS (default: {WATCH_S})",
+    )
+    made.add_argument("--exit-status", action="store_true", help="tell the states by the exit code")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = arguments()
+    given = parser.parse_args(argv)
+    if given.watch is not None and given.watch < 1:
+        parser.error(f"--watch {given.watch}: SECONDS is at least 1")
+    if given.watch is not None and given.json:
+        parser.error("--watch is for a person, --json for a program")
+    models = layout.models_dir(given.models_dir)
+    return terminal.run(lambda: _show(given, models))
+
+
+def _show(given: argparse.Namespace, models: Path) -> int:
+    while True:
+        layouts = [runs.find(models, name) for name in given.runs] or runs.all_runs(models)
+        found = report(layouts)
+        if given.watch is not None and terminal.is_terminal():
+            print("\033[2J\033[H", end="")
+        _print(found, models, given.json)
+        if given.watch is None:
+            return _exit_code(found) if given.exit_status else 0
+        sys.stdout.flush()
+        time.sleep(given.watch)
+
+
+def _print(found: Report, models: Path, as_json: bool) -> None:
+    for problem in dict.fromkeys(found.problems):
+        terminal.say(f"warning: {problem}")
+    if as_json:
+        terminal.print_json({"runs": [_document(state) for state in found.states]})
+    elif found.states:
+        print(render(found.states))
+    else:
+        terminal.say(f"no runs under {models}")
+
+
+def _exit_code(found: Report) -> int:
+    if any(not state.ended for state in found.states):
+        return STILL_RUNNING
+    return FAILED if any(state.state != "COMPLETED" for state in found.states) else 0
+
+
+def render(states: Sequence[RunState]) -> str:
+    """The table, oldest run first."""
+    return terminal.table(COLUMNS, [_row(state) for state in states], NUMBERS)
+
+
+def _row(state: RunState) -> list[str]:
+    progress = state.progress
+    step = "-" if progress.step is None else f"{progress.step}/{progress.max_steps or '?'}"
+    reason = " ".join(state.reason.split())
+    return [
+        state.layout.name,
+        state.job.job_id if state.job else "-",
+        _coloured(state.state),
+        _cut(reason) or "-",
+        str(state.record.gpus) if state.record else "-",
+        state.elapsed or "-",
+        state.left or "-",
+        step,
+        _number(progress.loss),
+        _number(progress.f1),
+        state.nodes or (f"starts {state.start.replace('T', ' ')}" if state.start else "-"),
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= REASON_WIDTH else f"{text[: REASON_WIDTH - 3]}..."
+
+
+def _coloured(state: str) -> str:
+    if not terminal.colours():
+        return state
+    return f"\033[{COLOUR.get(state, '31')}m{state}\033[0m"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _document(state: RunState) -> dict[str, object]:
+    record, job = state.record, state.job
+    return {
+        "run": state.layout.name,
+        "approach": state.layout.approach,
+        "directory": str(state.layout.directory),
+        "job_id": job.job_id if job else None,
+        "executor": job.executor if job else None,
+        "state": state.state,
+        "reason": state.reason or None,
+        "elapsed": state.elapsed or None,
+        "left": state.left or None,
+        "nodes": state.nodes or None,
+        "start": state.start or None,
+        "created_at": record.created_at if record else None,
+        "gpus": record.gpus if record else None,
+        "model_name_or_path": record.model_name_or_path if record else None,
+        "progress": asdict(state.progress),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

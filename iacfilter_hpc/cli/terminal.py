@@ -1,0 +1,96 @@
+"""What every command shares: error text, exit codes, JSON documents, tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from iacfilter_hpc import __version__
+from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.layout import MODELS_VARIABLE
+
+INTERRUPTED = 130
+SCHEMA = 1
+
+
+def parser(program: str, description: str, *, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A parser with the flags that every command has."""
+    made = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"{program} {__version__}")
+    made.add_argument(
+        "--models-dir",
+        type=Path,
+        metavar="DIR",
+        help=f"the tree of runs (default: ${MODELS_VARIABLE}, else ./models)",
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON document")
+    return made
+
+
+def run(command: Callable[[], int]) -> int:
+    """The command's exit code; its errors become `error:` and `hint:` on stderr."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except IacfilterError as error:
+        if os.environ.get("IACFILTER_TRACEBACK"):
+            raise
+        say(error.text())
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader (head, less) has seen enough; Python must not flush into the closed pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        # a full disk, a directory that this user may not search: the system's own words
+        if os.environ.get("IACFILTER_TRACEBACK"):
+            raise
+        say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
+        return IacfilterError.exit_code
+
+
+def say(text: str) -> None:
+    """Talk: to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(document: dict[str, object]) -> None:
+    """The one JSON document of an answer."""
+    print(json.dumps({"schema": SCHEMA, **document}, indent=2, allow_nan=False))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> str:
+    """Aligned columns without borders; `numbers` are the columns aligned to the right."""
+    from prettytable import PrettyTable, TableStyle
+
+    made = PrettyTable(list(columns), align="l")
+    made.set_style(TableStyle.PLAIN_COLUMNS)
+    made.left_padding_width, made.right_padding_width = 0, 2
+    for name in numbers:
+        made.align[name] = "r"
+    made.add_rows([list(row) for row in rows])
+    return "\n".join(line.rstrip() for line in made.get_string().splitlines())
+
+
+def is_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
+
+
+def colours() -> bool:
+    """Whether stdout takes colours. Source: https://no-color.org"""
+    return is_terminal() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,204 @@
+"""One frozen, validated RunConfig: what a run is made of.
+
+The defaults of every setting stand in configs/<approach>.yaml, not here, so that each stands once.
+Keys under `training` are fields of transformers.TrainingArguments, under `lora` of peft.LoraConfig,
+under `accelerate` flags of `accelerate launch`, under `resources` long options of sbatch.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from iacfilter_hpc.layout import RunLayout, absolute
+from iacfilter_hpc.resources import Resources
+
+Approach = Literal["generative", "encoder"]
+TINY = "tiny"
+"""The model name that stands for a tiny random model, made offline in the run's directory."""
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and any unknown key is an error."""
+
+    # allow_inf_nan: a learning rate of .nan is a typing error, never a wish
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Model(Section):
+    """Which pretrained model; the names are those of AutoModel.from_pretrained."""
+
+    model_name_or_path: str = Field(min_length=1)
+    revision: str | None
+    dtype: Literal["bfloat16", "float16", "float32"]
+
+
+class Data(Section):
+    """Which samples, and how much of each the model sees."""
+
+    train_file: Path
+    validation_file: Path
+    test_file: Path | None
+    max_length: int = Field(ge=16)
+    input_fields: list[Literal["smell", "technology", "content", "with_context"]] | None
+
+    @field_validator("train_file", "validation_file", "test_file", mode="after")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path if path is None else absolute(path)
+
+
+class Lora(Section):
+    """The adapter: fields of peft.LoraConfig."""
+
+    r: Positive
+    lora_alpha: Positive
+    lora_dropout: float = Field(ge=0, lt=1)
+    target_modules: str | list[str]
+
+
+class Training(Section):
+    """Fields of transformers.TrainingArguments, by their own names."""
+
+    per_device_train_batch_size: Positive
+    per_device_eval_batch_size: Positive
+    gradient_accumulation_steps: Positive
+    num_train_epochs: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"]
+    warmup_steps: NotNegative
+    weight_decay: NotNegative
+    max_grad_norm: NotNegative
+    logging_steps: Positive
+    save_total_limit: Positive
+    seed: int = Field(ge=0, lt=2**32)
+    bf16: bool
+    activation_checkpointing: bool
+    use_cpu: bool
+
+
+class Selection(Section):
+    """Which checkpoint wins, when to stop, and how the classes weigh."""
+
+    early_stopping_patience: Positive | None
+    class_weight: Literal["balanced"] | tuple[float, float] | None
+
+    @field_validator("class_weight", mode="after")
+    @classmethod
+    def _positive(cls, weight: object) -> object:
+        if isinstance(weight, tuple) and min(weight) <= 0:
+            raise ValueError("weights [FP, TP] must be greater than 0")
+        return weight
+
+
+class Accelerate(Section):
+    """Flags of `accelerate launch`."""
+
+    num_processes: Positive | None
+    deepspeed_config_file: str | None
+
+
+class RunConfig(Section):
+    """All that decides what a run computes and where it runs."""
+
+    approach: Approach
+    name: str | None = None
+    model: Model
+    data: Data
+    lora: Lora | None
+    training: Training
+    selection: Selection
+    accelerate: Accelerate
+    resources: Resources
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str | None) -> str | None:
+        if name is not None and not RUN_NAME.fullmatch(name):
+            raise ValueError("a run's name is 1 to 64 letters, digits, dots, dashes or underscores")
+        return name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> RunConfig:
+        problems = [*self._approach_problems(), *self._process_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _approach_problems(self) -> list[str]:
+        problems = []
+        if self.approach == "encoder":
+            if self.resources.gpu_count > 1 or self.resources.nodes != 1:
+                problems.append(
+                    "the encoder trains on one GPU of one node, not on "
+                    f"--gpus {self.resources.gpus} --nodes {self.resources.nodes}"
+                )
+            if self.lora is not None:
+                problems.append(
+                    "lora is for the generative approach; the encoder trains all weights"
+                )
+            if self.accelerate.deepspeed_config_file is not None:
+                problems.append("accelerate.deepspeed_config_file is for the generative approach")
+            if not self.data.input_fields:
+                problems.append("data.input_fields needs at least one field for the encoder")
+        else:
+            if self.lora is None:
+                problems.append("the generative approach needs a lora section")
+            if self.data.input_fields is not None:
+                problems.append(
+                    "data.input_fields is for the encoder; generative reads with_prompt"
+                )
+        return problems
+
+    def _process_problems(self) -> list[str]:
+        gpus, nodes, asked = (
+            self.resources.gpu_count,
+            self.resources.nodes,
+            self.accelerate.num_processes,
+        )
+        if not gpus and not self.training.use_cpu:
+            return ["--gpus 0 needs training.use_cpu=true"]
+        if self.approach == "encoder":
+            one = asked in (None, 1)
+            return [] if one else [f"the encoder trains in one process, not {asked}"]
+        if gpus % nodes and not self.training.use_cpu:
+            return [f"--gpus {gpus} cannot be shared equally by --nodes {nodes}: use a multiple"]
+        if self.num_processes % nodes:
+            return [f"{self.num_processes} processes cannot be shared equally by --nodes {nodes}"]
+        if self.num_processes > 1 and self.accelerate.deepspeed_config_file is None:
+            return [f"{self.num_processes} processes need accelerate.deepspeed_config_file"]
+        if asked is not None and asked != gpus and not self.training.use_cpu:
+            return [f"accelerate.num_processes {asked} must equal --gpus {gpus}, or be null"]
+        return []
+
+    @property
+    def num_processes(self) -> int:
+        """Training processes in all: one a GPU, unless CPU training asks for a number."""
+        return self.accelerate.num_processes or max(1, self.resources.gpu_count)
+
+    @property
+    def global_batch_size(self) -> int:
+        """Samples an optimizer step sees, over all processes and accumulated micro-batches."""
+        one_step = self.training.per_device_train_batch_size * self.num_processes
+        return one_step * self.training.gradient_accumulation_steps
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, for config.yaml and for the run's key."""
+        return self.model_dump(mode="json")
+
+
+def load_config(layout: RunLayout) -> RunConfig:
+    """The resolved configuration that a run was submitted with."""
+    import yaml
+
+    return RunConfig.model_validate(yaml.safe_load(layout.config.read_text(encoding="utf-8")))

@@ -1,0 +1,1 @@
+"""Detections of GLITCH as labelled samples."""

@@ -1,0 +1,1 @@
+"""Score a trained run on labelled detections; imports torch and sklearn."""

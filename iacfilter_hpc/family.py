@@ -1,0 +1,49 @@
+"""Run a command to its end, and leave none of its processes behind."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from collections.abc import Mapping, Sequence
+
+STOP_GRACE_S = 35
+"""torchelastic gives its workers 30 s after SIGTERM before it kills them."""
+PR_SET_CHILD_SUBREAPER = 36
+"""Source: https://man7.org/linux/man-pages/man2/prctl.2.html"""
+
+
+def run_to_end(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The command's exit code, or minus the number of the signal that ended it.
+
+    However it ends, also by an exception raised here from a signal handler: what it started is
+    asked to stop and then killed.
+    """
+    _adopt_orphans()
+    try:
+        return subprocess.Popen(argv, env=environment, start_new_session=True).wait()
+    finally:
+        _end_descendants()
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of descendants whose parent dies, so that none is out of reach.
+
+    Elastic workers lead sessions of their own: no process group holds them all, and a launcher
+    that is killed leaves them to init.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_descendants() -> None:
+    import psutil
+
+    here = psutil.Process()
+    children = here.children()
+    for child in children:
+        child.terminate()
+    psutil.wait_procs(children, timeout=STOP_GRACE_S)
+    # killing a parent hands us its children: until there are none
+    while left := here.children(recursive=True):
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=1)

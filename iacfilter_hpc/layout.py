@@ -1,0 +1,101 @@
+"""Every path: the models tree, the files of one run, and the files shipped with the package."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+MODELS_VARIABLE = "IACFILTER_MODELS"
+SITE_VARIABLE = "IACFILTER_SITE"
+
+
+def resource(*parts: str) -> Path:
+    """Path of a shipped file, such as `resource("configs", "encoder.yaml")`.
+
+    A wheel holds them under `_resources/`; in a checkout they stand beside the package.
+    """
+    installed = PACKAGE / "_resources"
+    root = installed if installed.is_dir() else PACKAGE.parent
+    return root.joinpath(*parts)
+
+
+def models_dir(given: Path | None = None) -> Path:
+    """The models tree: the given directory, else $IACFILTER_MODELS, else ./models."""
+    chosen = given or Path(os.environ.get(MODELS_VARIABLE) or "models")
+    return absolute(chosen)
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root; `~` is the home directory, the `~name` of nobody a plain name."""
+    # Path.expanduser raises RuntimeError where os.path.expanduser leaves an unknown user alone
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """Where each file of one run lies, under `models/<approach>/<run>`."""
+
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def approach(self) -> str:
+        return self.directory.parent.name
+
+    @property
+    def record(self) -> Path:
+        return self.directory / "run.json"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "config.yaml"
+
+    @property
+    def deepspeed(self) -> Path:
+        """The run's own copy of its DeepSpeed configuration."""
+        return self.directory / "deepspeed.json"
+
+    @property
+    def slurm(self) -> Path:
+        return self.directory / "slurm"
+
+    @property
+    def metrics(self) -> Path:
+        return self.directory / "metrics.jsonl"
+
+    @property
+    def heartbeat(self) -> Path:
+        return self.directory / "heartbeat.json"
+
+    @property
+    def tiny_model(self) -> Path:
+        return self.directory / "tiny-model"
+
+    @property
+    def final(self) -> Path:
+        return self.directory / "final"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.directory / "evaluation"
+
+    def job(self, job_id: str) -> Path:
+        """What the launcher knows about one job, written once after submission."""
+        return self.slurm / f"{job_id}_job.json"
+
+    def outcome(self, job_id: str) -> Path:
+        """How one job ended, written once by the worker on its first node."""
+        return self.slurm / f"{job_id}_outcome.json"
+
+    def log(self, job_id: str, task: int = 0) -> Path:
+        """Standard output of one task (submitit's file name)."""
+        return self.slurm / f"{job_id}_{task}_log.out"
+
+    def error_log(self, job_id: str, task: int = 0) -> Path:
+        """Standard error of one task (submitit's file name)."""
+        return self.slurm / f"{job_id}_{task}_log.err"

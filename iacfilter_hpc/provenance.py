@@ -1,0 +1,104 @@
+"""Write down what a run is made of: configuration, data, code, versions, and its key."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from importlib import metadata
+
+from iacfilter_hpc import __version__, runs
+from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.files import write_atomically
+from iacfilter_hpc.layout import PACKAGE, RunLayout
+from iacfilter_hpc.resolve import as_yaml, deepspeed_file
+from iacfilter_hpc.runs import RunRecord
+
+RECORDED = (
+    "submitit torch transformers peft accelerate deepspeed datasets tokenizers safetensors".split()
+)
+
+
+def describe(layout: RunLayout, config: RunConfig, data: dict[str, str]) -> None:
+    """Write run.json, config.yaml and the DeepSpeed file; `data` holds the sha256 of each file."""
+    named = config.model_copy(update={"name": layout.name})
+    write_atomically(layout.config, as_yaml(named))
+    deepspeed = ""
+    if config.accelerate.deepspeed_config_file is not None:
+        source = deepspeed_file(config.accelerate.deepspeed_config_file)
+        deepspeed = source.read_text(encoding="utf-8")
+        write_atomically(layout.deepspeed, deepspeed)
+    commit = _git_commit()
+    record = RunRecord(
+        run=layout.name,
+        approach=config.approach,
+        key=_key(config, data, deepspeed, commit),
+        created_at=runs.now(),
+        user=_user(),
+        host=socket.gethostname(),
+        git_commit=commit,
+        versions={"iacfilter_hpc": __version__, **_versions()},
+        model_name_or_path=config.model.model_name_or_path,
+        gpus=config.resources.gpu_count,
+        nodes=config.resources.nodes,
+        num_processes=config.num_processes,
+        global_batch_size=config.global_batch_size,
+        data_sha256=data,
+        argv=sys.argv,
+    )
+    runs.write_record(layout.record, record)
+
+
+def _key(config: RunConfig, data: dict[str, str], deepspeed: str, commit: str | None) -> str:
+    """A hash of all that decides the result: neither name, nor resources, nor paths of data."""
+    values = config.as_dict()
+    del values["name"], values["resources"]
+    for name in data:
+        del values["data"][name]
+    del values["accelerate"]["deepspeed_config_file"]
+    basis = {
+        "config": values,
+        "data": data,
+        "deepspeed": deepspeed,
+        "version": __version__,
+        "commit": commit,
+    }
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+
+
+def _user() -> str:
+    """The user's name; containers run as users that have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that this code runs from, `+` when it has changes."""
+    checkout = PACKAGE.parent
+    if not (checkout / ".git").exists() or shutil.which("git") is None:
+        return None
+    described = subprocess.run(
+        ["git", "-C", checkout, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or None
+
+
+def _versions() -> dict[str, str]:
+    """The installed version of each package that bears on the result."""
+    found = {}
+    for name in RECORDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # the training packages may be on the compute nodes only
+    return found

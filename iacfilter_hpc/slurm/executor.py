@@ -1,0 +1,125 @@
+"""submitit's SlurmExecutor with the script of a template of ours."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import submitit
+from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+from iacfilter_hpc.environment import outside_any_job
+from iacfilter_hpc.errors import IacfilterError, JobMayExist, SlurmUnreachable, SubmissionError
+from iacfilter_hpc.resources import Option, Resources
+from iacfilter_hpc.slurm.script import Script
+from iacfilter_hpc.worker import Worker
+
+SRUN_ARGUMENTS = (
+    # when one node's task fails, the others must not wait for it in a collective for ever
+    "--kill-on-bad-exit=1",
+    "--wait=60",
+)
+
+
+class TemplateExecutor(submitit.SlurmExecutor):
+    """Submits with our script; submitit formats the options, pickles the worker, calls sbatch."""
+
+    def __init__(self, folder: Path, script: Script) -> None:
+        self.script = script
+        super().__init__(folder, python=shlex.quote(script.python))
+
+    @classmethod
+    def affinity(cls) -> int:
+        """Usable also without srun on PATH, to show a script."""
+        return 2
+
+    def text(self) -> str:
+        """The script that would be submitted, without doing anything."""
+        return self._make_submission_file_text(self._submitit_command_str, "")
+
+    def _make_submission_file_text(self, command: str, uid: str) -> str:
+        made: str = super()._make_submission_file_text(command, uid)
+        head, _, tail = made.partition("export SUBMITIT_EXECUTOR=slurm\n")
+        directives = [
+            line
+            for line in head.splitlines()
+            # submitit's --signal goes to every process under proctrack/linuxproc and kills them
+            if line.startswith("#SBATCH ") and not line.startswith("#SBATCH --signal=")
+        ]
+        return self.script.render(directives, tail.strip())
+
+
+def slurm_executor(folder: Path, script: Script, resources: Resources) -> TemplateExecutor:
+    """An executor that asks Slurm for these resources.
+
+    Raises:
+        IacfilterError: the folder's name is one that #SBATCH --output cannot hold.
+    """
+    if any(not c.isprintable() or c == "%" for c in str(folder)):
+        raise IacfilterError(
+            f"{str(folder)!r} cannot hold logs of Slurm: it has % or a control character in it",
+            hint="choose another --models-dir",
+        )
+    executor = TemplateExecutor(folder, script)
+    executor.update_parameters(
+        job_name=script.run,
+        time=resources.minutes,  # submitit multiplies it: it must be a number
+        nodes=resources.nodes,
+        ntasks_per_node=1,
+        gpus_per_node=resources.gpus_per_node,
+        cpus_per_task=resources.cpus_per_task,
+        mem=resources.mem,
+        partition=resources.partition,
+        account=resources.account,
+        qos=resources.qos,
+        wckey=None,  # submitit's default is refused where wckeys are checked
+        dependency="singleton",
+        srun_args=list(SRUN_ARGUMENTS),
+        additional_parameters=_additional(resources.extra),
+    )
+    return executor
+
+
+def _additional(extra: Mapping[str, Option]) -> dict[str, Option]:
+    """sbatch's other options; false means that an option is not given."""
+    given = {name: value for name, value in extra.items() if value is not False}
+    # A run that starts over would write over its own files: until a run can resume, it is not
+    # requeued. A dependency that cannot be met any more must not keep the job for ever.
+    return {"no_requeue": True, "kill_on_invalid_dep": "yes", **given}
+
+
+def submit(executor: TemplateExecutor, worker: Worker) -> str:
+    """Submit a job and return its id.
+
+    Raises:
+        SubmissionError: sbatch refused it.
+        SlurmUnreachable: the controller does not answer; JobMayExist if it may have taken the job.
+    """
+    said = io.StringIO()
+    try:
+        # submitit copies sbatch's stderr to ours and puts it into its exception as well
+        with outside_any_job(), redirect_stderr(said):
+            job = executor.submit(worker)
+    except FailedJobError as error:
+        raise _refusal(str(error)) from error
+    except FailedSubmissionError as error:
+        raise JobMayExist(f"sbatch gave no job id: {' '.join(str(error).split())}") from error
+    except FileNotFoundError as error:
+        raise SlurmUnreachable("sbatch is not on PATH") from error
+    sys.stderr.write(said.getvalue())  # warnings of sbatch
+    return str(job.job_id)
+
+
+def _refusal(text: str) -> IacfilterError:
+    said = [line.removeprefix("sbatch: ") for line in text.splitlines() if "sbatch: " in line]
+    message = "; ".join(line.removeprefix("error: ") for line in said) or " ".join(text.split())
+    lowered = message.lower()
+    if "timed out" in lowered:
+        return JobMayExist(f"sbatch: {message}")
+    if "contact slurm controller" in lowered or "dns srv" in lowered:
+        return SlurmUnreachable(f"sbatch: {message}")
+    return SubmissionError(f"sbatch refused the job: {message}")

@@ -1,0 +1,49 @@
+"""Render one template of slurm_templates/ into an sbatch script."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from iacfilter_hpc import __version__
+from iacfilter_hpc.layout import resource
+from iacfilter_hpc.site import Site
+
+
+@dataclass(frozen=True)
+class Script:
+    """All that a script depends on, but for what submitit adds: #SBATCH lines and the command."""
+
+    template: str
+    """`encoder`, `generative` or `evaluate`."""
+    run: str
+    python: str
+    site: Site
+
+    def render(self, directives: Sequence[str], command: str) -> str:
+        """The text of the script; every value in it is quoted for bash.
+
+        Raises:
+            jinja2.UndefinedError: the template names a value that there is not.
+        """
+        environment = Environment(
+            loader=FileSystemLoader(resource("slurm_templates")),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,  # bash, not HTML: the quote filter does it
+        )
+        environment.filters["quote"] = shlex.quote
+        text: str = environment.get_template(f"{self.template}.sbatch.j2").render(
+            version=__version__,
+            run=self.run,
+            python=self.python,
+            site=self.site,
+            directives=directives,
+            command=command,
+        )
+        return text

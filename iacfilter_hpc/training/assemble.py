@@ -1,0 +1,147 @@
+"""Put together model, tokenizer, datasets and Trainer of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArguments
+
+from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.detections.fields import LABELS
+from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.audit import Audit, audit
+from iacfilter_hpc.training.callbacks import MetricsCallback
+from iacfilter_hpc.training.data import encode_fields, encode_prompts, scoring_rows, training_rows
+from iacfilter_hpc.training.encoder import EncoderTrainer, load_classifier
+from iacfilter_hpc.training.generative import (
+    GenerativeTrainer,
+    add_adapter,
+    load_base,
+    model_sizes,
+)
+from iacfilter_hpc.training.prompts import Answers
+from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
+from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A Trainer ready to train, and what scoring must know later."""
+
+    trainer: DecisionTrainer
+    validation: Dataset
+    answers: Answers | None
+    train_audit: Audit
+    validation_audit: Audit
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What both approaches are assembled from."""
+
+    config: RunConfig
+    args: TrainingArguments
+    train: Sequence[Sample]
+    validation: Sequence[Sample]
+    class_weights: tuple[float, float]
+    callbacks: list[TrainerCallback]
+
+
+def training_arguments(layout: RunLayout, config: RunConfig) -> TrainingArguments:
+    """The Trainer's arguments: the configuration's own, and those that are no one's choice.
+
+    Creating them sets up devices and processes; under ZeRO-3 it must precede any model.
+    """
+    return TrainingArguments(
+        **config.training.model_dump(),
+        output_dir=str(layout.directory),
+        data_seed=config.training.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_f1",
+        greater_is_better=True,
+        label_names=["label"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=not config.training.use_cpu,
+        # a loss that is not a number must be seen
+        logging_nan_inf_filter=False,
+        disable_tqdm=not sys.stderr.isatty(),
+        report_to="none",
+    )
+
+
+def assemble(
+    layout: RunLayout,
+    config: RunConfig,
+    args: TrainingArguments,
+    source: str | Path,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> Assembly:
+    """Everything that training needs, from the model in `source` and the samples."""
+    callbacks: list[TrainerCallback] = [MetricsCallback(layout)]
+    if config.selection.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
+    weights = class_weights(config.selection, [LABELS.index(s.label) for s in train])
+    parts = _Parts(config, args, train, validation, weights, callbacks)
+    build = _generative if config.approach == "generative" else _encoder
+    return build(parts, source)
+
+
+def _generative(parts: _Parts, source: str | Path) -> Assembly:
+    config = parts.config
+    assert config.lora is not None, "checked by RunConfig"
+    tokenizer = load_tokenizer(source, config.model.revision)
+    rows, positions = model_sizes(source, config.model.revision)
+    vocabulary = settle_vocabulary(tokenizer, rows)
+    length = config.data.max_length
+    train = encode_prompts(parts.train, vocabulary, length, positions)
+    validation = encode_prompts(parts.validation, vocabulary, length, positions)
+    base = load_base(source, config.model.revision, config.model.dtype)
+    held_out = scoring_rows(parts.validation, validation)
+    trainer = GenerativeTrainer(
+        model=add_adapter(base, config.lora, config.training),
+        args=parts.args,
+        train=training_rows(parts.train, train, vocabulary),
+        validation=held_out,
+        tokenizer=tokenizer,
+        pad=vocabulary.pad,
+        class_weights=parts.class_weights,
+        callbacks=parts.callbacks,
+    )
+    trainer.answers = vocabulary.answers
+    return Assembly(
+        trainer,
+        held_out,
+        vocabulary.answers,
+        audit(parts.train, train),
+        audit(parts.validation, validation),
+    )
+
+
+def _encoder(parts: _Parts, source: str | Path) -> Assembly:
+    model, data = parts.config.model, parts.config.data
+    assert data.input_fields is not None, "checked by RunConfig"
+    tokenizer = load_tokenizer(source, model.revision)
+    train = encode_fields(parts.train, tokenizer, data.input_fields, data.max_length)
+    validation = encode_fields(parts.validation, tokenizer, data.input_fields, data.max_length)
+    held_out = scoring_rows(parts.validation, validation)
+    trainer = EncoderTrainer(
+        model=load_classifier(source, model.revision, model.dtype),
+        args=parts.args,
+        train=scoring_rows(parts.train, train),
+        validation=held_out,
+        tokenizer=tokenizer,
+        pad=tokenizer.pad_token_id,
+        class_weights=parts.class_weights,
+        callbacks=parts.callbacks,
+    )
+    return Assembly(
+        trainer, held_out, None, audit(parts.train, train), audit(parts.validation, validation)
+    )

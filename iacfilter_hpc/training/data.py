@@ -1,0 +1,152 @@
+"""Samples to token ids, and token ids to the datasets that the Trainer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from iacfilter_hpc.detections.fields import LABELS
+from iacfilter_hpc.detections.samples import Sample, read_samples
+from iacfilter_hpc.errors import DataError, TrainingError
+from iacfilter_hpc.training.audit import Encoded
+from iacfilter_hpc.training.prompts import Prompt, fit_prompt
+from iacfilter_hpc.training.vocabulary import Vocabulary, encode_plain
+
+IGNORED = -100
+"""The label of a token that is no part of the loss (PyTorch's cross entropy)."""
+
+
+def read_both_classes(path: Path) -> list[Sample]:
+    """The samples of a file.
+
+    Raises:
+        DataError: as read_samples does, and if TP or FP is missing.
+    """
+    samples = read_samples(path)
+    missing = sorted(set(LABELS) - {sample.label for sample in samples})
+    if missing:
+        raise DataError(
+            f"{path} has no sample labelled {missing[0]}",
+            hint="training and validation files need both classes",
+        )
+    return samples
+
+
+def encode_prompts(
+    samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
+) -> list[Encoded]:
+    """Prompts as token ids that leave room for the longer answer and EOS within `max_length`.
+
+    Raises:
+        DataError: prompts that cannot be made to fit; each is named by its file and line.
+    """
+    answer = vocabulary.answers.longest + 1
+    limit = max_length - answer - len(vocabulary.bos)
+    room = max_positions - answer - len(vocabulary.bos)
+    encoded: list[Encoded] = []
+    problems: list[str] = []
+    for number, sample in enumerate(samples, start=1):
+        prompt = fit_prompt(sample, vocabulary.encode, limit)
+        if problem := _problem_of(prompt, limit, room):
+            problems.append(f"sample {number} ({sample.file}:{sample.line}): {problem}")
+        encoded.append(
+            Encoded(
+                ids=vocabulary.bos + prompt.ids + vocabulary.answers.shared,
+                tokens_dropped=prompt.tokens_dropped,
+                lines_dropped=prompt.lines_dropped,
+                over_max_length=len(prompt.ids) > limit,
+                yes_no_mapped=prompt.asks_yes_no,
+            )
+        )
+    if problems:
+        raise DataError(
+            "\n".join(problems), hint="raise data.max_length, or shorten these samples' with_prompt"
+        )
+    return encoded
+
+
+def _problem_of(prompt: Prompt, limit: int, room: int) -> str | None:
+    size = f"its prompt has {len(prompt.ids)} tokens"
+    if len(prompt.ids) > room:
+        return f"{size} even without context; the model takes {room}"
+    if len(prompt.ids) > limit and not prompt.context_found:
+        return f"{size}, {limit} fit, and with_context was not found in it, so nothing can be cut"
+    if prompt.asks_yes_no and not prompt.context_found:
+        return (
+            "it asks for YES or NO, and with_context was not found in it to tell code from question"
+        )
+    return None
+
+
+def encode_fields(
+    samples: Sequence[Sample],
+    tokenizer: PreTrainedTokenizerBase,
+    fields: Sequence[str],
+    max_length: int,
+) -> list[Encoded]:
+    """The encoder's input: fields joined by the separator token, cut at the end to `max_length`.
+
+    Raises:
+        TrainingError: the tokenizer has no separator, or takes less than `max_length` tokens.
+    """
+    begin, separator = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if begin is None or separator is None:
+        raise TrainingError("this tokenizer has no CLS and SEP token: it is not an encoder's")
+    if max_length > tokenizer.model_max_length:
+        raise TrainingError(
+            f"data.max_length {max_length} is more than the {tokenizer.model_max_length} tokens "
+            "that the model takes"
+        )
+    encoded = []
+    for sample in samples:
+        ids: list[int] = []
+        for name in fields:
+            ids += [separator, *encode_plain(tokenizer, _field(sample, name))]
+        kept = ids[1 : max_length - 1]
+        encoded.append(Encoded((begin, *kept, separator), tokens_dropped=len(ids) - 1 - len(kept)))
+    return encoded
+
+
+def _field(sample: Sample, name: str) -> str:
+    text: str = getattr(sample, name)
+    return text.replace("_", " ") if name == "smell" else text
+
+
+def training_rows(
+    samples: Sequence[Sample], encoded: Sequence[Encoded], vocabulary: Vocabulary
+) -> Dataset:
+    """Prompt, answer and EOS; only answer and EOS are labels.
+
+    Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP), length in tokens.
+    """
+    answers = vocabulary.answers
+    rows = []
+    for sample, prompt in zip(samples, encoded, strict=True):
+        rest = [*(answers.tp if sample.label == "TP" else answers.fp), vocabulary.eos]
+        answer = [*answers.shared, *rest]
+        ids = [*prompt.ids, *rest]
+        rows.append(
+            {
+                "input_ids": ids,
+                "labels": [IGNORED] * (len(ids) - len(answer)) + answer,
+                "label": LABELS.index(sample.label),
+                "length": len(ids),
+            }
+        )
+    return Dataset.from_list(rows)
+
+
+def scoring_rows(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
+    """Inputs without answers, in the samples' order.
+
+    Columns: input_ids, label (0 FP, 1 TP), length in tokens. The encoder trains on these too.
+    """
+    return Dataset.from_list(
+        [
+            {"input_ids": list(e.ids), "label": LABELS.index(s.label), "length": len(e.ids)}
+            for s, e in zip(samples, encoded, strict=True)
+        ]
+    )

@@ -1,0 +1,48 @@
+"""The encoder approach: all weights of a classifier with the classes FP and TP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from iacfilter_hpc.detections.fields import LABELS
+from iacfilter_hpc.training.collators import Batch
+from iacfilter_hpc.training.trainer import DecisionTrainer
+
+
+class EncoderTrainer(DecisionTrainer):
+    """Cross entropy of the two classes."""
+
+    def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Cross entropy of each sample, shape [batch]."""
+        logits = class_logits(model, batch).float()
+        return nn.functional.cross_entropy(logits, batch["label"], reduction="none")
+
+    def decision_logits(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Logits of FP and TP, shape [batch, 2]."""
+        return class_logits(model, batch)
+
+
+def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Logits of FP and TP, shape [batch, 2]."""
+    logits: torch.Tensor = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+    ).logits
+    return logits
+
+
+def load_classifier(source: str | Path, revision: str | None, dtype: str) -> PreTrainedModel:
+    """A pretrained encoder under a classification head (fresh unless `source` has one)."""
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        source,
+        revision=revision,
+        dtype=getattr(torch, dtype),
+        num_labels=len(LABELS),
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: i for i, label in enumerate(LABELS)},
+        trust_remote_code=False,
+    )
+    return model

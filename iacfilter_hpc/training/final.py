@@ -1,0 +1,70 @@
+"""Write final/: the trained weights, the tokenizer and decision.json, complete or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import safe_open
+from transformers import Trainer
+
+from iacfilter_hpc.config import Approach
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.files import write_json
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.decision import Decision, write_decision
+from iacfilter_hpc.training.modes import share
+
+ADAPTER = "adapter_model.safetensors"
+SCORES = "validation_scores.json"
+WEIGHTS: dict[Approach, str] = {"generative": ADAPTER, "encoder": "model.safetensors"}
+
+
+def save_final(
+    trainer: Trainer, layout: RunLayout, decision: Decision, validation_scores: Sequence[float]
+) -> None:
+    """Save what `trainer` holds. Every process must call this: ZeRO-3 gathers weights from all.
+
+    `validation_scores` are p(TP) in the validation file's order: another threshold can be chosen
+    from them without a GPU.
+
+    Raises:
+        TrainingError: what was written is not a trained model.
+    """
+    partial = layout.final.with_name("final.partial")
+    if trainer.is_world_process_zero():
+        shutil.rmtree(partial, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    trainer.save_model(str(partial))
+    if trainer.is_world_process_zero():
+        # a pickle, and nothing reads it
+        (partial / "training_args.bin").unlink()
+        check_weights(partial, decision.approach)
+        write_decision(partial, decision)
+        write_json(partial / SCORES, list(validation_scores))
+        share(partial)
+        partial.replace(layout.final)
+    trainer.accelerator.wait_for_everyone()
+
+
+def check_weights(directory: Path, approach: Approach) -> None:
+    """See that the weights were really gathered, and that an adapter has learned something.
+
+    Raises:
+        TrainingError: no file, an empty tensor, or LoRA matrices B that are all zero.
+    """
+    path = directory / WEIGHTS[approach]
+    if not path.is_file():
+        raise TrainingError(
+            f"{path.name} was not written",
+            hint="ZeRO-3 needs stage3_gather_16bit_weights_on_model_save in its configuration",
+        )
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    empty = [name for name, tensor in tensors.items() if tensor.numel() == 0]
+    if empty or not tensors:
+        raise TrainingError(f"{path.name} holds empty tensors: {', '.join(empty) or 'no tensor'}")
+    b_matrices = [tensor for name, tensor in tensors.items() if "lora_B" in name]
+    if approach == "generative" and not any(tensor.any() for tensor in b_matrices):
+        raise TrainingError(f"every lora_B in {path.name} is zero: the adapter learned nothing")

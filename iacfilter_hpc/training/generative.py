@@ -1,0 +1,100 @@
+"""The generative approach: a causal model with LoRA that answers TP or FP after the prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+
+from iacfilter_hpc.config import Lora, Training
+from iacfilter_hpc.training.collators import Batch
+from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.prompts import Answers
+from iacfilter_hpc.training.trainer import DecisionTrainer
+
+
+class GenerativeTrainer(DecisionTrainer):
+    """Loss only on the answer and EOS; a decision compares TP with FP at the answer's position."""
+
+    answers: Answers
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save adapter and tokenizer; every process must call this.
+
+        Below ZeRO-3 each process holds whole weights, and the Trainer's own way through DeepSpeed
+        would copy the frozen model to host memory once a process (13 GB each for 7B).
+        """
+        if is_deepspeed_zero3_enabled():
+            super().save_model(output_dir, _internal_call)
+        else:
+            self._save(output_dir)
+
+    def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Summed cross entropy of answer and EOS of each sample, shape [batch]."""
+        return answer_losses(model, batch)
+
+    def decision_logits(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Logits of FP and TP, shape [batch, 2]."""
+        return answer_logits(model, batch, self.answers)
+
+
+def answer_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Summed cross entropy of each row's labels, shape [batch]; logits only where labels are."""
+    labels = batch["labels"]
+    # the logits of a position predict the token after it
+    predicting = torch.zeros_like(labels, dtype=torch.bool)
+    predicting[:, :-1] = labels[:, 1:] != IGNORED
+    logits = model(
+        input_ids=batch["input_ids"],
+        attention_mask=batch["attention_mask"],
+        logits_to_keep=predicting,
+    ).logits
+    targets = labels[:, 1:][predicting[:, :-1]]
+    losses = nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    rows = predicting.nonzero()[:, 0]
+    return torch.zeros(len(labels), device=losses.device).index_add(0, rows, losses)
+
+
+def answer_logits(model: nn.Module, batch: Batch, answers: Answers) -> torch.Tensor:
+    """Logits of FP and TP at the end of each right-padded input, shape [batch, 2].
+
+    Their softmax is p(FP), p(TP) given that the model answers one of the two.
+    """
+    last = batch["attention_mask"].sum(dim=1, keepdim=True) - 1
+    logits: torch.Tensor = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], logits_to_keep=last
+    ).logits
+    return logits[:, 0, [answers.fp[0], answers.tp[0]]]
+
+
+def load_base(source: str | Path, revision: str | None, dtype: str) -> PreTrainedModel:
+    """The pretrained causal model, weights in `dtype`."""
+    return AutoModelForCausalLM.from_pretrained(
+        source, revision=revision, dtype=getattr(torch, dtype), trust_remote_code=False
+    )
+
+
+def add_adapter(base: PreTrainedModel, lora: Lora, training: Training) -> nn.Module:
+    """The model with a fresh LoRA adapter, the only part that trains."""
+    targets = lora.target_modules
+    adapter = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.lora_alpha,
+        lora_dropout=lora.lora_dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+    if training.activation_checkpointing:
+        # recomputation needs a gradient at the inputs, which frozen embeddings do not give
+        base.enable_input_require_grads()
+    return get_peft_model(base, adapter)
+
+
+def model_sizes(source: str | Path, revision: str | None) -> tuple[int, int]:
+    """Embedding rows and positions (tokens) of a model, from its config alone."""
+    config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    return config.vocab_size, config.max_position_embeddings

@@ -1,0 +1,124 @@
+"""One training run from its configuration to final/."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate.state import PartialState
+from transformers import TrainingArguments, set_seed
+
+from iacfilter_hpc.config import TINY, RunConfig
+from iacfilter_hpc.detections.samples import sha256_of
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.assemble import Assembly, assemble, training_arguments
+from iacfilter_hpc.training.data import read_both_classes
+from iacfilter_hpc.training.decision import Decision, Validation
+from iacfilter_hpc.training.distributed import (
+    actual_setting,
+    check_one_gpu,
+    check_setting,
+    describe,
+    launched_setting,
+    skip_shared_memory_op,
+)
+from iacfilter_hpc.training.final import save_final
+from iacfilter_hpc.training.quiet import quieten
+from iacfilter_hpc.training.threshold import Threshold, choose_threshold
+from iacfilter_hpc.training.tiny import build_tiny_model
+
+logger = logging.getLogger(__name__)
+
+
+def train(layout: RunLayout, config: RunConfig) -> None:
+    """Train, choose epoch and threshold on validation data, and write final/.
+
+    Every process of the launch calls this.
+
+    Raises:
+        DataError: samples that cannot be read or cannot be made to fit.
+        TrainingError: the run is finished already, what runs is not what was asked for, or what
+            was trained cannot be saved whole.
+    """
+    if layout.final.exists():
+        raise TrainingError(f"{layout.final} exists: this run is trained", hint="start a new run")
+    train_samples = read_both_classes(config.data.train_file)
+    validation_samples = read_both_classes(config.data.validation_file)
+    quieten()
+    skip_shared_memory_op(config)
+    args = training_arguments(layout, config)
+    check_setting(config, launched_setting(args))
+    check_one_gpu(args)
+    set_seed(config.training.seed)
+    source = _model_source(layout, config, args)
+    made = assemble(layout, config, args, source, train_samples, validation_samples)
+    check_setting(config, actual_setting())
+    logger.info("distributed: %s", describe(args))
+    if made.trainer.is_world_process_zero():
+        _report(made)
+    made.trainer.train()
+    p_tp, is_tp = _validation_scores(made)
+    threshold = choose_threshold(p_tp, is_tp)
+    save_final(made.trainer, layout, _decision(config, made, threshold), p_tp)
+    logger.info("threshold %.4f, validation F1 %.4f", threshold.value, threshold.f1)
+    PartialState().destroy_process_group()
+
+
+def _model_source(layout: RunLayout, config: RunConfig, args: TrainingArguments) -> str | Path:
+    """Where from_pretrained finds the model; a tiny one is made by the main process first."""
+    if config.model.model_name_or_path != TINY:
+        return config.model.model_name_or_path
+    # local=False: the run's directory is shared by all nodes
+    with args.main_process_first(local=False, desc="making the tiny model"):
+        if args.process_index == 0 and not layout.tiny_model.is_dir():
+            build_tiny_model(config.approach, layout.tiny_model)
+    return layout.tiny_model
+
+
+def _report(made: Assembly) -> None:
+    for name, audit in (("train", made.train_audit), ("validation", made.validation_audit)):
+        for line in audit.describe(name):
+            logger.info("%s", line)
+        if warning := audit.warning(name):
+            logger.warning("%s", warning)
+
+
+def _validation_scores(made: Assembly) -> tuple[list[float], list[bool]]:
+    """p(TP) and truth of the validation samples, in their order, by the best epoch's model."""
+    predicted = made.trainer.predict(made.validation, metric_key_prefix="final")
+    logits = torch.tensor(predicted.predictions, dtype=torch.float64)
+    p_tp: list[float] = torch.softmax(logits, dim=1)[:, 1].tolist()
+    return p_tp, (np.asarray(predicted.label_ids) == 1).tolist()
+
+
+def _decision(config: RunConfig, made: Assembly, threshold: Threshold) -> Decision:
+    fields = config.data.input_fields
+    return Decision(
+        approach=config.approach,
+        threshold=threshold.value,
+        metric="f1",
+        validation=Validation(
+            file=str(config.data.validation_file),
+            sha256=sha256_of(config.data.validation_file),
+            f1=threshold.f1,
+            f1_at_half=threshold.f1_at_default,
+        ),
+        base_model=_lasting_name(config.model.model_name_or_path),
+        revision=config.model.revision,
+        dtype=config.model.dtype,
+        bf16=config.training.bf16,
+        max_length=config.data.max_length,
+        input_fields=None if fields is None else tuple(fields),
+        answers=made.answers,
+        train_audit=made.train_audit,
+        validation_audit=made.validation_audit,
+    )
+
+
+def _lasting_name(model: str) -> str:
+    """A directory as an absolute path, so that scoring finds it from anywhere; else as given."""
+    path = Path(model).expanduser()
+    return str(path.absolute()) if model != TINY and path.is_dir() else model

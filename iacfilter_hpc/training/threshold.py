@@ -1,0 +1,46 @@
+"""Choose the probability from which a detection counts as TP, on validation data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+DEFAULT = 0.5
+EDGE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A detection is TP if p(TP) >= `value`; with the validation F1 of TP there and at 0.5."""
+
+    value: float
+    f1: float
+    f1_at_default: float
+
+
+def choose_threshold(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike) -> Threshold:
+    """The threshold of the highest F1 of TP; of equals the one nearest 0.5.
+
+    Candidates are 0.5, the midpoints between neighbouring scores, and one beyond either end,
+    all inside (0, 1). `p_tp` and `is_tp` have shape [n].
+    """
+    scores = np.asarray(p_tp, dtype=np.float64)
+    positive = np.asarray(is_tp, dtype=bool)
+    levels = np.unique(np.concatenate([[0.0], scores, [1.0]]))
+    midpoints = (levels[1:] + levels[:-1]) / 2
+    candidates = np.clip(np.append(midpoints, DEFAULT), EDGE, 1 - EDGE)
+    f1 = _f1(scores, positive, candidates)
+    best = candidates[f1 == f1.max()]
+    value = float(best[np.argmin(np.abs(best - DEFAULT))])
+    return Threshold(value, float(f1.max()), float(f1[-1]))
+
+
+def _f1(
+    scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], at: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """F1 of TP at each threshold; 0 where nothing is predicted."""
+    predicted = len(scores) - np.searchsorted(np.sort(scores), at, side="left")
+    hits = positive.sum() - np.searchsorted(np.sort(scores[positive]), at, side="left")
+    return np.asarray(2 * hits / np.maximum(predicted + positive.sum(), 1), dtype=np.float64)

@@ -1,0 +1,1 @@
+"""The tests mirror the package: tests/test_runs.py tests iacfilter_hpc/runs.py."""

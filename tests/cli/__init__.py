@@ -1,0 +1,1 @@
+"""The commands: exit codes, words, and what they leave behind."""

@@ -1,0 +1,67 @@
+"""iacfilter-cancel: only live jobs, and only those of the run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.cli.commands import iacfilter
+from tests.fake_slurm import FakeSlurm
+from tests.made_runs import MadeRuns
+
+
+def test_live_jobs_are_cancelled_by_id_and_name(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    made.job(made.run("mine"))
+    fake_slurm.queue(
+        ("6", "mine", "COMPLETED"), ("7", "mine", "RUNNING"), ("9", "other", "RUNNING")
+    )
+    done = iacfilter("cancel", "mine")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Cancelled 7: mine\n", "")
+    assert fake_slurm.arguments("scancel") == ["--name=mine", "7"]
+
+
+def test_a_job_that_was_not_noted_is_cancelled(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    made.run("mine")
+    fake_slurm.queue(("9", "mine", "PENDING"))
+    done = iacfilter("cancel", "mine", "--json")
+    assert json.loads(done.stdout) == {"schema": 1, "cancelled": {"mine": ["9"]}}
+
+
+def test_without_a_live_job_nothing_is_done(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    made.job(made.run("mine"))
+    fake_slurm.queue(("7", "another", "RUNNING"))
+    done = iacfilter("cancel", "mine")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "mine has no live job\n")
+    assert fake_slurm.calls("scancel") == 0
+
+
+def test_if_any_run_is_unknown_none_is_cancelled(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    made.job(made.run("mine"))
+    fake_slurm.queue(("7", "mine", "RUNNING"))
+    done = iacfilter("cancel", "mine", "typo")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no run typo under ")
+    assert fake_slurm.calls("scancel") == 0
+
+
+def test_a_controller_that_does_not_answer(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    made.job(made.run("mine"))
+    fake_slurm.says("squeue", stderr="no controller\n", code=1)
+    done = iacfilter("cancel", "mine")
+    assert (done.returncode, done.stderr) == (3, "error: squeue failed: no controller\n")
+
+
+def test_a_local_job_is_asked_to_end(no_slurm: None, made: MadeRuns) -> None:
+    layout = made.run("mine")
+    command = [sys.executable, "-c", "import time; time.sleep(60)", str(layout.slurm)]
+    with subprocess.Popen(command) as process:
+        made.job(layout, str(process.pid), executor="local")
+        done = iacfilter("cancel", "mine")
+        assert (done.returncode, done.stdout) == (0, f"Cancelled {process.pid}: mine\n")
+        assert process.wait(timeout=20) == -15
+    assert iacfilter("cancel", "mine").stderr == "mine has no live job\n"
+
+
+def test_it_wants_a_run() -> None:
+    assert iacfilter("cancel").returncode == 2

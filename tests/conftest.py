@@ -1,0 +1,85 @@
+"""Fixtures of every test: a models tree, runs in it, programs in Slurm's place, golden files.
+
+`pytest --update-golden` rewrites the files of tests/golden from what the code makes now.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .fake_slurm import FakeSlurm
+from .made_runs import MadeRuns
+
+GOLDEN = Path(__file__).parent / "golden"
+OURS = ("IACFILTER_MODELS", "IACFILTER_SITE", "IACFILTER_TRACEBACK", "NO_COLOR")
+
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from today's output"
+    )
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests reaches them; nothing reaches the network."""
+    for name in (*OURS, *(n for n in os.environ if n.startswith(("SBATCH_", "SLURM_JOB")))):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # submitit sets up a logger on stdout when it is imported, unless this is set
+    monkeypatch.setenv("SUBMITIT_LOG_LEVEL", "NOCONFIG")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compare a text with a file of tests/golden, or rewrite that file (--update-golden)."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), "see pytest --update-golden"
+
+    return compare
+
+
+@pytest.fixture
+def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """sbatch, squeue, sacct, scancel, scontrol and srun that only note how they were called."""
+    made = FakeSlurm(tmp_path / "fake-slurm")
+    monkeypatch.setenv("PATH", f"{made.bin}{os.pathsep}{os.environ['PATH']}")
+    return made
+
+
+@pytest.fixture
+def no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PATH with no program of Slurm on it, nor any other but git and tail."""
+    programs = tmp_path / "no-slurm"
+    programs.mkdir()
+    for name in ("git", "tail"):
+        found = next(
+            (p for p in (Path("/usr/bin") / name, Path("/bin") / name) if p.exists()), None
+        )
+        if found:
+            (programs / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(programs))
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The models tree that every command uses in this test; it does not exist yet."""
+    path = tmp_path / "models"
+    monkeypatch.setenv("IACFILTER_MODELS", str(path))
+    return path
+
+
+@pytest.fixture
+def made(models: Path) -> MadeRuns:
+    """Makes runs, with the code that submission uses."""
+    return MadeRuns(models)

@@ -1,0 +1,305 @@
+"""iacfilter_hpc.slurm.script and slurm_templates/: what a job's shell is told, byte by byte."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.launch import script_text
+from iacfilter_hpc.layout import RunLayout, resource
+from iacfilter_hpc.site import Site
+from iacfilter_hpc.slurm.executor import slurm_executor
+from iacfilter_hpc.slurm.script import Script
+from tests.conftest import Golden
+from tests.fake_slurm import FakeSlurm
+from tests.made_runs import demo_config
+from tests.scheduler.hostile import CANARY, HOSTILE, ON_ONE_LINE
+
+TEMPLATES = sorted(path.name.split(".")[0] for path in resource("slurm_templates").iterdir())
+GOLDEN = Path(__file__).parents[1] / "golden"
+PYTHON = "/shared/envs/iacfilter/bin/python"
+MODELS = Path("/shared/models")
+BARE = Site(python=PYTHON)
+FULL = Site(
+    python="/shared/it's/python 3",
+    modules=("cuda/12.4", "gcc/12; id"),
+    activate="/shared/envs/my env/bin/activate",
+    scratch="/scratch/$(whoami)",
+    hf_home='/shared/"hf"',
+    environment={"NCCL_SOCKET_IFNAME": "ib0", "NOTE": "two\nlines; `id` $HOME"},
+)
+
+
+def evaluation_text(config: RunConfig, site: Site) -> str:
+    """The script of an evaluation, as launch.submit_evaluation has it made."""
+    layout = RunLayout(MODELS / config.approach / str(config.name))
+    script = Script(template="evaluate", run=layout.name, python=str(site.python), site=site)
+    return slurm_executor(layout.slurm, script, config.resources).text()
+
+
+SCRIPTS = {
+    "encoder": lambda: script_text(demo_config("encoder", "name=mine"), BARE, MODELS),
+    "generative": lambda: script_text(
+        demo_config("generative", "name=mine", "resources.gpus=4"), BARE, MODELS
+    ),
+    "generative-2-nodes": lambda: script_text(
+        demo_config(
+            "generative",
+            "name=mine",
+            "resources.gpus=8",
+            "resources.nodes=2",
+            "resources.partition=gpu",
+            "resources.constraint=a100&nvlink",
+            "resources.mail-type=END",
+            "resources.exclusive=true",
+        ),
+        BARE,
+        MODELS,
+    ),
+    "generative-site": lambda: script_text(
+        demo_config("generative", "name=mine", "resources.gpus=a100:4"), FULL, MODELS
+    ),
+    "evaluate": lambda: evaluation_text(demo_config("encoder", "name=mine"), BARE),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_golden(name: str, golden: Golden) -> None:
+    golden(f"{name}.sbatch", SCRIPTS[name]())
+
+
+def test_each_golden_file_is_of_a_script_here() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.sbatch")} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_golden_files_are_sound_bash(name: str) -> None:
+    path = GOLDEN / f"{name}.sbatch"
+    shellcheck = Path(sys.executable).parent / "shellcheck"
+    # SC2016: that `$HOME` in single quotes stays as it is, is what is wanted
+    for command in (["bash", "-n"], [str(shellcheck), "--exclude=SC2016"]):
+        done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_template_renders(template: str) -> None:
+    text = Script(template=template, run="mine", python=PYTHON, site=FULL).render(
+        ["#SBATCH --nodes=1"], "srun true"
+    )
+    assert text.startswith("#!/bin/bash\n")
+    assert text.endswith("\nexport SUBMITIT_EXECUTOR=slurm\nsrun true\n")
+    assert "{" not in re.sub(r"\$\{\w+:-\}", "", text)
+    assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+
+
+def test_sbatch_lines_come_before_the_first_command() -> None:
+    for make in SCRIPTS.values():
+        lines = make().splitlines()
+        directives = [number for number, line in enumerate(lines) if line.startswith("#SBATCH")]
+        first = next(n for n, line in enumerate(lines) if line and not line.startswith("#"))
+        assert directives
+        assert max(directives) < first
+
+
+def test_what_no_job_of_ours_may_ask_for() -> None:
+    for make in SCRIPTS.values():
+        text = make()
+        assert "--signal" not in text
+        assert "--requeue" not in text
+        assert "#SBATCH --no-requeue\n" in text
+        assert "#SBATCH --dependency=singleton\n" in text
+
+
+def test_a_false_option_is_not_given() -> None:
+    text = script_text(demo_config("encoder", "resources.exclusive=false"), BARE, MODELS)
+    assert "exclusive" not in text
+
+
+def test_every_value_in_a_template_is_quoted() -> None:
+    source = "".join(path.read_text() for path in resource("slurm_templates").iterdir())
+    values = set(re.findall(r"\{\{ (.*?) \}\}", source))
+    # submitit quotes command and directives; version and run stand in a comment, on one line;
+    # a variable's name has been matched against a pattern
+    unquoted = {value for value in values if not value.endswith(" | quote")}
+    assert unquoted == {"command", "directive", "version", "run", "name"}
+
+
+PROGRAM = """\
+#!/bin/sh
+[ "$2" = iacfilter_hpc.slurm.rendezvous ] && echo head:29500
+exit 0
+"""
+SRUN = """\
+#!/bin/sh
+printf '%s\\0' "$@" >"$HERE/srun.arguments"
+env -0 >"$HERE/srun.environment"
+"""
+MODULE = 'module() { printf "%s\\\\0" "$@" >>"$HERE/module.arguments"; }; export -f module\n'
+
+
+class Shell:
+    """Runs a script as a node would, with programs that note their arguments."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.work = home / "work"
+        self.work.mkdir()
+        self.program("bin/srun", SRUN)
+
+    def program(self, name: str, text: str = PROGRAM) -> str:
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+        return str(path)
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """The script's end; nothing may have appeared in its directory."""
+        variables = {"HERE": str(self.home), "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}"}
+        text = script.replace("#!/bin/bash\n", f"#!/bin/bash\n{MODULE}", 1)
+        path = self.home / "script"
+        path.write_text(text, encoding="utf-8", newline="")
+        done = subprocess.run(
+            ["bash", str(path)],
+            cwd=self.work,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not list(self.work.iterdir()), "a value was executed"
+        return done
+
+    def noted(self, name: str) -> list[str]:
+        return (self.home / name).read_bytes().decode().split("\0")[:-1]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    home = tmp_path / "node"
+    home.mkdir()
+    return Shell(home)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_values_of_the_site_arrive_byte_for_byte(name: str, shell: Shell) -> None:
+    value = HOSTILE[name]
+    site = Site(
+        python=shell.program(f"{value}/python"),
+        modules=(f"m{value}", value),
+        activate=shell.program(f"{value}/activate", 'printf "%s" "$BASH_SOURCE" >"$HERE/sourced"'),
+        scratch=str(shell.home / "scratch" / value),
+        hf_home=f"/{value}",
+        environment={"NOTE": value},
+    )
+    done = shell.run(script_text(demo_config("generative", "name=mine"), site, MODELS))
+    assert (done.returncode, done.stderr) == (0, "")
+    variables = dict(pair.split("=", 1) for pair in shell.noted("srun.environment"))
+    assert variables["NOTE"] == value
+    assert variables["HF_HOME"] == f"/{value}"
+    assert variables["TMPDIR"] == str(shell.home / "scratch" / value)
+    assert variables["IACFILTER_RENDEZVOUS"] == "head:29500"
+    assert variables["SUBMITIT_EXECUTOR"] == "slurm"
+    assert Path(variables["TMPDIR"]).is_dir()
+    assert (shell.home / "sourced").read_bytes().decode() == site.activate
+    assert shell.noted("module.arguments") == ["load", f"m{value}", "load", value]
+    assert site.python in shell.noted("srun.arguments")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_models_directory_arrives_byte_for_byte_or_is_refused(name: str, shell: Shell) -> None:
+    value = HOSTILE[name]
+    models = shell.home / value
+    site = Site(python=shell.program("python"))
+    config = demo_config("generative", "name=mine")
+    if name not in ON_ONE_LINE or "%" in value:
+        with pytest.raises(IacfilterError, match="cannot hold logs of Slurm") as caught:
+            script_text(config, site, models)
+        assert caught.value.hint == "choose another --models-dir"
+        assert "\n" not in caught.value.message
+        return
+    done = shell.run(script_text(config, site, models))
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = str(models / "generative" / "mine" / "slurm")
+    arguments = shell.noted("srun.arguments")
+    assert arguments[-1] == folder
+    assert arguments[arguments.index("--output") + 1] == f"{folder}/%j_%t_log.out"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_options_of_sbatch_arrive_byte_for_byte_or_are_refused(name: str, shell: Shell) -> None:
+    value = HOSTILE[name]
+    settings = [f"resources.{key}={value}" for key in ("partition", "comment", "qos", "mem")]
+    site = Site(python=shell.program("python"))
+    if name not in ON_ONE_LINE:
+        with pytest.raises(IacfilterError, match="holds a character that no sbatch option takes"):
+            demo_config("encoder", *settings)
+        return
+    text = script_text(demo_config("encoder", *settings), site, MODELS)
+    assert shell.run(text).returncode == 0
+    (line,) = (line for line in text.splitlines() if line.startswith("#SBATCH --comment="))
+    # sbatch reads such a line as a shell splits words
+    said = f"printf '%s' {line.removeprefix('#SBATCH ')}"
+    words = subprocess.run(["bash", "-c", said], capture_output=True, text=True, check=True).stdout
+    assert words == f"--comment={value}"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_model_and_data_are_in_no_script(name: str, tmp_path: Path) -> None:
+    value = HOSTILE[name]
+    data = tmp_path / f"x{value}".replace("/", "_")
+    data.touch()
+    config = demo_config("encoder", f"model.model_name_or_path={value}", f"data.train_file={data}")
+    assert config.model.model_name_or_path == value
+    assert config.data.train_file == data
+    assert CANARY not in script_text(config, BARE, MODELS)
+
+
+@pytest.mark.parametrize("name", sorted(set(HOSTILE) - set(ON_ONE_LINE)))
+def test_a_run_directory_of_a_hostile_name_cannot_be_evaluated(name: str) -> None:
+    layout = RunLayout(MODELS / "encoder" / f"x{HOSTILE[name]}")
+    script = Script(template="evaluate", run=layout.name, python=PYTHON, site=Site())
+    with pytest.raises(IacfilterError, match="cannot hold logs of Slurm"):
+        slurm_executor(layout.slurm, script, demo_config("encoder").resources)
+
+
+def test_a_python_that_is_not_on_the_node_is_named(shell: Shell) -> None:
+    site = Site(python=str(shell.home / "it's gone"))
+    done = shell.run(script_text(demo_config("encoder"), site, MODELS))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {site.python} is not a program on ")
+    assert "\nhint: " in done.stderr
+    assert not (shell.home / "srun.arguments").exists()
+
+
+def test_a_failing_step_fails_the_job(shell: Shell) -> None:
+    site = Site(python=shell.program("python"))
+    text = script_text(demo_config("generative", "name=mine"), site, MODELS)
+    shell.program("bin/srun", "#!/bin/sh\nexit 7\n")
+    assert shell.run(text).returncode == 7
+    shell.program("python", "#!/bin/sh\nexit 3\n")
+    assert shell.run(text).returncode == 3
+    shell.program("bin/srun", SRUN)
+    assert shell.run(text).returncode == 3
+    assert not (shell.home / "srun.arguments").exists()
+
+
+def test_the_script_that_is_shown_is_the_one_that_is_submitted(
+    fake_slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    from iacfilter_hpc.slurm.executor import submit
+    from iacfilter_hpc.worker import Worker
+
+    script = Script(template="generative", run="mine", python=PYTHON, site=FULL)
+    executor = slurm_executor(tmp_path / "slurm", script, demo_config("generative").resources)
+    assert submit(executor, Worker(tmp_path)) == "4242"
+    assert fake_slurm.script() == executor.text()

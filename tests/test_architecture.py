@@ -1,0 +1,122 @@
+"""What the package promises about its shape: light commands, documented and short modules."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iacfilter_hpc.layout import PACKAGE
+from tests.fake_slurm import FakeSlurm
+from tests.made_runs import MadeRuns
+
+MODULES = sorted([*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "jobs").glob("*.py")])
+SLOW = "torch transformers peft accelerate deepspeed datasets sklearn numpy".split()
+HEAVY = "pydantic submitit yaml jinja2".split()
+MODULES_AFTER = """
+import json, runpy, sys
+try:
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+finally:
+    loaded = sorted({name.partition(".")[0] for name in sys.modules})
+    sys.stderr.write("\\n" + json.dumps(loaded))
+"""
+
+
+def loaded_by(command: str, *arguments: str) -> set[str]:
+    """The top-level modules that a command has imported when it ends well."""
+    program = [sys.executable, "-c", MODULES_AFTER, f"iacfilter_hpc.cli.{command}", *arguments]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("command", ["submit", "status", "logs", "cancel", "evaluate"])
+def test_help_is_light(command: str) -> None:
+    found = loaded_by(command, "--help")
+    assert "iacfilter_hpc" in found
+    assert not found & {*SLOW, *({*HEAVY} - {"yaml"} if command == "submit" else HEAVY)}
+
+
+def test_submission_never_imports_torch(fake_slurm: FakeSlurm, models: Path) -> None:
+    demo = PACKAGE.parent / "configs" / "demo"
+    found = loaded_by(
+        "submit",
+        *("--approach", "encoder", "--executor", "slurm"),
+        *("--train-file", str(demo / "train.jsonl")),
+        *("--validation-file", str(demo / "validation.jsonl")),
+    )
+    assert len(list(models.glob("encoder/*/run.json"))) == 1
+    assert "submitit" in found
+    assert not found & set(SLOW)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["logs", "--json"],
+        ["cancel", "mine"],
+        ["cancel", "local"],
+    ],
+    ids=" ".join,
+)
+def test_watching_runs_is_light(
+    fake_slurm: FakeSlurm, made: MadeRuns, arguments: list[str]
+) -> None:
+    made.job(made.run("local"), "1", executor="local")
+    made.job(made.run("mine"), "7")
+    fake_slurm.queue(("7", "mine", "RUNNING"))
+    found = loaded_by(*arguments)
+    assert "iacfilter_hpc" in found
+    assert not found & {*SLOW, *HEAVY}
+
+
+def test_logs_becomes_tail_without_heavy_imports(made: MadeRuns) -> None:
+    layout = made.run("mine")
+    made.job(layout)
+    layout.log("7").write_text("hello\n")
+    # what has become tail cannot tell what it had imported: the import system does
+    program = [sys.executable, "-X", "importtime", "-m", "iacfilter_hpc.cli.logs"]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stdout == "hello\n"
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "argparse" in names
+    assert not names & {*SLOW, *HEAVY}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
+def test_every_module_says_what_it_does_in_one_line_and_is_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    first, _, rest = docstring.partition("\n")
+    assert len(first) <= 97
+    assert not rest or rest.startswith("\n"), "one line, then an empty one"
+    assert len(text.splitlines()) <= 300
+
+
+def test_importing_has_no_side_effect() -> None:
+    names = [
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in MODULES
+        if "training" not in path.parts
+        and "evaluation" not in path.parts
+        and "jobs" not in path.parts
+    ]
+    program = (
+        "import importlib, logging, os, signal, sys\n"
+        "def now(): return dict(os.environ), signal.getsignal(15), logging.root.handlers[:]\n"
+        "before = now()\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "assert now() == before"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *names], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,148 @@
+"""A run from its configuration to final/: it learns, decides, and can be read by others."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.detections.samples import read_samples, sha256_of
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.evaluation.predict import load_scorer, predict
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.data import encode_prompts
+from iacfilter_hpc.training.decision import read_decision
+from iacfilter_hpc.training.final import check_weights
+from iacfilter_hpc.training.run import train
+from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
+
+from .settings import DEMO, TRAINS, run_config
+
+pytestmark = TRAINS
+
+TRAIN = DEMO / "train.jsonl"
+
+
+def overfit_config() -> RunConfig:
+    """The generative approach, learning the training file by heart in one process."""
+    return run_config(
+        "generative",
+        accelerate__num_processes=1,
+        accelerate__deepspeed_config_file=None,
+        data__max_length=1024,
+        data__validation_file=str(TRAIN),
+        lora__lora_dropout=0.0,
+        training__num_train_epochs=20,
+        training__per_device_train_batch_size=4,
+        training__learning_rate=1e-2,
+        training__logging_steps=20,
+    )
+
+
+@pytest.fixture(scope="module")
+def overfit(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
+    layout = RunLayout(tmp_path_factory.mktemp("generative") / "run")
+    layout.directory.mkdir()
+    train(layout, overfit_config())
+    return layout
+
+
+def test_it_learns_the_samples_by_heart(overfit: RunLayout) -> None:
+    samples = read_samples(TRAIN)
+    predictions, _ = predict(load_scorer(overfit.final), samples)
+    assert [p.decision for p in predictions] == [s.label for s in samples]
+    decision = read_decision(overfit.final)
+    assert decision.validation.f1 == decision.validation.f1_at_half == 1.0
+    assert decision.validation.sha256 == sha256_of(TRAIN)
+
+
+def test_generate_writes_the_decided_word_and_eos(overfit: RunLayout) -> None:
+    base = AutoModelForCausalLM.from_pretrained(overfit.tiny_model)
+    # the last epoch: final/ is the first of equal F1, when EOS may not yet be learned
+    model = PeftModel.from_pretrained(base, overfit.directory / "checkpoint-40").eval()
+    vocabulary = settle_vocabulary(load_tokenizer(overfit.final, None), base.config.vocab_size)
+    samples = read_samples(TRAIN)
+    for made, encoded in zip(samples, encode_prompts(samples, vocabulary, 1024, 4096), strict=True):
+        ids = torch.tensor([encoded.ids])
+        written = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=8,
+            do_sample=False,
+            pad_token_id=vocabulary.pad,
+        )[0, len(encoded.ids) :].tolist()
+        assert written[-1] == vocabulary.eos
+        assert vocabulary.tokenizer.decode(written[:-1]).strip() == made.label
+
+
+def test_final_holds_no_pickle_and_is_readable(overfit: RunLayout) -> None:
+    names = {path.name for path in overfit.final.iterdir()}
+    assert {"adapter_model.safetensors", "adapter_config.json", "decision.json"} <= names
+    assert {"tokenizer.json", "tokenizer_config.json"} <= names
+    assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in names)
+    files = [p for p in overfit.directory.rglob("*") if p.is_file()]
+    assert all(stat.S_IMODE(p.stat().st_mode) & 0o440 == 0o440 for p in files)
+    assert not overfit.final.with_name("final.partial").exists()
+
+
+def test_metrics_and_heartbeat_tell_the_end(overfit: RunLayout) -> None:
+    events = [json.loads(line) for line in overfit.metrics.read_text().splitlines()]
+    assert sum("eval_f1" in event for event in events) == 20
+    beat = json.loads(overfit.heartbeat.read_text())
+    assert beat["step"] == beat["max_steps"] == 40
+
+
+def test_a_finished_run_is_not_trained_again(overfit: RunLayout) -> None:
+    with pytest.raises(TrainingError, match="this run is trained"):
+        train(overfit, overfit_config())
+
+
+def test_an_adapter_that_learned_nothing_is_refused(overfit: RunLayout, tmp_path: Path) -> None:
+    weights = load_file(overfit.final / "adapter_model.safetensors")
+    path = tmp_path / "adapter_model.safetensors"
+    save_file({n: t * (0 if "lora_B" in n else 1) for n, t in weights.items()}, path)
+    with pytest.raises(TrainingError, match="learned nothing"):
+        check_weights(tmp_path, "generative")
+    save_file({n: t[:0] if "lora_A" in n else t for n, t in weights.items()}, path)
+    with pytest.raises(TrainingError, match="empty tensors"):
+        check_weights(tmp_path, "generative")
+
+
+def test_encoder_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    layout = RunLayout(tmp_path / "run")
+    layout.directory.mkdir()
+    config = run_config(
+        "encoder",
+        data__input_fields=["smell", "content"],
+        training__num_train_epochs=12,
+        selection__early_stopping_patience=2,
+        selection__class_weight="balanced",
+    )
+    with caplog.at_level(logging.INFO, logger="iacfilter_hpc"):
+        train(layout, config)
+    assert "distributed: NO, 1 process on cpu" in caplog.text
+    assert "train: 8 samples" in caplog.text
+    decision = read_decision(layout.final)
+    assert decision.input_fields == ("smell", "content") and decision.answers is None
+    predictions, _ = predict(load_scorer(layout.final), read_samples(config.data.validation_file))
+    assert all(0 < each.p_tp < 1 for each in predictions)
+    events = [json.loads(line) for line in layout.metrics.read_text().splitlines()]
+    f1 = [event["eval_f1"] for event in events if "eval_f1" in event]
+    best = f1.index(max(f1))
+    assert len(f1) == min(12, best + 3), "two epochs without a better F1 end it"
+    at_half = [p.label == "TP" and p.p_tp >= 0.5 for p in predictions]
+    assert decision.validation.f1_at_half == pytest.approx(max(f1)), at_half
+
+
+def test_a_lone_process_is_not_what_deepspeed_was_asked_for(tmp_path: Path) -> None:
+    layout = RunLayout(tmp_path)
+    with pytest.raises(TrainingError, match=r"run as DEEPSPEED, gloo, 2 .* runs as NO, no backend"):
+        train(layout, run_config("generative"))

@@ -1,0 +1,41 @@
+"""The threshold maximises F1 of TP on what it is given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from iacfilter_hpc.training.threshold import choose_threshold
+
+pytestmark = pytest.mark.train
+
+
+def test_midpoint_between_scores() -> None:
+    chosen = choose_threshold([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1])
+    assert chosen.value == pytest.approx(0.25)
+    assert (chosen.f1, chosen.f1_at_default) == (1.0, 0.0)
+
+
+def test_of_equals_the_nearest_to_half() -> None:
+    assert choose_threshold([0.1, 0.9], [0, 1]).value == 0.5
+    # 0.3 and 0.15 give the same F1 only if nothing lies between them
+    assert choose_threshold([0.1, 0.2, 0.2, 0.4], [0, 1, 1, 1]).value == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("scores", [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+def test_stays_inside_zero_and_one(scores: list[float]) -> None:
+    assert 0 < choose_threshold(scores, [1, 0]).value < 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=40))
+def test_no_other_threshold_is_better(rows: list[tuple[float, bool]]) -> None:
+    scores, truth = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    chosen = choose_threshold(scores, truth)
+    assert chosen.f1 == pytest.approx(f1_score(truth, scores >= chosen.value, zero_division=0))
+    assert chosen.f1_at_default == pytest.approx(f1_score(truth, scores >= 0.5, zero_division=0))
+    for other in np.linspace(0.01, 0.99, 15):
+        assert chosen.f1 >= f1_score(truth, scores >= other, zero_division=0) - 1e-12
