@@ -211,8 +211,11 @@ def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
     key = _dotted(detail)
     if detail["type"] == "extra_forbidden":
         *section, name = key.split(".")
-        close = difflib.get_close_matches(name, _settings(model, section), n=1)
-        return f"did you mean {close[0]}?" if close else None
+        known = _settings(model, section)
+        close = difflib.get_close_matches(name, known, n=1)
+        if close:
+            return f"did you mean {close[0]}?"
+        return f"{'.'.join(section) or 'at the top'}: {', '.join(known)}" if known else None
     if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
         # YAML 1.1 reads 12:30:00 as 45000 and 012345 as 5349
         return f'put the value of {key} in quotes: "..."'

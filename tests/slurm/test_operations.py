@@ -96,6 +96,34 @@ def test_refusal_of_sbatch_leaves_nothing(toolkit: Toolkit) -> None:
     assert not list(toolkit.models.glob("*/no"))
 
 
+def test_any_option_of_sbatch_reaches_the_job(toolkit: Toolkit, tmp_path: Path) -> None:
+    excluded = toolkit.cluster.nodes[0]
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"resources:\n  exclude: {excluded}\n  mail-type: [END]\n")
+    wrong = toolkit.run("submit", *toolkit.tiny("encoder", "many"), f"--config={config}")
+    assert wrong.code == 2, "a list is no value of an option"
+    config.write_text(f"resources:\n  exclude: {excluded}\n  mail-type: END,FAIL\n")
+    mine = ["--set=resources.comment=a 'b' \"c\" $(id)", "--set=resources.begin=now+3600"]
+    tiny = [word for word in toolkit.tiny("encoder", "many") if not word.startswith("--config")]
+    small = ["--set=model.model_name_or_path=tiny", "--set=training.use_cpu=true", "--gpus=0"]
+    sent = toolkit.run("submit", *tiny, *small, *mine, f"--config={config}", "--account=test",
+                       "--time=1-2:30", "--mem=100M", "--json")  # fmt: skip
+    assert sent.code == 0, sent.err
+    shown = toolkit.cluster.run("scontrol", "show", "job", str(sent.json["job_id"])).stdout
+    for expected in (
+        f"ExcNodeList={excluded}",
+        "Account=test",
+        "TimeLimit=1-02:30:00",
+        "Comment=a 'b' \"c\" $(id)",
+        "JobName=many",
+        "MinMemoryNode=100M",
+    ):
+        assert expected in shown, shown
+    reserved = toolkit.run("submit", *toolkit.tiny("encoder", "r"), "--set=resources.reservation=x")
+    assert reserved.code == 1
+    assert "reservation" in reserved.err
+
+
 def test_submission_from_inside_a_job_starts_clean(toolkit: Toolkit, tmp_path: Path) -> None:
     """The outer job's variables would pin the inner one to its nodes and CPUs."""
     submit = shlex.join([str(BIN / "iacfilter-submit"), *toolkit.tiny("encoder", "inner"), *LONG])
