@@ -12,17 +12,19 @@ PR_SET_CHILD_SUBREAPER = 36
 """Source: https://man7.org/linux/man-pages/man2/prctl.2.html"""
 
 
-def run_to_end(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_to_end(
+    argv: Sequence[str], environment: Mapping[str, str], grace_s: float = STOP_GRACE_S
+) -> int:
     """The command's exit code, or minus the number of the signal that ended it.
 
     However it ends, also by an exception raised here from a signal handler: what it started is
-    asked to stop and then killed.
+    asked to stop, and killed after `grace_s` seconds.
     """
     _adopt_orphans()
     try:
         return subprocess.Popen(argv, env=environment, start_new_session=True).wait()
     finally:
-        _end_descendants()
+        _end_descendants(grace_s)
 
 
 def _adopt_orphans() -> None:
@@ -34,14 +36,14 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _end_descendants() -> None:
+def _end_descendants(grace_s: float) -> None:
     import psutil
 
     here = psutil.Process()
     children = here.children()
     for child in children:
         child.terminate()
-    psutil.wait_procs(children, timeout=STOP_GRACE_S)
+    psutil.wait_procs(children, timeout=grace_s)
     # killing a parent hands us its children: until there are none
     while left := here.children(recursive=True):
         for process in left:

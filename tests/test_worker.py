@@ -100,7 +100,7 @@ import os, pathlib, signal, subprocess, sys, time
 if len(sys.argv) > 1:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pathlib.Path(sys.argv[1]).touch()
-    time.sleep(30)
+    time.sleep(300)
     sys.exit()
 here = pathlib.Path(__file__).parent
 commands = [[sys.executable, "-S", "-E", __file__, str(here / f"ready{n}")] for n in (1, 2)]
@@ -113,7 +113,7 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 (here / "pids").write_text(" ".join(str(child.pid) for child in deaf))
 (here / "started").touch()
-time.sleep(30)
+time.sleep(300)
 """
 
 
@@ -133,7 +133,7 @@ def gone(process: psutil.Process) -> bool:
 RUN = """
 import sys
 from iacfilter_hpc.family import run_to_end
-print(run_to_end(sys.argv[1:], {}))
+print(run_to_end(sys.argv[1:], {}, grace_s=0.5))
 """
 
 
