@@ -38,7 +38,7 @@ docs: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.commands
 
-# What Slurm's tests need; a compiler because Triton and DeepSpeed build small extensions with it
+# What Slurm's tests need. No compiler: on CPU the one operator DeepSpeed would build is switched off
 packages:
 	tests/slurm/install_packages.sh
 
