@@ -11,7 +11,7 @@ from pathlib import Path
 
 from iacfilter_hpc import runs
 from iacfilter_hpc.files import write_json
-from iacfilter_hpc.runs import JobRecord, Outcome, RunRecord
+from tests.made_runs import MadeRuns
 
 BIN = Path(sys.executable).parent
 ROUNDS = 15
@@ -24,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "models"
         for number in range(RUNS):
-            make_run(models, number)
+            make_run(MadeRuns(models), number)
         environment = os.environ | {"IACFILTER_MODELS": str(models)}
         rows = [("python -c pass", [sys.executable, "-c", "pass"])]
         rows += [
@@ -45,46 +45,14 @@ def cpu_ms(argv: list[str], environment: dict[str, str]) -> float:
     return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def make_run(models: Path, number: int) -> None:
+def make_run(made: MadeRuns, number: int) -> None:
     """A finished Slurm run with 200 lines of metrics; squeue is asked for it all the same."""
-    layout = runs.create(models, "generative", f"run-{number:03}")
-    record = RunRecord(
-        run=layout.name,
-        approach="generative",
-        key="0" * 64,
-        created_at=runs.now(),
-        user="bench",
-        host="bench",
-        git_commit=None,
-        versions={},
-        model_name_or_path="tiny",
-        gpus=4,
-        nodes=1,
-        num_processes=4,
-        global_batch_size=32,
-        data_sha256={},
-        argv=[],
-    )
-    runs.write_record(layout.record, record)
-    job_id = str(1000 + number)
-    job = JobRecord(
-        job_id=job_id, executor="slurm", purpose="train", host="bench", submitted_at=runs.now()
-    )
-    runs.write_record(layout.job(job_id), job)
-    outcome = Outcome(
-        job_id=job_id,
-        state="COMPLETED",
-        exit_code=0,
-        message="",
-        started_at=runs.now(),
-        ended_at=runs.now(),
-        nodes=["n1"],
-    )
-    runs.write_record(layout.outcome(job_id), outcome)
-    line = '{"time": "2026-01-01T00:00:00Z", "step": %d, "max_steps": 200, "loss": 0.5}\n'
-    layout.metrics.write_text("".join(line % step for step in range(1, 201)))
-    beat = {"step": 200, "max_steps": 200, "time": runs.now(), "loss": 0.5, "eval_f1": 0.8}
-    write_json(layout.heartbeat, beat)
+    layout, job_id = made.run(f"run-{number:03}", "generative"), str(1000 + number)
+    made.job(layout, job_id)
+    made.outcome(layout, "COMPLETED", job_id=job_id)
+    beat: dict[str, object] = {"time": runs.now(), "max_steps": 200, "loss": 0.5}
+    made.metrics(layout, *({**beat, "step": step} for step in range(1, 201)))
+    write_json(layout.heartbeat, {**beat, "step": 200, "eval_f1": 0.8})
 
 
 if __name__ == "__main__":
