@@ -9,6 +9,7 @@ from pathlib import Path
 from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.environment import without_launch
 from iacfilter_hpc.layout import RunLayout, resource
+from iacfilter_hpc.options import EvaluateOptions, as_flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,10 @@ def train(config: RunConfig, layout: RunLayout, node: Node, python: str) -> list
     ]
 
 
-def evaluate(layout: RunLayout, data: Path, python: str) -> list[str]:
+def evaluate(layout: RunLayout, data: Path, options: EvaluateOptions, python: str) -> list[str]:
     """jobs/evaluate.py in one process."""
     job = str(resource("jobs", "evaluate.py"))
-    return [python, job, f"--run-dir={layout.directory}", f"--data={data}"]
+    return [python, job, f"--run-dir={layout.directory}", f"--data={data}", *as_flags(options)]
 
 
 def environment(config: RunConfig, node: Node, inherited: Mapping[str, str]) -> dict[str, str]:

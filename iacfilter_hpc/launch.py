@@ -16,6 +16,7 @@ from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmUnreachable
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.provenance import describe
 from iacfilter_hpc.runs import JobRecord
 from iacfilter_hpc.site import Site
@@ -78,7 +79,7 @@ def submit(config: RunConfig, site: Site, models: Path, executor: Executor) -> S
     layout = runs.create(models, config.approach, config.name or runs.new_name(config.approach))
     try:
         describe(layout, config, data)
-        job_id = _start(layout, config, site, executor, None)
+        job_id = _start(layout, config, site, executor)
     except JobMayExist as error:
         # its files must stay; status finds the job by the run's name
         hint = f"the job may exist: squeue --me --name={layout.name}"
@@ -90,7 +91,12 @@ def submit(config: RunConfig, site: Site, models: Path, executor: Executor) -> S
 
 
 def submit_evaluation(
-    layout: RunLayout, config: RunConfig, data: Path, site: Site, executor: Executor
+    layout: RunLayout,
+    config: RunConfig,
+    data: Path,
+    options: EvaluateOptions,
+    site: Site,
+    executor: Executor,
 ) -> Submitted:
     """Submit a job that evaluates a finished run on one GPU.
 
@@ -103,17 +109,22 @@ def submit_evaluation(
         update={"gpus": f"{kind}:{one}" if kind else one, "nodes": 1}
     )
     single = config.model_copy(update={"resources": resources})
-    job_id = _start(layout, single, site, executor, data)
+    job_id = _start(layout, single, site, executor, data, options)
     return _noted(layout, job_id, executor, "evaluate")
 
 
 def _start(
-    layout: RunLayout, config: RunConfig, site: Site, executor: Executor, data: Path | None
+    layout: RunLayout,
+    config: RunConfig,
+    site: Site,
+    executor: Executor,
+    data: Path | None = None,
+    options: EvaluateOptions = DEFAULTS,
 ) -> str:
     _quieten_submitit()
     from iacfilter_hpc.worker import Worker
 
-    worker = Worker(layout.directory, data)
+    worker = Worker(layout.directory, data, options)
     if executor == "slurm":
         from iacfilter_hpc.slurm.executor import submit as submit_to_slurm
 
@@ -173,11 +184,31 @@ def _checked_data(config: RunConfig) -> dict[str, str]:
         if (path := getattr(config.data, name)) is not None
     }
     problems = []
+    keys: dict[Path, set[str]] = {}
     for path in dict.fromkeys(files.values()):
         try:
-            read_samples(path)
+            keys[path] = {sample.key for sample in read_samples(path)}
         except DataError as error:
             problems.append(error)
     if problems:
         raise DataError("\n".join(error.message for error in problems), hint=problems[0].hint)
+    if (test := config.data.test_file) is not None:
+        validation = config.data.validation_file
+        _check_test_is_new(test, keys[test], validation, keys[validation])
     return {name: sha256_of(path) for name, path in files.items()}
+
+
+def _check_test_is_new(
+    test: Path, test_keys: set[str], validation: Path, validation_keys: set[str]
+) -> None:
+    """Refuse now what the evaluation after training would refuse hours later.
+
+    Raises:
+        DataError: samples of the test file would choose the threshold that it is scored with.
+    """
+    if shared := len(test_keys & validation_keys):
+        raise DataError(
+            f"{test} shares {shared} of its samples with {validation}; a threshold is never fitted "
+            "on the data it is reported on",
+            hint="take them out of one of the files, or train without data.test_file",
+        )

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 
 from iacfilter_hpc import __version__, runs
@@ -20,8 +21,33 @@ from iacfilter_hpc.resolve import as_yaml, deepspeed_file
 from iacfilter_hpc.runs import RunRecord
 
 RECORDED = (
-    "submitit torch transformers peft accelerate deepspeed datasets tokenizers safetensors".split()
-)
+    "submitit torch transformers peft accelerate deepspeed datasets tokenizers safetensors "
+    "numpy scikit-learn"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who made a result, where, when, with which code, and by which command."""
+
+    created_at: str
+    user: str
+    host: str
+    git_commit: str | None
+    versions: dict[str, str]
+    argv: list[str]
+
+
+def provenance() -> Provenance:
+    """That of what this process makes now."""
+    return Provenance(
+        created_at=runs.now(),
+        user=user(),
+        host=socket.gethostname(),
+        git_commit=_git_commit(),
+        versions=_versions(),
+        argv=sys.argv,
+    )
 
 
 def describe(layout: RunLayout, config: RunConfig, data: dict[str, str]) -> None:
@@ -33,23 +59,23 @@ def describe(layout: RunLayout, config: RunConfig, data: dict[str, str]) -> None
         source = deepspeed_file(config.accelerate.deepspeed_config_file)
         deepspeed = source.read_text(encoding="utf-8")
         write_atomically(layout.deepspeed, deepspeed)
-    commit = _git_commit()
+    here = provenance()
     record = RunRecord(
         run=layout.name,
         approach=config.approach,
-        key=_key(config, data, deepspeed, commit),
-        created_at=runs.now(),
-        user=_user(),
-        host=socket.gethostname(),
-        git_commit=commit,
-        versions={"iacfilter_hpc": __version__, **_versions()},
+        key=_key(config, data, deepspeed, here.git_commit),
+        created_at=here.created_at,
+        user=here.user,
+        host=here.host,
+        git_commit=here.git_commit,
+        versions=here.versions,
         model_name_or_path=config.model.model_name_or_path,
         gpus=config.resources.gpu_count,
         nodes=config.resources.nodes,
         num_processes=config.num_processes,
         global_batch_size=config.global_batch_size,
         data_sha256=data,
-        argv=sys.argv,
+        argv=here.argv,
     )
     runs.write_record(layout.record, record)
 
@@ -71,7 +97,7 @@ def _key(config: RunConfig, data: dict[str, str], deepspeed: str, commit: str | 
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
 
 
-def _user() -> str:
+def user() -> str:
     """The user's name; containers run as users that have none."""
     try:
         return getpass.getuser()
@@ -94,8 +120,8 @@ def _git_commit() -> str | None:
 
 
 def _versions() -> dict[str, str]:
-    """The installed version of each package that bears on the result."""
-    found = {}
+    """The installed version of this package and of each that bears on the result."""
+    found = {"iacfilter_hpc": __version__}
     for name in RECORDED:
         try:
             found[name] = metadata.version(name)

@@ -20,6 +20,7 @@ from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import IacfilterError, JobFailed
 from iacfilter_hpc.family import run_to_end
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.runs import Outcome, now, read_record, write_record
 from iacfilter_hpc.slurm.rendezvous import VARIABLE, free_port
 
@@ -37,11 +38,13 @@ class Cancelled(JobFailed):
 class Worker:
     """One task a node; submitit pickles it and calls it there.
 
-    Evaluates `data` if given, else trains and then evaluates the configuration's test file.
+    Evaluates `data` if given, else trains and then evaluates the configuration's test file; both
+    as `options` say.
     """
 
     directory: Path
     data: Path | None = None
+    options: EvaluateOptions = DEFAULTS
 
     def __call__(self) -> None:
         """Run to the end; the first node writes the outcome.
@@ -85,7 +88,8 @@ class Worker:
             _call(command.train(config, layout, node, sys.executable), environment, log)
         data = self.data or config.data.test_file
         if data is not None and rank == 0:
-            _call(command.evaluate(layout, data, sys.executable), environment, log)
+            argv = command.evaluate(layout, data, self.options, sys.executable)
+            _call(argv, environment, log)
 
 
 def check_data(layout: RunLayout, config: RunConfig) -> None:

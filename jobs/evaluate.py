@@ -1,4 +1,4 @@
-"""Score the samples in --data with the trained run in --run-dir, and print the table."""
+"""Score the samples in --data with the trained run in --run-dir, and print the tables."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from pathlib import Path
 
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import add_flags, from_flags
+from iacfilter_hpc.trained import of_run
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    add_flags(parser)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from iacfilter_hpc.evaluation.report import evaluate, render
+    from iacfilter_hpc.evaluation.report import evaluate
+    from iacfilter_hpc.evaluation.table import render
 
     try:
-        done = evaluate(RunLayout(given.run_dir.absolute()), given.data)
+        run = RunLayout(given.run_dir.absolute())
+        done = evaluate(of_run(run), given.data, from_flags(given))
     except IacfilterError as error:
         sys.stderr.write(f"{error.text()}\n")
         return 1

@@ -14,7 +14,9 @@ from iacfilter_hpc.resolve import run_config
 from iacfilter_hpc.runs import JobRecord, Outcome, RunRecord
 from iacfilter_hpc.site import Site
 
-DEMO = {name: resource("configs", "demo", f"{name}.jsonl") for name in ("train", "validation")}
+DEMO = {
+    name: resource("configs", "demo", f"{name}.jsonl") for name in ("train", "validation", "test")
+}
 
 RECORD = RunRecord(
     run="set by MadeRuns",
@@ -37,7 +39,7 @@ RECORD = RunRecord(
 
 def demo_config(approach: str, *assignments: str, site: Site | None = None) -> RunConfig:
     """The configuration of `--approach ... --set ...` with the demo data."""
-    files = [f"data.{name}_file={path}" for name, path in DEMO.items()]
+    files = [f"data.{name}_file={DEMO[name]}" for name in ("train", "validation")]
     return run_config(approach, site=site or Site(), assignments=[*files, *assignments])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.layout import PACKAGE
+from tests.cli.commands import COMMANDS
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import MadeRuns
 
@@ -35,7 +36,7 @@ def loaded_by(command: str, *arguments: str) -> set[str]:
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("command", ["submit", "status", "logs", "cancel", "evaluate"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_light(command: str) -> None:
     found = loaded_by(command, "--help")
     assert "iacfilter_hpc" in found

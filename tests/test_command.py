@@ -8,6 +8,7 @@ import pytest
 
 from iacfilter_hpc.command import Node, environment, evaluate, train
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from tests.made_runs import demo_config
 
 LAYOUT = RunLayout(Path("/models/generative/it's $(mine)"))
@@ -47,10 +48,16 @@ def test_the_launcher_ignores_the_settings_of_a_person() -> None:
 
 
 def test_evaluation_is_one_process() -> None:
-    argv = evaluate(LAYOUT, Path("/data; $(id)"), "/a python")
+    argv = evaluate(LAYOUT, Path("/data; $(id)"), DEFAULTS, "/a python")
     assert argv[0] == "/a python"
     assert Path(argv[1]).name == "evaluate.py"
     assert argv[2:] == ["--run-dir=/models/generative/it's $(mine)", "--data=/data; $(id)"]
+
+
+def test_the_job_is_told_how_to_evaluate() -> None:
+    options = EvaluateOptions(threshold=0.25, groups=Path("/a b.csv"), seed=7)
+    argv = evaluate(LAYOUT, Path("/data"), options, "/python")
+    assert argv[4:] == ["--threshold=0.25", "--groups=/a b.csv", "--seed=7"]
 
 
 @pytest.mark.parametrize(

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.files import current_umask, write_atomically, write_json
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"needs to mount a small disk: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+from iacfilter_hpc.files import current_umask, replacing, write_atomically, write_json
 
 
 def test_replaces_the_whole_content(tmp_path: Path) -> None:
@@ -73,3 +58,35 @@ def test_json_refuses_what_is_not_a_number(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "file", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_several_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    two.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(one, two) as (first, second):
+        first.write(b"new")
+        second.write(b"new")
+        raise KeyboardInterrupt
+    assert (sorted(tmp_path.iterdir()), two.read_text()) == ([two], "old")
+    with replacing(one, two) as (first, second):
+        first.write(b"1")
+        second.write(b"2")
+        assert [p.name for p in tmp_path.iterdir() if p.suffix == ""] == ["two"]
+    assert (one.read_text(), two.read_text()) == ("1", "2")
+    assert sorted(tmp_path.iterdir()) == [one, two]
+
+
+def test_one_file_without_room_leaves_all_as_they_were(full_disk: Path, tmp_path: Path) -> None:
+    fits, full = tmp_path / "fits", full_disk / "full"
+    with pytest.raises(OSError, match="No space left") as caught, replacing(fits, full) as files:
+        files[0].write(b"new")
+        files[1].write(b"x" * 200_000)
+    assert not fits.exists() and not list(full_disk.iterdir())
+    assert caught.value.errno == 28
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    missing = tmp_path / "no such directory" / "file"
+    with pytest.raises(FileNotFoundError) as caught, replacing(missing):
+        pass
+    assert caught.value.filename == str(missing)

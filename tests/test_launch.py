@@ -17,9 +17,10 @@ from iacfilter_hpc.errors import (
     UsageError,
 )
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import DEFAULTS
 from iacfilter_hpc.site import Site
 from tests.fake_slurm import FakeSlurm
-from tests.made_runs import MadeRuns, demo_config
+from tests.made_runs import DEMO, MadeRuns, demo_config
 
 SITE = Site(python="/shared/python")
 
@@ -134,6 +135,21 @@ def test_a_directory_that_no_log_can_have_leaves_nothing(
     assert left(models) == []
 
 
+def test_what_chooses_the_threshold_is_not_what_tests_it(
+    fake_slurm: FakeSlurm, models: Path, tmp_path: Path
+) -> None:
+    test = tmp_path / "test.jsonl"
+    test.write_text(DEMO["train"].read_text() + DEMO["validation"].read_text())
+    with pytest.raises(DataError) as caught:
+        submit(models, f"data.test_file={test}")
+    assert caught.value.message.startswith(
+        f"{test} shares 3 of its samples with {DEMO['validation']}"
+    )
+    assert left(models) == [] and fake_slurm.calls("sbatch") == 0
+    test.write_text(DEMO["train"].read_text())
+    submit(models, f"data.test_file={test}")
+
+
 def test_one_machine_is_not_two_nodes(models: Path) -> None:
     config = demo_config("generative", "resources.gpus=2", "resources.nodes=2")
     with pytest.raises(IacfilterError, match="--nodes 2 needs Slurm"):
@@ -148,7 +164,7 @@ def test_an_evaluation_asks_for_one_gpu_of_the_same_kind(
     config = demo_config("generative", "name=mine", "resources.gpus=a100:8", "resources.nodes=2")
     layout = launch.submit(config, SITE, models, "slurm").layout
     fake_slurm.says("sbatch", stdout="Submitted batch job 4243\n")
-    done = launch.submit_evaluation(layout, config, data, SITE, "slurm")
+    done = launch.submit_evaluation(layout, config, data, DEFAULTS, SITE, "slurm")
     assert done.job_id == "4243"
     script = fake_slurm.script()
     assert "#SBATCH --gpus-per-node=a100:1\n" in script
@@ -164,7 +180,7 @@ def test_a_refused_evaluation_leaves_the_run_alone(
     layout = launch.submit(config, SITE, models, "slurm").layout
     fake_slurm.says("sbatch", stderr="sbatch: error: no\n", code=1)
     with pytest.raises(SubmissionError):
-        launch.submit_evaluation(layout, config, tmp_path, SITE, "slurm")
+        launch.submit_evaluation(layout, config, tmp_path, DEFAULTS, SITE, "slurm")
     assert runs.find(models, "mine") == layout
     assert len(runs.jobs(layout)) == 1
 

@@ -17,6 +17,7 @@ import pytest
 from iacfilter_hpc import worker
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import EvaluateOptions
 from iacfilter_hpc.resolve import as_yaml
 from iacfilter_hpc.worker import Worker, check_data
 from tests.made_runs import MadeRuns, demo_config
@@ -172,7 +173,7 @@ def start(run: RunLayout, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
     """Starts the run's worker, whose Python is a shell script of this text."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(text: str, rank: int = 0, nodes: int = 1) -> subprocess.Popen[str]:
+    def begin(text: str, rank: int = 0, nodes: int = 1, work: str = WORK) -> subprocess.Popen[str]:
         python = tmp_path / "python"
         python.write_text(f"#!/bin/sh\n{text}\n")
         python.chmod(0o755)
@@ -187,7 +188,7 @@ def start(run: RunLayout, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
             "SLURM_JOB_NODELIST": "gpu[1-2]" if nodes > 1 else "gpu1",
         }
         process = subprocess.Popen(
-            [sys.executable, "-c", WORK, str(run.directory), str(python)],
+            [sys.executable, "-c", work, str(run.directory), str(python)],
             env={**os.environ, **variables},
             stderr=subprocess.PIPE,
             text=True,
@@ -219,6 +220,23 @@ def test_a_worker_notes_that_it_completed(run: RunLayout, start: Start) -> None:
     arguments = (run.directory.parents[2] / "arguments").read_text()
     assert "--machine_rank=0" in arguments
     assert "--main_process_ip=127.0.0.1" in arguments
+
+
+EVALUATE = """
+import sys
+from pathlib import Path
+from iacfilter_hpc.options import EvaluateOptions
+from iacfilter_hpc.worker import Worker
+sys.executable = sys.argv[2]
+Worker(Path(sys.argv[1]), Path("/data"), EvaluateOptions(threshold="argmax"))()
+"""
+
+
+def test_a_worker_passes_on_how_to_evaluate(run: RunLayout, start: Start) -> None:
+    process = start('printf "%s\\n" "$@" >"${0%/*}/arguments"', work=EVALUATE)
+    assert process.communicate(timeout=60)[1] == ""
+    arguments = (run.directory.parents[2] / "arguments").read_text().splitlines()
+    assert arguments[1:] == [f"--run-dir={run.directory}", "--data=/data", "--threshold=argmax"]
 
 
 def test_a_worker_notes_that_its_command_failed(run: RunLayout, start: Start) -> None:
@@ -306,5 +324,6 @@ def test_the_batch_script_says_where_to_meet(
 def test_a_worker_can_be_sent_to_another_process(tmp_path: Path) -> None:
     import pickle
 
-    sent = Worker(tmp_path / "it's", tmp_path / "data")
+    options = EvaluateOptions(threshold="argmax", output=tmp_path)
+    sent = Worker(tmp_path / "it's", tmp_path / "data", options)
     assert pickle.loads(pickle.dumps(sent)) == sent

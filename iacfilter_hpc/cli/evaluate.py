@@ -6,23 +6,31 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from iacfilter_hpc import layout, runs
+from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import IacfilterError, UsageError
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.options import EvaluateOptions, add_flags, from_flags
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.trained import Trained
 
 EPILOG = """\
 examples:
   iacfilter-evaluate RUN --data oracle.jsonl            here, in this process
   iacfilter-evaluate RUN --data oracle.jsonl --submit   as a job on one GPU
+  iacfilter-evaluate ~/copied/final --data oracle.jsonl -o results
+
+Below the run's evaluation/: predictions.jsonl has each sample, metrics.json each score, and
+looks.jsonl has a line for each time that this command looked at a file.
 """
 
 
 def arguments() -> argparse.ArgumentParser:
     """Every flag of the command."""
     made = terminal.parser("iacfilter-evaluate", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("run", metavar="RUN")
+    made.add_argument("run", metavar="RUN", help="its name, its directory, or a copy of its final/")
     made.add_argument(
         "--data",
         type=Path,
@@ -30,6 +38,7 @@ def arguments() -> argparse.ArgumentParser:
         metavar="JSONL",
         help="labelled samples, ten fields each",
     )
+    add_flags(made)
     made.add_argument(
         "--submit", action="store_true", help="as a job on one GPU; its log shows the result"
     )
@@ -50,42 +59,51 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(given: argparse.Namespace, models: Path) -> int:
-    run = runs.find(models, given.run)
-    data = layout.absolute(given.data)
-    if not data.is_file():
-        raise UsageError(f"--data {given.data} is not a file")
-    if not run.final.is_dir():
-        raise IacfilterError(
-            f"{run.name} has no trained model: {run.final} is missing",
-            hint=f"iacfilter-status {run.name} tells how far it is",
-        )
-    return _submit(given, run, data) if given.submit else _here(given, run, data)
+    from iacfilter_hpc.trained import find_trained
+
+    for flag, path in (("--data", given.data), ("--groups", given.groups)):
+        if path is not None and not layout.absolute(path).is_file():
+            raise UsageError(f"{flag} {path} is not a file")
+    data, model = layout.absolute(given.data), find_trained(models, given.run)
+    return (_submit if given.submit else _here)(given, model, data, from_flags(given))
 
 
-def _here(given: argparse.Namespace, run: RunLayout, data: Path) -> int:
+def _here(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
+    from iacfilter_hpc.evaluation.overlap import check_data
+    from iacfilter_hpc.evaluation.places import results_directory
     from iacfilter_hpc.launch import check_training_is_installed
 
     check_training_is_installed()
+    results_directory(model, options)
+    check_data(model.final, data, options)
     # only now: torch takes seconds to import
-    from iacfilter_hpc.evaluation.report import document, evaluate, render
+    from iacfilter_hpc.evaluation.report import document, evaluate
+    from iacfilter_hpc.evaluation.table import render
 
-    done = evaluate(run, data)
+    done = evaluate(model, data, options)
     if given.json:
+        for warning in done.overlap.warnings():
+            terminal.say(f"warning: {warning}")
         terminal.print_json(document(done))
     else:
         print(render(done))
     return 0
 
 
-def _submit(given: argparse.Namespace, run: RunLayout, data: Path) -> int:
+def _submit(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
     from iacfilter_hpc import launch, resolve
     from iacfilter_hpc.config import load_config
-    from iacfilter_hpc.detections.samples import read_samples
+    from iacfilter_hpc.evaluation.overlap import check_data
 
-    read_samples(data)
+    if model.run is None:
+        raise UsageError(
+            f"--submit needs a run, and {model.final} lies in none", hint="evaluate it here"
+        )
+    run = model.run
+    check_data(model.final, data, options)
     executor = launch.choose_executor(given.executor)
     submitted = launch.submit_evaluation(
-        run, load_config(run), data, resolve.site_settings(), executor
+        run, load_config(run), data, options, resolve.site_settings(), executor
     )
     if given.json:
         terminal.print_json(

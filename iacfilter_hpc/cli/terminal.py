@@ -17,8 +17,10 @@ INTERRUPTED = 130
 SCHEMA = 1
 
 
-def parser(program: str, description: str, *, epilog: str | None = None) -> argparse.ArgumentParser:
-    """A parser with the flags that every command has."""
+def parser(
+    program: str, description: str, *, epilog: str | None = None, models_dir: bool = True
+) -> argparse.ArgumentParser:
+    """A parser with the flags that every command has; one may know nothing of runs."""
     made = argparse.ArgumentParser(
         prog=program,
         description=description,
@@ -27,12 +29,13 @@ def parser(program: str, description: str, *, epilog: str | None = None) -> argp
         allow_abbrev=False,
     )
     made.add_argument("--version", action="version", version=f"{program} {__version__}")
-    made.add_argument(
-        "--models-dir",
-        type=Path,
-        metavar="DIR",
-        help=f"the tree of runs (default: ${MODELS_VARIABLE}, else ./models)",
-    )
+    if models_dir:
+        made.add_argument(
+            "--models-dir",
+            type=Path,
+            metavar="DIR",
+            help=f"the tree of runs (default: ${MODELS_VARIABLE}, else ./models)",
+        )
     made.add_argument("--json", action="store_true", help="print one JSON document")
     return made
 

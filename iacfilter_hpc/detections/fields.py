@@ -13,8 +13,8 @@ REQUIRED = "smell file content line detection_span with_context with_prompt labe
 OPTIONAL = "confidence technology repo family".split()
 
 
-def problems_of(fields: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with a sample's fields, in words."""
+def problems_of(fields: dict[str, Any], *, unlabelled: bool = False) -> list[str]:
+    """Everything that is wrong with a sample's fields, in words; `unlabelled` allows label null."""
     problems = [f"field {name} is missing" for name in REQUIRED if name not in fields]
     problems += [
         f"field {shown_name(name)} is unknown (allowed: {', '.join([*REQUIRED, *OPTIONAL])})"
@@ -23,6 +23,8 @@ def problems_of(fields: dict[str, Any]) -> list[str]:
     ]
     for name, value in fields.items():
         check = CHECKS.get(name)
+        if unlabelled and name == "label" and value is None:
+            continue
         if check and (wanted := check(value)):
             problems.append(f"field {name} is {_shown(value)}, not {wanted}")
     return problems

@@ -18,7 +18,10 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One detection with its label. `detection_span` counts lines from 1, both ends included."""
+    """One detection. `detection_span` counts lines from 1, both ends included.
+
+    `label` is None where nobody has judged the detection.
+    """
 
     smell: str
     file: str
@@ -27,7 +30,7 @@ class Sample:
     detection_span: tuple[int, int]
     with_context: str
     with_prompt: str
-    label: Label
+    label: Label | None
     source: str
     confidence: float | None = None
     technology: str = "unknown"
@@ -35,9 +38,20 @@ class Sample:
     repo: str | None = None
     family: str | None = None
 
+    @property
+    def group(self) -> str:
+        """What splits and intervals keep whole: the family, else the repository, else the file."""
+        return self.family or self.repo or self.file
 
-def read_samples(path: Path) -> list[Sample]:
-    """All samples of a file, in its order.
+    @property
+    def key(self) -> str:
+        """16 hex digits that stand for the detection, whatever its label and context."""
+        what = json.dumps([self.smell, self.file, self.line, self.content])
+        return hashlib.sha256(what.encode()).hexdigest()[:16]
+
+
+def read_samples(path: Path, *, unlabelled: bool = False) -> list[Sample]:
+    """All samples of a file, in its order; `unlabelled` takes those with label null too.
 
     Raises:
         DataError: the file cannot be read, holds no sample, or has wrong lines (all are named).
@@ -45,7 +59,7 @@ def read_samples(path: Path) -> list[Sample]:
     samples: list[Sample] = []
     problems: list[str] = []
     for number, line in _lines(path):
-        found = _parsed(line)
+        found = _parsed(line, unlabelled)
         if isinstance(found, Sample):
             samples.append(found)
         else:
@@ -78,7 +92,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _parsed(line: bytes | None) -> Sample | list[str]:
+def _parsed(line: bytes | None, unlabelled: bool) -> Sample | list[str]:
     """The sample in a line, or what is wrong with it."""
     if line is None:
         return [f"longer than {MAX_LINE_BYTES // 2**20} MiB"]
@@ -98,7 +112,7 @@ def _parsed(line: bytes | None) -> Sample | list[str]:
         return ["not JSON: a number of thousands of digits"]
     if not isinstance(value, dict):
         return [f"not an object but {kind_of(value)}"]
-    return _sample(value)
+    return _sample(value, unlabelled)
 
 
 class _DuplicateField(ValueError):
@@ -114,8 +128,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _sample(fields: dict[str, Any]) -> Sample | list[str]:
-    problems = problems_of(fields)
+def _sample(fields: dict[str, Any], unlabelled: bool) -> Sample | list[str]:
+    problems = problems_of(fields, unlabelled=unlabelled)
     if problems:
         return problems
     technology = fields.get("technology")

@@ -8,40 +8,33 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from torch import nn
 
 from iacfilter_hpc.config import TINY
-from iacfilter_hpc.detections.fields import LABELS, Label
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.audit import Audit, Encoded, audit
 from iacfilter_hpc.training.collators import Batch, PadCollator, Row
-from iacfilter_hpc.training.data import encode_fields, encode_prompts
+from iacfilter_hpc.training.data import NoFit, all_fitting, encode_fields, try_prompts
 from iacfilter_hpc.training.decision import Decision, read_decision
 from iacfilter_hpc.training.encoder import class_logits, load_classifier
 from iacfilter_hpc.training.generative import answer_logits, load_base
 from iacfilter_hpc.training.quiet import quieten
+from iacfilter_hpc.training.temperature import scaled
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 
 BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """One decided sample; `index` counts from 0 in its file."""
+class Scored:
+    """A sample with its p(TP), and what tokenising did to it."""
 
-    index: int
-    file: str
-    line: int
-    smell: str
-    technology: str
-    label: Label
+    sample: Sample
     p_tp: float
-    decision: Label
-    tokens_dropped: int
-    lines_dropped: int
-    over_max_length: bool
+    encoded: Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,7 @@ class Scorer:
     decision: Decision
     device: torch.device
     pad: int
-    encode: Callable[[Sequence[Sample]], list[Encoded]]
+    encode: Callable[[Sequence[Sample]], Sequence[Encoded | NoFit]]
     logits: Callable[[Batch], torch.Tensor]
 
 
@@ -59,50 +52,40 @@ def load_scorer(final: Path) -> Scorer:
     """The model of a final/ directory, on a GPU if there is one.
 
     Raises:
-        TrainingError: `final` holds no finished model.
+        TrainingError: `final` holds no finished model, or files of it are missing or damaged.
     """
     quieten()
     decision = read_decision(final)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     load = _load_generative if decision.approach == "generative" else _load_encoder
-    return load(final, decision, device)
+    try:
+        return load(final, decision, device)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise TrainingError(
+            f"the model in {final} cannot be loaded: {str(error).splitlines()[0]}",
+            hint="copy final/ whole, with every file in it",
+        ) from error
 
 
-def predict(
+def score_samples(
     scorer: Scorer, samples: Sequence[Sample], batch_size: int = BATCH_SIZE
-) -> tuple[list[Prediction], Audit]:
-    """Decisions in the order of `samples`, and what tokenising did to them.
+) -> tuple[list[Scored], Audit]:
+    """p(TP) in the order of `samples`, and what tokenising did to them.
 
     Raises:
         DataError: prompts that cannot be made to fit the model; each is named.
     """
-    encoded = scorer.encode(samples)
-    p_tp = _probabilities(scorer, encoded, batch_size)
-    threshold = scorer.decision.threshold
-    predictions = [
-        Prediction(
-            index=index,
-            file=sample.file,
-            line=sample.line,
-            smell=sample.smell,
-            technology=sample.technology,
-            label=sample.label,
-            p_tp=p,
-            decision=LABELS[p >= threshold],
-            tokens_dropped=row.tokens_dropped,
-            lines_dropped=row.lines_dropped,
-            over_max_length=row.over_max_length,
-        )
-        for index, (sample, row, p) in enumerate(zip(samples, encoded, p_tp, strict=True))
-    ]
-    return predictions, audit(samples, encoded)
+    encoded = all_fitting(samples, scorer.encode(samples))
+    p_tp = score(scorer, encoded, batch_size)
+    scored = [Scored(*row) for row in zip(samples, p_tp, encoded, strict=True)]
+    return scored, audit(samples, encoded)
 
 
-def _probabilities(scorer: Scorer, encoded: Sequence[Encoded], batch_size: int) -> list[float]:
-    """p(TP) of each row; batches hold rows of like length, the longest first."""
+def score(scorer: Scorer, encoded: Sequence[Encoded], batch_size: int = BATCH_SIZE) -> list[float]:
+    """p(TP) of each row, after temperature; batches hold rows of like length, longest first."""
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i].ids))
     collate = PadCollator(scorer.pad)
-    p_tp = [0.0] * len(encoded)
+    log_odds = [0.0] * len(encoded)
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         rows = [Row(input_ids=list(encoded[i].ids), label=0) for i in indices]
@@ -112,9 +95,9 @@ def _probabilities(scorer: Scorer, encoded: Sequence[Encoded], batch_size: int) 
             torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
         ):
             logits = scorer.logits(batch).double()
-        for i, p in zip(indices, torch.softmax(logits, dim=1)[:, 1].tolist(), strict=True):
-            p_tp[i] = p
-    return p_tp
+        for i, found in zip(indices, (logits[:, 1] - logits[:, 0]).tolist(), strict=True):
+            log_odds[i] = found
+    return scaled(log_odds, scorer.decision.temperature)
 
 
 def _load_generative(final: Path, decision: Decision, device: torch.device) -> Scorer:
@@ -133,7 +116,7 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         decision=decision,
         device=device,
         pad=vocabulary.pad,
-        encode=lambda samples: encode_prompts(samples, vocabulary, decision.max_length, positions),
+        encode=lambda samples: try_prompts(samples, vocabulary, decision.max_length, positions),
         logits=lambda batch: answer_logits(model, batch, answers),
     )
 

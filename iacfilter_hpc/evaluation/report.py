@@ -1,162 +1,187 @@
-"""Evaluate a run on a file of samples: two files in its evaluation/, and a table to read."""
+"""Evaluate a trained model on a file of samples, and write what was found."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from prettytable import PrettyTable
-
-from iacfilter_hpc.detections.samples import read_samples, sha256_of
-from iacfilter_hpc.evaluation.predict import Prediction, load_scorer, predict
-from iacfilter_hpc.evaluation.scores import Scores, score
-from iacfilter_hpc.files import write_atomically, write_json
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.audit import Audit
-from iacfilter_hpc.training.decision import Decision
+from iacfilter_hpc.detections.fields import LABELS
+from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.evaluation.cells import Cell, Cells, Clusters, find_clusters, make_cells
+from iacfilter_hpc.evaluation.labelled import Labelled, read_labelled
+from iacfilter_hpc.evaluation.looks import Look, Purpose, record_look
+from iacfilter_hpc.evaluation.overlap import Overlap, find_overlap, settle_threshold
+from iacfilter_hpc.evaluation.places import folder_name, looks_directory, results_directory
+from iacfilter_hpc.evaluation.predict import load_scorer, score
+from iacfilter_hpc.evaluation.predictions import Prediction, write_predictions
+from iacfilter_hpc.files import write_json
+from iacfilter_hpc.options import EvaluateOptions
+from iacfilter_hpc.provenance import Provenance, provenance
+from iacfilter_hpc.trained import Trained
+from iacfilter_hpc.training.audit import Audit, Encoded, audit
+from iacfilter_hpc.training.data import all_fitting
+from iacfilter_hpc.training.decision import Decision, read_decision
+from iacfilter_hpc.training.evidence import read_seen
 
 SCHEMA = 1
-COLUMNS = "samples TP precision recall F1 MCC AP accuracy".split()
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Scores of the samples that share a smell or a technology."""
-
-    name: str
-    scores: Scores
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a run decides the samples of one file; `directory` holds the same as files."""
+    """How a model decides the samples of one file; `directory` holds the same as files.
+
+    `look` counts the looks of this model at the file's content, this one included;
+    `samples_per_s` is the speed of scoring alone, the model being loaded.
+    """
 
     run: str
-    data: Path
-    sha256: str
+    data: Labelled
     directory: Path
+    options: EvaluateOptions
     decision: Decision
+    threshold: float
+    overlap: Overlap
+    look: int
     audit: Audit
-    overall: Scores
-    by_smell: tuple[Group, ...]
-    by_technology: tuple[Group, ...]
+    clusters: Clusters
+    cells: Cells
     predictions: tuple[Prediction, ...]
+    samples_per_s: float
+    provenance: Provenance
 
 
-def evaluate(layout: RunLayout, data_path: Path) -> Evaluation:
-    """Score `data_path` with the run's final/ and write metrics.json and predictions.jsonl.
+def evaluate(
+    model: Trained, data_path: Path, options: EvaluateOptions, purpose: Purpose = "evaluate"
+) -> Evaluation:
+    """Score `data_path` with a model, and write metrics.json and predictions.jsonl.
+
+    `purpose` is what the look at the data is logged as.
 
     Raises:
-        DataError: wrong lines in the file, or prompts that cannot be made to fit.
-        TrainingError: the run has no finished model.
+        DataError: wrong lines in a file, a sample without a label, or prompts that cannot be made
+            to fit.
+        TrainingError: there is no finished model, or its threshold was fitted on these samples.
+        UsageError: nothing says where to write.
     """
-    samples = read_samples(data_path)
-    sha256 = sha256_of(data_path)
-    scorer = load_scorer(layout.final)
-    predictions, audit = predict(scorer, samples)
+    directory = results_directory(model, options)
+    data = read_labelled(data_path, options.groups)
+    decision = read_decision(model.final)
+    overlap = find_overlap(data, read_seen(model.final), decision)
+    threshold = settle_threshold(decision, overlap, data, options)
+    scorer = load_scorer(model.final)
+    encoded = all_fitting(data.samples, scorer.encode(data.samples))
+    look = record_look(looks_directory(model, options), _look(model, data, options, purpose))
+    started = time.perf_counter()
+    p_tp = score(scorer, encoded)
+    seconds = time.perf_counter() - started
+    thresholds = [threshold] * len(p_tp)
+    predictions = make_predictions(data.samples, encoded, p_tp, thresholds)
     done = Evaluation(
-        run=layout.name,
-        data=data_path.absolute(),
-        sha256=sha256,
-        directory=layout.evaluation / f"{data_path.stem}-{sha256[:8]}",
-        decision=scorer.decision,
-        audit=audit,
-        overall=_score(predictions),
-        by_smell=_groups(predictions, lambda prediction: prediction.smell),
-        by_technology=_groups(predictions, lambda prediction: prediction.technology),
+        run=model.name,
+        data=data,
+        directory=directory / folder_name(data, options),
+        options=options,
+        decision=decision,
+        threshold=threshold,
+        overlap=overlap,
+        look=look,
+        audit=audit(data.samples, encoded),
+        clusters=find_clusters(data.samples),
+        cells=make_cells(predictions, options.draws, options.seed),
         predictions=tuple(predictions),
+        samples_per_s=len(predictions) / seconds,
+        provenance=provenance(),
     )
-    _write(done)
+    write(done)
     return done
+
+
+def make_predictions(
+    samples: Sequence[Sample],
+    encoded: Sequence[Encoded],
+    p_tp: Sequence[float],
+    thresholds: Sequence[float],
+) -> list[Prediction]:
+    """One prediction a sample, in their order: TP where p(TP) reaches the sample's threshold."""
+    return [
+        _prediction(index, *row)
+        for index, row in enumerate(zip(samples, encoded, p_tp, thresholds, strict=True))
+    ]
 
 
 def document(done: Evaluation) -> dict[str, Any]:
     """The evaluation as plain JSON types: what metrics.json holds."""
+    options, own = done.options, done.options.threshold == "validation"
+    bootstrap = {"draws": options.draws, "seed": options.seed, "level": 0.95}
     return {
         "schema": SCHEMA,
         "run": done.run,
-        "data": str(done.data),
-        "sha256": done.sha256,
+        "data": str(done.data.path),
+        "sha256": done.data.sha256,
         "positive": "TP",
-        "threshold": done.decision.threshold,
-        "threshold_origin": asdict(done.decision.validation),
+        "threshold": done.threshold,
+        "threshold_mode": options.threshold if isinstance(options.threshold, str) else "fixed",
+        "threshold_origin": asdict(done.decision.validation) if own else None,
+        "temperature": done.decision.temperature,
+        "warnings": done.overlap.warnings(),
+        "overlap": asdict(done.overlap),
+        "look": done.look,
         "audit": asdict(done.audit),
-        "overall": asdict(done.overall),
-        "by_smell": {group.name: asdict(group.scores) for group in done.by_smell},
-        "by_technology": {group.name: asdict(group.scores) for group in done.by_technology},
+        "samples_per_s": done.samples_per_s,
+        "bootstrap": {**bootstrap, **asdict(done.clusters)},
+        "overall": _cell(done.cells.overall),
+        "by_smell": {cell.name: _cell(cell) for cell in done.cells.by_smell},
+        "by_technology": {cell.name: _cell(cell) for cell in done.cells.by_technology},
+        "provenance": asdict(done.provenance),
     }
 
 
-def render(done: Evaluation) -> str:
-    """A plain text table, with what a reader must know to trust it."""
-    origin, audit = done.decision.validation, done.audit
-    given = audit.samples - audit.technology_from_extension
-    guessed = audit.technology_from_extension - audit.technology_unknown
-    lines = [
-        f"{done.run} on {done.data} (sha256 {done.sha256[:8]}), {audit.samples} samples",
-        "",
-        _table(done),
-        "",
-        "Positive class: TP, a real smell. A dash marks a score that is not defined.",
-        f"Threshold: TP if p(TP) >= {done.decision.threshold:.4f}, the best F1 ({origin.f1:.3f}; "
-        f"{origin.f1_at_half:.3f} at 0.5)",
-        f"  on validation data {origin.file} (sha256 {origin.sha256[:8]}).",
-        f"Technology: {given} from the field, {guessed} from the file extension, "
-        f"{audit.technology_unknown} unknown.",
-        f"Cut to fit {done.decision.max_length} tokens: {audit.samples_cut} samples "
-        f"({audit.context_lines_dropped} context lines), kept longer: "
-        f"{audit.kept_over_max_length}.",
-        f"Written: {done.directory}",
-    ]
-    return "\n".join(lines)
-
-
-def _write(done: Evaluation) -> None:
+def write(done: Evaluation) -> None:
+    """Write metrics.json and predictions.jsonl into the evaluation's directory."""
     done.directory.mkdir(parents=True, exist_ok=True)
-    rows = [json.dumps({"schema": SCHEMA, **asdict(each)}) for each in done.predictions]
-    write_atomically(done.directory / "predictions.jsonl", "\n".join(rows) + "\n")
+    write_predictions(done.directory / "predictions.jsonl", done.predictions)
     write_json(done.directory / "metrics.json", document(done))
 
 
-def _groups(
-    predictions: Sequence[Prediction], key: Callable[[Prediction], str]
-) -> tuple[Group, ...]:
-    names = sorted({key(prediction) for prediction in predictions})
-    return tuple(
-        Group(name, _score([each for each in predictions if key(each) == name])) for name in names
+def _look(model: Trained, data: Labelled, options: EvaluateOptions, purpose: Purpose) -> Look:
+    return Look(
+        run=model.name,
+        purpose=purpose,
+        data=data.path,
+        sha256=data.sha256,
+        samples=len(data.samples),
+        threshold=str(options.threshold),
     )
 
 
-def _score(predictions: Sequence[Prediction]) -> Scores:
-    return score(
-        [prediction.label == "TP" for prediction in predictions],
-        [prediction.decision == "TP" for prediction in predictions],
-        [prediction.p_tp for prediction in predictions],
+def _prediction(
+    index: int, sample: Sample, encoded: Encoded, p_tp: float, threshold: float
+) -> Prediction:
+    assert sample.label is not None, "read_labelled takes no other"
+    return Prediction(
+        index=index,
+        key=sample.key,
+        file=sample.file,
+        line=sample.line,
+        smell=sample.smell,
+        technology=sample.technology,
+        group=sample.group,
+        label=sample.label,
+        p_tp=p_tp,
+        decision=LABELS[p_tp >= threshold],
+        threshold=threshold,
+        tokens_dropped=encoded.tokens_dropped,
+        lines_dropped=encoded.lines_dropped,
+        over_max_length=encoded.over_max_length,
     )
 
 
-def _table(done: Evaluation) -> str:
-    table = PrettyTable(["", *COLUMNS])
-    table.border = False
-    table.align = "r"
-    table.align[""] = "l"
-    table.add_row(["all", *_cells(done.overall)])
-    for group in (*done.by_smell, *done.by_technology):
-        table.add_row([group.name, *_cells(group.scores)])
-    return "\n".join(line.rstrip() for line in table.get_string().splitlines())
-
-
-def _cells(scores: Scores) -> list[str]:
-    ratios = (
-        scores.precision,
-        scores.recall,
-        scores.f1,
-        scores.mcc,
-        scores.average_precision,
-        scores.accuracy,
-    )
-    shown = ["-" if value is None else f"{value:.3f}" for value in ratios]
-    return [str(scores.samples), str(scores.support), *shown]
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        **asdict(cell.scores),
+        "few_positives": cell.scores.few_positives,
+        "intervals": asdict(cell.intervals),
+    }

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sklearn.metrics import average_precision_score, matthews_corrcoef
+import numpy as np
+from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
+
+from iacfilter_hpc.evaluation.calibration import expected_calibration_error
+
+FEW_POSITIVES = 10
+"""Scores of fewer real TPs than this say little, and every report marks them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Counts, and what follows from them; None where a ratio is 0/0 or a class is missing.
+    """Counts, and what follows from them; None where a score is not defined.
 
-    `support` counts real TPs, `tp` those of them that were decided TP.
+    That is where a ratio is 0/0, a class is missing, or p(TP) is not known. `support` counts real
+    TPs, `tp` those of them that were decided TP. `fp_reduction` is the share of false alarms
+    removed by the decisions; `fp_reduction_at_recall_95` the largest share that a threshold could
+    remove while keeping at least 95 % of the real TPs.
     """
 
     samples: int
@@ -26,16 +35,27 @@ class Scores:
     f1: float | None
     accuracy: float | None
     mcc: float | None
+    fp_reduction: float | None
     average_precision: float | None
+    roc_auc: float | None
+    fp_reduction_at_recall_95: float | None
+    fp_reduction_at_recall_99: float | None
+    expected_calibration_error: float | None
+
+    @property
+    def few_positives(self) -> bool:
+        """Whether there are too few real TPs to conclude anything."""
+        return self.support < FEW_POSITIVES
 
 
-def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float]) -> Scores:
-    """Scores of decisions; True is TP. Average precision ranks by `p_tp` alone."""
+def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] | None) -> Scores:
+    """Scores of decisions; True is TP. What ranks or calibrates looks at `p_tp` alone."""
     pairs = list(zip(truth, decided, strict=True))
     tp, fp = pairs.count((True, True)), pairs.count((False, True))
     fn, tn = pairs.count((True, False)), pairs.count((False, False))
     both_classes = tp + fn > 0 and fp + tn > 0
     both_decided = tp + fp > 0 and fn + tn > 0
+    ranked = p_tp if both_classes else None
     return Scores(
         samples=len(pairs),
         support=tp + fn,
@@ -48,9 +68,37 @@ def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float])
         f1=_ratio(2 * tp, 2 * tp + fp + fn),
         accuracy=_ratio(tp + tn, len(pairs)),
         mcc=float(matthews_corrcoef(truth, decided)) if both_classes and both_decided else None,
-        average_precision=float(average_precision_score(truth, p_tp)) if both_classes else None,
+        fp_reduction=_ratio(tn, fp + tn),
+        average_precision=_ranked(average_precision_score, truth, ranked),
+        roc_auc=_ranked(roc_auc_score, truth, ranked),
+        fp_reduction_at_recall_95=_fp_reduction_at(0.95, truth, ranked),
+        fp_reduction_at_recall_99=_fp_reduction_at(0.99, truth, ranked),
+        expected_calibration_error=(
+            None if p_tp is None else expected_calibration_error(truth, p_tp)
+        ),
     )
 
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def _ranked(
+    measure: Callable[[Sequence[bool], Sequence[float]], float],
+    truth: Sequence[bool],
+    p_tp: Sequence[float] | None,
+) -> float | None:
+    return None if p_tp is None else float(measure(truth, p_tp))
+
+
+def _fp_reduction_at(
+    recall: float, truth: Sequence[bool], p_tp: Sequence[float] | None
+) -> float | None:
+    """The share of FPs below the highest threshold whose recall is at least `recall`."""
+    if p_tp is None:
+        return None
+    scores, is_tp = np.asarray(p_tp, dtype=np.float64), np.asarray(truth, dtype=bool)
+    kept = np.sort(scores[is_tp])[::-1]
+    enough = np.arange(1, len(kept) + 1) / len(kept) >= recall
+    threshold = kept[np.argmax(enough)]
+    return float(np.mean(scores[~is_tp] < threshold))

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    TrainerCallback,
+    TrainingArguments,
+)
 
-from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.config import RunConfig, Training
 from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.layout import RunLayout
@@ -52,23 +57,27 @@ class _Parts:
     callbacks: list[TrainerCallback]
 
 
-def training_arguments(layout: RunLayout, config: RunConfig) -> TrainingArguments:
+def training_arguments(
+    output: Path, training: Training, *, keep_epochs: bool = True
+) -> TrainingArguments:
     """The Trainer's arguments: the configuration's own, and those that are no one's choice.
 
+    With `keep_epochs` each epoch is evaluated and saved in `output`, and the best one wins.
     Creating them sets up devices and processes; under ZeRO-3 it must precede any model.
     """
+    each = "epoch" if keep_epochs else "no"
     return TrainingArguments(
-        **config.training.model_dump(),
-        output_dir=str(layout.directory),
-        data_seed=config.training.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        load_best_model_at_end=True,
+        **training.model_dump(),
+        output_dir=str(output),
+        data_seed=training.seed,
+        eval_strategy=each,
+        save_strategy=each,
+        load_best_model_at_end=keep_epochs,
         metric_for_best_model="eval_f1",
         greater_is_better=True,
         label_names=["label"],
         remove_unused_columns=False,
-        dataloader_pin_memory=not config.training.use_cpu,
+        dataloader_pin_memory=not training.use_cpu,
         # a loss that is not a number must be seen
         logging_nan_inf_filter=False,
         disable_tqdm=not sys.stderr.isatty(),
@@ -76,25 +85,34 @@ def training_arguments(layout: RunLayout, config: RunConfig) -> TrainingArgument
     )
 
 
+def run_callbacks(layout: RunLayout, config: RunConfig) -> list[TrainerCallback]:
+    """What watches a run's training: its records, and early stopping if it is asked for."""
+    callbacks: list[TrainerCallback] = [MetricsCallback(layout)]
+    if config.selection.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
+    return callbacks
+
+
 def assemble(
-    layout: RunLayout,
     config: RunConfig,
     args: TrainingArguments,
     source: str | Path,
     train: Sequence[Sample],
     validation: Sequence[Sample],
+    callbacks: list[TrainerCallback],
+    trained: Path | None = None,
 ) -> Assembly:
-    """Everything that training needs, from the model in `source` and the samples."""
-    callbacks: list[TrainerCallback] = [MetricsCallback(layout)]
-    if config.selection.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
+    """Everything that training needs, from the model in `source` and the samples.
+
+    `trained` is a final/ directory whose weights training goes on from; None starts afresh.
+    """
     weights = class_weights(config.selection, [LABELS.index(s.label) for s in train])
     parts = _Parts(config, args, train, validation, weights, callbacks)
     build = _generative if config.approach == "generative" else _encoder
-    return build(parts, source)
+    return build(parts, source, trained)
 
 
-def _generative(parts: _Parts, source: str | Path) -> Assembly:
+def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Assembly:
     config = parts.config
     assert config.lora is not None, "checked by RunConfig"
     tokenizer = load_tokenizer(source, config.model.revision)
@@ -106,7 +124,7 @@ def _generative(parts: _Parts, source: str | Path) -> Assembly:
     base = load_base(source, config.model.revision, config.model.dtype)
     held_out = scoring_rows(parts.validation, validation)
     trainer = GenerativeTrainer(
-        model=add_adapter(base, config.lora, config.training),
+        model=add_adapter(base, config.lora, config.training, trained),
         args=parts.args,
         train=training_rows(parts.train, train, vocabulary),
         validation=held_out,
@@ -125,7 +143,7 @@ def _generative(parts: _Parts, source: str | Path) -> Assembly:
     )
 
 
-def _encoder(parts: _Parts, source: str | Path) -> Assembly:
+def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembly:
     model, data = parts.config.model, parts.config.data
     assert data.input_fields is not None, "checked by RunConfig"
     tokenizer = load_tokenizer(source, model.revision)
@@ -133,7 +151,7 @@ def _encoder(parts: _Parts, source: str | Path) -> Assembly:
     validation = encode_fields(parts.validation, tokenizer, data.input_fields, data.max_length)
     held_out = scoring_rows(parts.validation, validation)
     trainer = EncoderTrainer(
-        model=load_classifier(source, model.revision, model.dtype),
+        model=_classifier(parts.config, source, trained),
         args=parts.args,
         train=scoring_rows(parts.train, train),
         validation=held_out,
@@ -145,3 +163,9 @@ def _encoder(parts: _Parts, source: str | Path) -> Assembly:
     return Assembly(
         trainer, held_out, None, audit(parts.train, train), audit(parts.validation, validation)
     )
+
+
+def _classifier(config: RunConfig, source: str | Path, trained: Path | None) -> PreTrainedModel:
+    if trained is not None:
+        return load_classifier(trained, None, config.model.dtype)
+    return load_classifier(source, config.model.revision, config.model.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
@@ -35,37 +36,67 @@ def read_both_classes(path: Path) -> list[Sample]:
     return samples
 
 
+@dataclass(frozen=True, slots=True)
+class NoFit:
+    """A prompt that the model cannot take; `problem` says why."""
+
+    problem: str
+
+
 def encode_prompts(
     samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
 ) -> list[Encoded]:
-    """Prompts as token ids that leave room for the longer answer and EOS within `max_length`.
+    """As `try_prompts`, if every prompt fits.
 
     Raises:
         DataError: prompts that cannot be made to fit; each is named by its file and line.
     """
+    return all_fitting(samples, try_prompts(samples, vocabulary, max_length, max_positions))
+
+
+def try_prompts(
+    samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
+) -> list[Encoded | NoFit]:
+    """Prompts as token ids that leave room for the longer answer and EOS within `max_length`."""
     answer = vocabulary.answers.longest + 1
     limit = max_length - answer - len(vocabulary.bos)
     room = max_positions - answer - len(vocabulary.bos)
-    encoded: list[Encoded] = []
+    return [_encode_prompt(sample, vocabulary, limit, room) for sample in samples]
+
+
+def _encode_prompt(
+    sample: Sample, vocabulary: Vocabulary, limit: int, room: int
+) -> Encoded | NoFit:
+    prompt = fit_prompt(sample, vocabulary.encode, limit)
+    if problem := _problem_of(prompt, limit, room):
+        return NoFit(problem)
+    return Encoded(
+        ids=vocabulary.bos + prompt.ids + vocabulary.answers.shared,
+        tokens_dropped=prompt.tokens_dropped,
+        lines_dropped=prompt.lines_dropped,
+        over_max_length=len(prompt.ids) > limit,
+        yes_no_mapped=prompt.asks_yes_no,
+    )
+
+
+def all_fitting(samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]) -> list[Encoded]:
+    """`encoded`, of `samples` in the same order, if every one fits.
+
+    Raises:
+        DataError: prompts that cannot be made to fit; each is named by its file and line.
+    """
+    fitting: list[Encoded] = []
     problems: list[str] = []
-    for number, sample in enumerate(samples, start=1):
-        prompt = fit_prompt(sample, vocabulary.encode, limit)
-        if problem := _problem_of(prompt, limit, room):
-            problems.append(f"sample {number} ({sample.file}:{sample.line}): {problem}")
-        encoded.append(
-            Encoded(
-                ids=vocabulary.bos + prompt.ids + vocabulary.answers.shared,
-                tokens_dropped=prompt.tokens_dropped,
-                lines_dropped=prompt.lines_dropped,
-                over_max_length=len(prompt.ids) > limit,
-                yes_no_mapped=prompt.asks_yes_no,
-            )
-        )
+    for number, (sample, row) in enumerate(zip(samples, encoded, strict=True), start=1):
+        if isinstance(row, NoFit):
+            problems.append(f"sample {number} ({sample.file}:{sample.line}): {row.problem}")
+        else:
+            fitting.append(row)
     if problems:
         raise DataError(
             "\n".join(problems), hint="raise data.max_length, or shorten these samples' with_prompt"
         )
-    return encoded
+    return fitting
 
 
 def _problem_of(prompt: Prompt, limit: int, room: int) -> str | None:

@@ -11,7 +11,7 @@ from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.audit import Audit
 from iacfilter_hpc.training.prompts import Answers
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "decision.json"
 
 
@@ -29,6 +29,8 @@ class Validation:
 class Decision:
     """How a detection is scored and decided: TP if p(TP) >= `threshold`.
 
+    p(TP) is sigmoid(log-odds / `temperature`). `smells` are those that training has seen.
+
     `base_model` is a hub name, a directory, or `tiny` (made in the run's directory); the encoder's
     weights are all in final/ itself. `answers` is None for the encoder, `input_fields` for the
     generative approach. `bf16` says that arithmetic ran under bfloat16 autocast.
@@ -36,6 +38,7 @@ class Decision:
 
     approach: Approach
     threshold: float
+    temperature: float
     metric: str
     validation: Validation
     base_model: str
@@ -45,6 +48,7 @@ class Decision:
     max_length: int
     input_fields: tuple[str, ...] | None
     answers: Answers | None
+    smells: tuple[str, ...]
     train_audit: Audit
     validation_audit: Audit
     schema: int = SCHEMA
@@ -60,7 +64,7 @@ def read_decision(directory: Path) -> Decision:
     """The decision of a final/ directory.
 
     Raises:
-        TrainingError: there is none, or it has another schema than this version reads.
+        TrainingError: there is none, it is damaged, or of another schema than this version reads.
     """
     path = directory / FILE
     if not path.is_file():
@@ -68,12 +72,22 @@ def read_decision(directory: Path) -> Decision:
             f"{path} does not exist: the run has no finished model",
             hint="see how training ended with iacfilter-status",
         )
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    if fields["schema"] != SCHEMA:
-        raise TrainingError(f"{path} has schema {fields['schema']}; this version reads {SCHEMA}")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        schema = fields["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"{path} cannot be read: {error}", hint="copy final/ whole, with every file in it"
+        ) from error
+    if schema != SCHEMA:
+        raise TrainingError(
+            f"{path} has schema {schema}; this version reads {SCHEMA}",
+            hint="use the version of iacfilter-hpc that trained it, or train it anew",
+        )
     nested = {
         "validation": Validation(**fields["validation"]),
         "answers": _answers(fields["answers"]),
+        "smells": tuple(fields["smells"]),
         "input_fields": fields["input_fields"] and tuple(fields["input_fields"]),
         "train_audit": Audit(**fields["train_audit"]),
         "validation_audit": Audit(**fields["validation_audit"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import safe_open
@@ -11,23 +10,32 @@ from transformers import Trainer
 
 from iacfilter_hpc.config import Approach
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.files import write_json
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.decision import Decision, write_decision
+from iacfilter_hpc.training.evidence import (
+    Seen,
+    ValidationScores,
+    write_seen,
+    write_validation_scores,
+)
 from iacfilter_hpc.training.modes import share
 
 ADAPTER = "adapter_model.safetensors"
-SCORES = "validation_scores.json"
+CARD = "README.md"
 WEIGHTS: dict[Approach, str] = {"generative": ADAPTER, "encoder": "model.safetensors"}
 
 
 def save_final(
-    trainer: Trainer, layout: RunLayout, decision: Decision, validation_scores: Sequence[float]
+    trainer: Trainer,
+    layout: RunLayout,
+    decision: Decision,
+    scores: ValidationScores,
+    seen: Seen,
+    card: str,
 ) -> None:
     """Save what `trainer` holds. Every process must call this: ZeRO-3 gathers weights from all.
 
-    `validation_scores` are p(TP) in the validation file's order: another threshold can be chosen
-    from them without a GPU.
+    `card` is the text of README.md.
 
     Raises:
         TrainingError: what was written is not a trained model.
@@ -42,7 +50,10 @@ def save_final(
         (partial / "training_args.bin").unlink()
         check_weights(partial, decision.approach)
         write_decision(partial, decision)
-        write_json(partial / SCORES, list(validation_scores))
+        write_validation_scores(partial, scores)
+        write_seen(partial, seen)
+        # PEFT writes one too, that knows nothing of the run
+        (partial / CARD).write_text(card, encoding="utf-8")
         share(partial)
         partial.replace(layout.final)
     trainer.accelerator.wait_for_everyone()

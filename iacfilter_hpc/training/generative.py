@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
@@ -78,8 +78,15 @@ def load_base(source: str | Path, revision: str | None, dtype: str) -> PreTraine
     )
 
 
-def add_adapter(base: PreTrainedModel, lora: Lora, training: Training) -> nn.Module:
-    """The model with a fresh LoRA adapter, the only part that trains."""
+def add_adapter(
+    base: PreTrainedModel, lora: Lora, training: Training, trained: Path | None = None
+) -> nn.Module:
+    """The model with a LoRA adapter, the only part that trains: fresh, or the one in `trained`."""
+    if training.activation_checkpointing:
+        # recomputation needs a gradient at the inputs, which frozen embeddings do not give
+        base.enable_input_require_grads()
+    if trained is not None:
+        return PeftModel.from_pretrained(base, trained, is_trainable=True)
     targets = lora.target_modules
     adapter = LoraConfig(
         task_type="CAUSAL_LM",
@@ -88,9 +95,6 @@ def add_adapter(base: PreTrainedModel, lora: Lora, training: Training) -> nn.Mod
         lora_dropout=lora.lora_dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
     )
-    if training.activation_checkpointing:
-        # recomputation needs a gradient at the inputs, which frozen embeddings do not give
-        base.enable_input_require_grads()
     return get_peft_model(base, adapter)
 
 

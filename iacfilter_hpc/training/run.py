@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 from accelerate.state import PartialState
 from transformers import TrainingArguments, set_seed
 
@@ -14,7 +13,13 @@ from iacfilter_hpc.config import TINY, RunConfig
 from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.assemble import Assembly, assemble, training_arguments
+from iacfilter_hpc.training.assemble import (
+    Assembly,
+    assemble,
+    run_callbacks,
+    training_arguments,
+)
+from iacfilter_hpc.training.card import model_card
 from iacfilter_hpc.training.data import read_both_classes
 from iacfilter_hpc.training.decision import Decision, Validation
 from iacfilter_hpc.training.distributed import (
@@ -25,8 +30,10 @@ from iacfilter_hpc.training.distributed import (
     launched_setting,
     skip_shared_memory_op,
 )
+from iacfilter_hpc.training.evidence import Seen, ValidationScores
 from iacfilter_hpc.training.final import save_final
 from iacfilter_hpc.training.quiet import quieten
+from iacfilter_hpc.training.temperature import fit_temperature, scaled
 from iacfilter_hpc.training.threshold import Threshold, choose_threshold
 from iacfilter_hpc.training.tiny import build_tiny_model
 
@@ -49,20 +56,30 @@ def train(layout: RunLayout, config: RunConfig) -> None:
     validation_samples = read_both_classes(config.data.validation_file)
     quieten()
     skip_shared_memory_op(config)
-    args = training_arguments(layout, config)
+    args = training_arguments(layout.directory, config.training)
     check_setting(config, launched_setting(args))
     check_one_gpu(args)
     set_seed(config.training.seed)
     source = _model_source(layout, config, args)
-    made = assemble(layout, config, args, source, train_samples, validation_samples)
+    watchers = run_callbacks(layout, config)
+    made = assemble(config, args, source, train_samples, validation_samples, watchers)
     check_setting(config, actual_setting())
     logger.info("distributed: %s", describe(args))
     if made.trainer.is_world_process_zero():
         _report(made)
     made.trainer.train()
-    p_tp, is_tp = _validation_scores(made)
-    threshold = choose_threshold(p_tp, is_tp)
-    save_final(made.trainer, layout, _decision(config, made, threshold), p_tp)
+    log_odds, is_tp = _validation_scores(made)
+    temperature = fit_temperature(log_odds, is_tp)
+    scores = ValidationScores(tuple(scaled(log_odds, temperature)), tuple(is_tp))
+    threshold = choose_threshold(scores.p_tp, scores.is_tp)
+    smells = tuple(sorted({sample.smell for sample in train_samples}))
+    decision = _decision(config, made, threshold, temperature, smells)
+    seen = Seen(
+        train=frozenset(sample.key for sample in train_samples),
+        validation=frozenset(sample.key for sample in validation_samples),
+    )
+    card = model_card(layout, config, decision, scores, train_samples, validation_samples)
+    save_final(made.trainer, layout, decision, scores, seen, card)
     logger.info("threshold %.4f, validation F1 %.4f", threshold.value, threshold.f1)
     PartialState().destroy_process_group()
 
@@ -87,18 +104,25 @@ def _report(made: Assembly) -> None:
 
 
 def _validation_scores(made: Assembly) -> tuple[list[float], list[bool]]:
-    """p(TP) and truth of the validation samples, in their order, by the best epoch's model."""
+    """Log-odds of TP and truth of the validation samples, in order, by the best epoch's model."""
     predicted = made.trainer.predict(made.validation, metric_key_prefix="final")
-    logits = torch.tensor(predicted.predictions, dtype=torch.float64)
-    p_tp: list[float] = torch.softmax(logits, dim=1)[:, 1].tolist()
-    return p_tp, (np.asarray(predicted.label_ids) == 1).tolist()
+    logits = np.asarray(predicted.predictions, dtype=np.float64)
+    log_odds: list[float] = (logits[:, 1] - logits[:, 0]).tolist()
+    return log_odds, (np.asarray(predicted.label_ids) == 1).tolist()
 
 
-def _decision(config: RunConfig, made: Assembly, threshold: Threshold) -> Decision:
+def _decision(
+    config: RunConfig,
+    made: Assembly,
+    threshold: Threshold,
+    temperature: float,
+    smells: tuple[str, ...],
+) -> Decision:
     fields = config.data.input_fields
     return Decision(
         approach=config.approach,
         threshold=threshold.value,
+        temperature=temperature,
         metric="f1",
         validation=Validation(
             file=str(config.data.validation_file),
@@ -113,6 +137,7 @@ def _decision(config: RunConfig, made: Assembly, threshold: Threshold) -> Decisi
         max_length=config.data.max_length,
         input_fields=None if fields is None else tuple(fields),
         answers=made.answers,
+        smells=smells,
         train_audit=made.train_audit,
         validation_audit=made.validation_audit,
     )

@@ -37,6 +37,22 @@ def choose_threshold(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike) -> Threshold:
     return Threshold(value, float(f1.max()), float(f1[-1]))
 
 
+def threshold_for_recall(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike, recall: float) -> float:
+    """The highest threshold in (0, 1) at which at least `recall` of the real TPs are kept.
+
+    It lies half-way to the next lower score, so that a score a little below the last one kept is
+    treated as its neighbour would be. `p_tp` and `is_tp` have shape [n], with at least one TP.
+    """
+    scores = np.asarray(p_tp, dtype=np.float64)
+    kept = np.sort(scores[np.asarray(is_tp, dtype=bool)])[::-1]
+    # the least number of TPs whose share reaches `recall`; 0.95 * 20 must be 19, not 19.000000001
+    count = max(1, int(np.ceil(recall * len(kept) - 1e-9)))
+    last = kept[count - 1]
+    lower = scores[scores < last]
+    below = float(lower.max()) if len(lower) else 0.0
+    return float(np.clip((last + below) / 2, EDGE, 1 - EDGE))
+
+
 def _f1(
     scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], at: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from iacfilter_hpc import runs
 from iacfilter_hpc.files import write_json
+from tests.cli.commands import COMMANDS
 from tests.made_runs import MadeRuns
 
 BIN = Path(sys.executable).parent
 ROUNDS = 15
 RUNS = 100
-COMMANDS = ("submit", "status", "logs", "cancel", "evaluate")
 
 
 def main() -> None:

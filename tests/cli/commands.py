@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("submit", "status", "logs", "cancel", "evaluate")
+COMMANDS = ("submit", "status", "logs", "cancel", "data", "evaluate", "compare", "filter")
 PROGRAMS = Path(sys.executable).parent
 
 

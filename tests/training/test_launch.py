@@ -17,8 +17,9 @@ import yaml
 from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.environment import without_launch
-from iacfilter_hpc.evaluation.predict import load_scorer, predict
+from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.layout import RunLayout, resource
+from iacfilter_hpc.training.evidence import read_validation_scores
 from iacfilter_hpc.training.run import train
 from iacfilter_hpc.training.threshold import choose_threshold
 
@@ -122,13 +123,13 @@ def test_every_stage_trains_the_same(stage: str, tmp_path: Path, alone: RunLayou
 def check_final(layout: RunLayout) -> None:
     """The reloaded adapter says about validation what the trainer said; the group may read it."""
     scorer = load_scorer(layout.final)
-    predictions, _ = predict(scorer, read_samples(DEMO / "validation.jsonl"))
-    chosen = choose_threshold([p.p_tp for p in predictions], [p.label == "TP" for p in predictions])
+    scored, _ = score_samples(scorer, read_samples(DEMO / "validation.jsonl"))
+    p_tp = [each.p_tp for each in scored]
+    chosen = choose_threshold(p_tp, [each.sample.label == "TP" for each in scored])
     said = scorer.decision
     assert chosen.value == pytest.approx(said.threshold, abs=1e-5)
     assert chosen.f1 == pytest.approx(said.validation.f1)
-    scores = json.loads((layout.final / "validation_scores.json").read_text())
-    assert [p.p_tp for p in predictions] == pytest.approx(scores, abs=1e-5)
+    assert p_tp == pytest.approx(read_validation_scores(layout.final).p_tp, abs=1e-5)
     files = [path for path in layout.directory.rglob("*") if path.is_file()]
     assert all(stat.S_IMODE(path.stat().st_mode) & stat.S_IRGRP for path in files)
     shutil.rmtree(layout.directory)

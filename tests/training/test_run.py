@@ -14,12 +14,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.evaluation.predict import load_scorer, predict
+from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.data import encode_prompts
 from iacfilter_hpc.training.decision import read_decision
+from iacfilter_hpc.training.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.training.final import check_weights
 from iacfilter_hpc.training.run import train
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
@@ -57,9 +59,10 @@ def overfit(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
 
 def test_it_learns_the_samples_by_heart(overfit: RunLayout) -> None:
     samples = read_samples(TRAIN)
-    predictions, _ = predict(load_scorer(overfit.final), samples)
-    assert [p.decision for p in predictions] == [s.label for s in samples]
+    scored, _ = score_samples(load_scorer(overfit.final), samples)
     decision = read_decision(overfit.final)
+    decided = [LABELS[each.p_tp >= decision.threshold] for each in scored]
+    assert decided == [s.label for s in samples]
     assert decision.validation.f1 == decision.validation.f1_at_half == 1.0
     assert decision.validation.sha256 == sha256_of(TRAIN)
 
@@ -132,13 +135,21 @@ def test_encoder_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert "train: 8 samples" in caplog.text
     decision = read_decision(layout.final)
     assert decision.input_fields == ("smell", "content") and decision.answers is None
-    predictions, _ = predict(load_scorer(layout.final), read_samples(config.data.validation_file))
-    assert all(0 < each.p_tp < 1 for each in predictions)
+    samples = read_samples(config.data.validation_file)
+    scored, _ = score_samples(load_scorer(layout.final), samples)
+    assert all(0 < each.p_tp < 1 for each in scored)
+    kept = read_validation_scores(layout.final)
+    assert kept.p_tp == pytest.approx([each.p_tp for each in scored])
+    assert kept.is_tp == tuple(each.label == "TP" for each in samples)
+    assert decision.smells == tuple(sorted({s.smell for s in read_samples(TRAIN)}))
+    seen = read_seen(layout.final)
+    assert seen.train == {s.key for s in read_samples(TRAIN)}
+    assert seen.validation == {s.key for s in samples}
     events = [json.loads(line) for line in layout.metrics.read_text().splitlines()]
     f1 = [event["eval_f1"] for event in events if "eval_f1" in event]
     best = f1.index(max(f1))
     assert len(f1) == min(12, best + 3), "two epochs without a better F1 end it"
-    at_half = [p.label == "TP" and p.p_tp >= 0.5 for p in predictions]
+    at_half = [each.sample.label == "TP" and each.p_tp >= 0.5 for each in scored]
     assert decision.validation.f1_at_half == pytest.approx(max(f1)), at_half
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from iacfilter_hpc.training.threshold import choose_threshold
+from iacfilter_hpc.training.threshold import choose_threshold, threshold_for_recall
 
 pytestmark = pytest.mark.train
 
@@ -39,3 +39,34 @@ def test_no_other_threshold_is_better(rows: list[tuple[float, bool]]) -> None:
     assert chosen.f1_at_default == pytest.approx(f1_score(truth, scores >= 0.5, zero_division=0))
     for other in np.linspace(0.01, 0.99, 15):
         assert chosen.f1 >= f1_score(truth, scores >= other, zero_division=0) - 1e-12
+
+
+def test_the_highest_threshold_that_keeps_enough() -> None:
+    scores, truth = [0.9, 0.8, 0.7, 0.6, 0.5], [1, 0, 1, 1, 0]
+    assert threshold_for_recall(scores, truth, 1.0) == pytest.approx(0.55)
+    assert threshold_for_recall(scores, truth, 2 / 3) == pytest.approx(0.65)
+    assert threshold_for_recall(scores, truth, 0.01) == pytest.approx(0.85)
+
+
+def test_recall_of_nineteen_in_twenty_is_not_lost_to_rounding() -> None:
+    scores = [i / 20 for i in range(1, 21)]
+    assert threshold_for_recall(scores, [1] * 20, 0.95) == pytest.approx(0.075)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans()), min_size=1, max_size=30),
+    st.floats(0.05, 1),
+)
+def test_recall_is_reached_and_no_higher_level_reaches_it(
+    rows: list[tuple[float, bool]], recall: float
+) -> None:
+    rows.append((0.5, True))
+    scores, truth = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    chosen = threshold_for_recall(scores, truth, recall)
+    assert (scores[truth] >= chosen).mean() >= recall - 1e-9
+    higher = [level for level in set(scores) if level > chosen]
+    lowest_kept = min(scores[scores >= chosen])
+    assert all(
+        (scores[truth] >= level).mean() < recall - 1e-9 for level in higher if level > lowest_kept
+    )

@@ -14,7 +14,12 @@ from transformers import EvalPrediction, set_seed
 from iacfilter_hpc.config import Approach, Selection
 from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.assemble import Assembly, assemble, training_arguments
+from iacfilter_hpc.training.assemble import (
+    Assembly,
+    assemble,
+    run_callbacks,
+    training_arguments,
+)
 from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.generative import answer_logits, answer_losses
 from iacfilter_hpc.training.trainer import class_weights, score_logits
@@ -41,10 +46,10 @@ def assembled(
     layout = RunLayout(directory)
     directory.mkdir()
     train, validation = (read_samples(DEMO / f"{n}.jsonl") for n in ("train", "validation"))
-    args = training_arguments(layout, config)
+    args = training_arguments(directory, config.training)
     set_seed(config.training.seed)
     source = request.getfixturevalue(f"tiny_{approach}")
-    return assemble(layout, config, args, source, train, validation)
+    return assemble(config, args, source, train, validation, run_callbacks(layout, config))
 
 
 def gradients(

@@ -1,0 +1,187 @@
+"""iacfilter-compare: runs, baselines and predictions of others side by side on labelled samples."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iacfilter_hpc import layout
+from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import EvaluateOptions, add_flags, from_flags
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.evaluation.comparison.compare import Comparison, Request
+    from iacfilter_hpc.evaluation.comparison.external import Named
+
+LONGEST_NAME = 60
+FOLDER = "comparisons"
+
+EPILOG = """\
+examples:
+  iacfilter-compare RUN RUN --data oracle.jsonl
+  iacfilter-compare RUN --data oracle.jsonl --predictions regexes=regexes.csv
+  iacfilter-compare --data oracle.jsonl --predictions a=a.csv --predictions b=b.jsonl
+
+Runs are scored here, or were before: iacfilter-evaluate --submit does it on a GPU. Runs that differ
+in nothing but their seed are one system, with mean and standard deviation; so are predictions given
+several times under one NAME. Baselines: keep every detection, and TF-IDF with logistic regression
+trained on the first run's training data.
+
+A file of predictions is one that iacfilter-evaluate wrote, or CSV with the columns file, line,
+smell, and decision (TP or FP) or p_tp (0 to 1) or both; a row for every sample and no other.
+
+Written: report.html (all of it, with figures; needs no other file), report.md, comparison.json.
+"""
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Every flag of the command."""
+    made = terminal.parser("iacfilter-compare", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    made.add_argument("runs", nargs="*", metavar="RUN", help="its name, its directory or a job id")
+    made.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="JSONL",
+        help="labelled samples, ten fields each",
+    )
+    made.add_argument(
+        "--predictions",
+        type=_named,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="decisions of another system; may be given several times",
+    )
+    add_flags(
+        made,
+        output=f"write into DIR (default: {FOLDER}/ in the tree of runs, a folder for each set of "
+        "systems and data)",
+    )
+    made.add_argument(
+        "--fresh", action="store_true", help="score runs again, whatever was found before"
+    )
+    made.add_argument("--markdown", action="store_true", help="print Markdown")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = arguments()
+    given = parser.parse_args(argv)
+    if not given.runs and not given.predictions:
+        parser.error("nothing to compare: name a RUN, or --predictions NAME=FILE")
+    if given.json and given.markdown:
+        parser.error("--json and --markdown are two answers; ask for one")
+    models = layout.models_dir(given.models_dir)
+    return terminal.run(lambda: _compare(given, models))
+
+
+def _compare(given: argparse.Namespace, models: Path) -> int:
+    from iacfilter_hpc.accounting import accounted_seconds
+    from iacfilter_hpc.launch import check_training_is_installed
+
+    options = from_flags(given)
+    _check_files(given, options)
+    runs = [_trained_run(models, name) for name in given.runs]
+    check_training_is_installed()
+    # only now: numpy, scikit-learn and scipy take a second to import
+    from iacfilter_hpc.evaluation.comparison.compare import Request, compare
+    from iacfilter_hpc.evaluation.comparison.external import Named
+
+    files = [Named(name, layout.absolute(path)) for name, path in given.predictions]
+    data = layout.absolute(given.data)
+    request = Request(tuple(runs), tuple(files), data, options, fresh=given.fresh)
+    done = compare(request, accounted_seconds(runs), terminal.say)
+    _answer(given, done, _write(done, options.output or models / FOLDER / _folder(request, done)))
+    return 0
+
+
+def _answer(given: argparse.Namespace, done: Comparison, directory: Path) -> None:
+    from iacfilter_hpc.cli.compare_text import render
+    from iacfilter_hpc.evaluation.comparison.document import document
+    from iacfilter_hpc.evaluation.comparison.markdown import render_markdown
+
+    for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
+        terminal.say(f"warning: {warning}")
+    if given.json:
+        terminal.print_json({**document(done), "directory": str(directory)})
+    elif given.markdown:
+        print(render_markdown(done), end="")
+    else:
+        print(render(done))
+        print(f"Written: {directory / 'report.html'}, report.md, comparison.json")
+
+
+def _write(done: Comparison, directory: Path) -> Path:
+    from iacfilter_hpc.evaluation.comparison.document import document
+    from iacfilter_hpc.evaluation.comparison.html import render_html
+    from iacfilter_hpc.evaluation.comparison.markdown import render_markdown
+    from iacfilter_hpc.files import write_atomically, write_json
+
+    # all of it is made before any of it is written
+    html, markdown, values = render_html(done), render_markdown(done), document(done)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(directory / "report.html", html)
+    write_atomically(directory / "report.md", markdown)
+    write_json(directory / "comparison.json", values)
+    return directory
+
+
+def _check_files(given: argparse.Namespace, options: EvaluateOptions) -> None:
+    for flag, path in (
+        ("--data", given.data),
+        ("--groups", given.groups),
+        *((f"--predictions {name}", path) for name, path in given.predictions),
+    ):
+        if path is not None and not layout.absolute(path).is_file():
+            raise UsageError(f"{flag}: {path} is not a file")
+    if options.output is not None and options.output.exists() and not options.output.is_dir():
+        raise UsageError(f"--output: {options.output} is not a directory")
+
+
+def _trained_run(models: Path, name: str) -> RunLayout:
+    from iacfilter_hpc.trained import find_trained
+
+    model = find_trained(models, name)
+    if model.run is None:
+        raise UsageError(
+            f"{model.final} lies in no run, so nothing says how it was trained",
+            hint="iacfilter-evaluate it, and give its predictions.jsonl to --predictions",
+        )
+    return model.run
+
+
+def _folder(request: Request, done: Comparison) -> str:
+    """The same for the same systems, data and options."""
+    options = request.options
+    systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
+    asked = [options.threshold, str(options.groups), options.draws, options.seed]
+    digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
+    return f"{done.data.path.stem}-{done.data.sha256[:8]}-{digest[:8]}"
+
+
+def _words(file: Named) -> list[str]:
+    return [file.name, str(file.path)]
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not path or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is no name of 1 to {LONGEST_NAME} printable characters"
+        )
+    return name.strip(), Path(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""A comparison for a terminal: scores, what differs, what it cost, and what it rests on."""
+
+from __future__ import annotations
+
+from textwrap import fill
+
+from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.evaluation.comparison.compare import Comparison, Entry
+from iacfilter_hpc.evaluation.comparison.sentences import (
+    conclusions,
+    representative,
+    span,
+    subject,
+)
+from iacfilter_hpc.evaluation.comparison.systems import PROTOCOLS
+from iacfilter_hpc.evaluation.comparison.tables import costs, score_text
+
+WIDTH = 100
+SCORES = {
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
+    "mcc": "MCC",
+    "average_precision": "AP",
+    "roc_auc": "AUC",
+    "fp_reduction": "FP REMOVED",
+}
+
+
+def render(done: Comparison) -> str:
+    """The answer, warnings first."""
+    file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
+    lines = [
+        file,
+        fill(subject(done), WIDTH),
+        *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.warnings),
+        "",
+        _scores(done),
+        "",
+        *(fill(sentence, WIDTH, subsequent_indent="  ") for sentence in conclusions(done)),
+        "",
+        _costs(done),
+        "",
+        *_footnotes(done),
+    ]
+    return "\n".join(lines)
+
+
+def _scores(done: Comparison) -> str:
+    columns = ["SYSTEM", "PROTOCOL", *SCORES.values()]
+    columns.insert(columns.index("F1") + 1, "95 % OF F1")
+    rows = [_row(entry) for entry in done.entries]
+    return terminal.table(columns, rows, columns[2:])
+
+
+def _row(entry: Entry) -> list[str]:
+    row = [entry.system.title, entry.system.protocol]
+    for name in SCORES:
+        measured = entry.cells.overall.measured[name]
+        row.append(score_text(measured))
+        if name == "f1":
+            row.append(span(measured.interval))
+    return row
+
+
+def _costs(done: Comparison) -> str:
+    made = costs(done)
+    columns = [name.upper() for name in made.columns]
+    rows = [[cell.text for cell in row] for row in made.rows]
+    return terminal.table(columns, rows, columns[1:])
+
+
+def _footnotes(done: Comparison) -> list[str]:
+    used = sorted({entry.system.protocol for entry in done.entries})
+    stand_ins = [
+        f"{note} stands for {entry.system.title} in McNemar's test"
+        for entry in done.entries
+        if (note := representative(entry.system))
+    ]
+    looks = [
+        f"{member.name} {member.look}"
+        for entry in done.entries
+        for member in entry.system.members
+        if member.look is not None
+    ]
+    notes = [
+        "Positive class: TP, a real smell. A dash marks what is not defined.",
+        *(f"{name}: {PROTOCOLS[name]}." for name in used),
+        f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.seed}) of "
+        f"{done.clusters.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
+        "pairs) and the bootstrap of the difference in F1 agree.",
+        *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
+        *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
+        *(f"Left out: {reason}." for reason in done.left_out),
+    ]
+    return [fill(note, WIDTH, subsequent_indent="  ") for note in notes]

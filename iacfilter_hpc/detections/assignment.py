@@ -1,0 +1,152 @@
+"""Give whole units to splits so that sizes and strata come out as near to the targets as they can.
+
+A greedy start, then moves and swaps as long as they help, from several random orders; the best of
+all counts. Everything random comes from one seed, so the same input gives the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+ROUNDS = 20
+SHORT = 100.0
+"""How much worse a sample too few is than one too many: those can be left out afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Targets of each split: samples, and samples of each stratum. `spare`: units may be unused."""
+
+    sizes: tuple[int, ...]
+    strata: tuple[tuple[float, ...], ...]
+    spare: bool
+
+
+def assign(units: Sequence[Sequence[int]], goal: Goal, seed: int) -> list[int]:
+    """The split of each unit; the number of splits stands for unused.
+
+    A unit is given as its samples' strata.
+    """
+    random = Random(seed)
+    restarts = max(2, min(12, 4000 // max(1, len(units))))
+    # large units first fill a split best, but of more than is needed they would be most of it
+    best = _best(units, goal, [not goal.spare] * restarts, random)
+    if goal.spare and best.is_short:
+        best = _best(units, goal, [True] * restarts, random)
+    return best.split_of
+
+
+def _best(
+    units: Sequence[Sequence[int]], goal: Goal, starts: Sequence[bool], random: Random
+) -> _Search:
+    """The search with the lowest cost; each start says whether large units go first."""
+    searches = []
+    for large_first in starts:
+        search = _Search(units, goal)
+        search.start(random, large_first)
+        search.improve(random)
+        searches.append(search)
+    return min(searches, key=lambda search: search.cost)
+
+
+class _Search:
+    """An assignment under way, with the counts that its cost is made of."""
+
+    def __init__(self, units: Sequence[Sequence[int]], goal: Goal) -> None:
+        self.goal = goal
+        self.units = [_counted(unit) for unit in units]
+        self.unit_sizes = [len(unit) for unit in units]
+        self.unused = len(goal.sizes)
+        self.split_of = [self.unused] * len(units)
+        self.counts = [[0] * len(targets) for targets in goal.strata]
+        self.sizes = [0] * len(goal.sizes)
+        self.cost = sum(self._size_cost(split, 0) for split in range(self.unused)) + sum(
+            target**2 / max(target, 1.0) for targets in goal.strata for target in targets
+        )
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a split has fewer samples than it should."""
+        return any(found < size for found, size in zip(self.sizes, self.goal.sizes, strict=True))
+
+    def start(self, random: Random, large_first: bool) -> None:
+        """Place the units one by one, each where it helps most."""
+        order = list(range(len(self.units)))
+        random.shuffle(order)
+        if large_first:
+            order.sort(key=lambda unit: -self.unit_sizes[unit])
+        for unit in order:
+            best = min(self._allowed(), key=lambda split: self._change(unit, split))
+            self._move(unit, best)
+
+    def improve(self, random: Random) -> None:
+        """Move units, then swap them, as long as the cost falls."""
+        order = list(range(len(self.units)))
+        for _ in range(ROUNDS):
+            before = self.cost
+            random.shuffle(order)
+            for unit in order:
+                best = min(self._allowed(), key=lambda split: self._change(unit, split))
+                if self._change(unit, best) < -1e-9:
+                    self._move(unit, best)
+            self._swap_some(random)
+            if self.cost > before - 1e-9:
+                return
+
+    def _swap_some(self, random: Random) -> None:
+        if len(self.units) < 2:
+            return
+        for _ in range(2 * len(self.units)):
+            one, other = random.randrange(len(self.units)), random.randrange(len(self.units))
+            here, there = self.split_of[one], self.split_of[other]
+            if here == there:
+                continue
+            before = self.cost
+            self._move(one, there)
+            self._move(other, here)
+            if self.cost > before - 1e-9:
+                self._move(one, here)
+                self._move(other, there)
+
+    def _allowed(self) -> range:
+        return range(self.unused + 1 if self.goal.spare else self.unused)
+
+    def _change(self, unit: int, split: int) -> float:
+        """What moving a unit to a split would add to the cost."""
+        here = self.split_of[unit]
+        if here == split:
+            return 0.0
+        return self._delta(unit, here, -1) + self._delta(unit, split, 1)
+
+    def _move(self, unit: int, split: int) -> None:
+        self.cost += self._change(unit, split)
+        for place, sign in ((self.split_of[unit], -1), (split, 1)):
+            if place != self.unused:
+                self.sizes[place] += sign * self.unit_sizes[unit]
+                for stratum, count in self.units[unit]:
+                    self.counts[place][stratum] += sign * count
+        self.split_of[unit] = split
+
+    def _delta(self, unit: int, split: int, sign: int) -> float:
+        if split == self.unused:
+            return 0.0
+        size = self.sizes[split]
+        changed = self._size_cost(split, size + sign * self.unit_sizes[unit])
+        total = changed - self._size_cost(split, size)
+        counts, targets = self.counts[split], self.goal.strata[split]
+        for stratum, count in self.units[unit]:
+            off = counts[stratum] - targets[stratum]
+            # (off + d)^2 - off^2 = d * (2 * off + d)
+            step = sign * count
+            total += step * (2 * off + step) / max(targets[stratum], 1.0)
+        return total
+
+    def _size_cost(self, split: int, size: int) -> float:
+        off = size - self.goal.sizes[split]
+        return off * off * (SHORT if off < 0 else 1.0) / self.goal.sizes[split]
+
+
+def _counted(unit: Sequence[int]) -> list[tuple[int, int]]:
+    return [(stratum, unit.count(stratum)) for stratum in sorted(set(unit))]

@@ -1,0 +1,131 @@
+"""Baselines: keep every detection, and TF-IDF with logistic regression on the runs' own data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.detections.samples import Sample, read_samples, sha256_of
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.evaluation.comparison.cost import Cost
+from iacfilter_hpc.evaluation.comparison.systems import Member, System
+from iacfilter_hpc.evaluation.overlap import ARGMAX
+from iacfilter_hpc.options import Threshold
+from iacfilter_hpc.runs import RunRecord
+from iacfilter_hpc.training.threshold import choose_threshold
+
+KEEP_ALL = "keep all"
+TFIDF = "TF-IDF + LR"
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The samples that `run` was trained on, and those that chose its threshold."""
+
+    run: str
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A baseline and what it has cost."""
+
+    system: System
+    cost: Cost
+
+
+def keep_all(samples: Sequence[Sample]) -> Baseline:
+    """GLITCH without a filter: every detection counts as TP."""
+    member = Member(
+        name=KEEP_ALL,
+        decided=(True,) * len(samples),
+        p_tp=None,
+        threshold=None,
+        threshold_origin="none: everything is kept",
+        source="GLITCH's report as it is",
+    )
+    cost = Cost(KEEP_ALL, 0, 0.0, 0, None, None, None)
+    return Baseline(System(KEEP_ALL, "baseline", "held-out", (member,)), cost)
+
+
+def read_splits(record: RunRecord, config: RunConfig) -> Splits | str:
+    """The files that a run was trained on, or why they cannot be had any more."""
+    found = []
+    for name in ("train_file", "validation_file"):
+        path = getattr(config.data, name)
+        if not path.is_file():
+            return f"{path}, which {record.run} was trained with, is gone"
+        if sha256_of(path) != record.data_sha256.get(name):
+            return f"{path} is not what it was when {record.run} was trained"
+        try:
+            found.append(tuple(read_samples(path)))
+        except DataError as error:
+            return error.message.splitlines()[0]
+    return Splits(record.run, *found)
+
+
+def tfidf(splits: Splits, samples: Sequence[Sample], threshold: Threshold) -> Baseline:
+    """TF-IDF of smell, technology and content, weighed by logistic regression.
+
+    The threshold is chosen as that of the runs is: on the validation samples, unless a number or
+    argmax is asked for. There is no random choice in it.
+    """
+    pipeline = build_pipeline()
+    started = time.perf_counter()
+    pipeline.fit(_texts(splits.train), [sample.label == "TP" for sample in splits.train])
+    fitted = time.perf_counter()
+    p_tp = _p_tp(pipeline, samples)
+    scored = time.perf_counter()
+    value, origin = _threshold(pipeline, splits, threshold)
+    member = Member(
+        name=TFIDF,
+        decided=tuple(p >= value for p in p_tp),
+        p_tp=p_tp,
+        threshold=value,
+        threshold_origin=origin,
+        source=f"the training data of {splits.run}",
+    )
+    cost = Cost(
+        name=TFIDF,
+        trained_parameters=pipeline[-1].coef_.size + pipeline[-1].intercept_.size,
+        hours=(fitted - started) / 3600,
+        gpus=0,
+        clock="measured here",
+        train_samples_per_s=len(splits.train) / (fitted - started),
+        scored_samples_per_s=len(samples) / (scored - fitted),
+    )
+    return Baseline(System(TFIDF, "baseline", "held-out", (member,)), cost)
+
+
+def build_pipeline() -> Pipeline:
+    """Counts of 2 to 5 characters inside words, each on a log scale; classes weigh the same.
+
+    Character n-grams see parts of names such as `passw` in `db_password`, which words hide.
+    """
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+    return make_pipeline(vectors, LogisticRegression(class_weight="balanced", max_iter=1000))
+
+
+def _threshold(pipeline: Pipeline, splits: Splits, asked: Threshold) -> tuple[float, str]:
+    if asked == "argmax":
+        return ARGMAX, "argmax, as asked for"
+    if asked != "validation":
+        return asked, "a number, as asked for"
+    is_tp = [sample.label == "TP" for sample in splits.validation]
+    chosen = choose_threshold(_p_tp(pipeline, splits.validation), is_tp)
+    return chosen.value, f"best F1 ({chosen.f1:.3f}) on the validation data of {splits.run}"
+
+
+def _p_tp(pipeline: Pipeline, samples: Sequence[Sample]) -> tuple[float, ...]:
+    return tuple(pipeline.predict_proba(_texts(samples))[:, 1].tolist())
+
+
+def _texts(samples: Sequence[Sample]) -> list[str]:
+    return [f"{sample.smell} {sample.technology} {sample.content}" for sample in samples]

@@ -1,0 +1,152 @@
+"""Compare systems on one file of labelled samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.evaluation.cells import Clusters, find_clusters
+from iacfilter_hpc.evaluation.comparison.baselines import (
+    KEEP_ALL,
+    TFIDF,
+    Baseline,
+    keep_all,
+    read_splits,
+    tfidf,
+)
+from iacfilter_hpc.evaluation.comparison.cost import Cost
+from iacfilter_hpc.evaluation.comparison.external import Named, read_systems
+from iacfilter_hpc.evaluation.comparison.measure import SystemCells, measure
+from iacfilter_hpc.evaluation.comparison.pairs import Pair, compare_pairs
+from iacfilter_hpc.evaluation.comparison.systems import System
+from iacfilter_hpc.evaluation.comparison.trained_runs import (
+    Entrant,
+    Say,
+    admit,
+    data_of,
+    group_seeds,
+    score_entrant,
+)
+from iacfilter_hpc.evaluation.labelled import Labelled, read_labelled
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.options import EvaluateOptions
+from iacfilter_hpc.provenance import Provenance, provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to compare: runs, and files of predictions; `fresh` scores runs again."""
+
+    runs: tuple[RunLayout, ...]
+    files: tuple[Named, ...]
+    data: Path
+    options: EvaluateOptions
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A system and its scores."""
+
+    system: System
+    cells: SystemCells
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Systems side by side. `costs` are of members; `left_out` says what is missing, and why."""
+
+    data: Labelled
+    options: EvaluateOptions
+    clusters: Clusters
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+    costs: tuple[Cost, ...]
+    warnings: tuple[str, ...]
+    left_out: tuple[str, ...]
+    provenance: Provenance
+
+
+def compare(request: Request, accounted: Mapping[str, float], say: Say) -> Comparison:
+    """Score and compare; `accounted` has the seconds of the jobs that sacct knows.
+
+    Whatever can be wrong is found before any sample is scored, and before any look is logged.
+
+    Raises:
+        DataError: wrong lines or rows in a file.
+        UsageError: names that are not told apart.
+        IacfilterError: a run that cannot be compared.
+    """
+    options = request.options
+    _check_names(request)
+    data = read_labelled(request.data, options.groups)
+    external = read_systems(request.files, data)
+    entrants = [admit(run, data, options) for run in request.runs]
+    scored = [
+        score_entrant(entrant, data, options, accounted, fresh=request.fresh, say=say)
+        for entrant in entrants
+    ]
+    baselines, left_out = _baselines(entrants, data, options)
+    systems = [*group_seeds(scored), *external, *(each.system for each in baselines)]
+    return Comparison(
+        data=data,
+        options=options,
+        clusters=find_clusters(data.samples),
+        entries=tuple(
+            Entry(system, measure(system, data.samples, options.draws, options.seed))
+            for system in systems
+        ),
+        pairs=tuple(compare_pairs(systems, data.samples, options.draws, options.seed)),
+        costs=(
+            *(each.cost for each in scored),
+            *(Cost.unknown(system.name) for system in external),
+            *(each.cost for each in baselines),
+        ),
+        warnings=tuple(_warnings(entrants)),
+        left_out=tuple(left_out),
+        provenance=provenance(),
+    )
+
+
+def _check_names(request: Request) -> None:
+    runs = Counter(run.name for run in request.runs)
+    if twice := [name for name, count in runs.items() if count > 1]:
+        raise UsageError(f"run {twice[0]} is named twice")
+    taken = {*runs, KEEP_ALL, TFIDF}
+    if clash := [file.name for file in request.files if file.name in taken]:
+        raise UsageError(
+            f"--predictions {clash[0]}: another system bears this name", hint="choose another NAME"
+        )
+
+
+def _baselines(
+    entrants: Sequence[Entrant], data: Labelled, options: EvaluateOptions
+) -> tuple[list[Baseline], list[str]]:
+    """The baselines, and why any is left out; TF-IDF learns from the first run's own data."""
+    floor = keep_all(data.samples)
+    if not entrants:
+        return [floor], [f"{TFIDF}: no run is compared, so there is no train split to fit it on"]
+    splits = read_splits(entrants[0].record, entrants[0].config)
+    if isinstance(splits, str):
+        return [floor], [f"{TFIDF}: {splits}"]
+    return [tfidf(splits, data.samples, options.threshold), floor], []
+
+
+def _warnings(entrants: Sequence[Entrant]) -> list[str]:
+    """What a reader must know before believing any score."""
+    found = [
+        f"{entrant.run.name}: {warning}"
+        for entrant in entrants
+        for warning in entrant.overlap.warnings()
+    ]
+    for other in entrants[1:]:
+        first = entrants[0]
+        if data_of(other) != data_of(first):
+            found.append(
+                f"{other.run.name} was trained or validated on other data than {first.run.name}, "
+                f"whose data {TFIDF} learns from"
+            )
+    return found

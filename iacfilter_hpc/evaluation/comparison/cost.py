@@ -1,0 +1,126 @@
+"""What a run has cost: parameters trained, hours, and how fast it trains and scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import safe_open
+
+from iacfilter_hpc import runs
+from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.decision import Decision
+
+Clock = Literal["sacct", "own clock", "measured here"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one member; None where it is not known.
+
+    `hours` are those of its training jobs by the clock on the wall, `gpus` how many GPUs were
+    taken for as long (0 on CPU). Training speed counts each epoch's samples anew, over all
+    processes, and includes the evaluation after each epoch.
+    """
+
+    name: str
+    trained_parameters: int | None
+    hours: float | None
+    gpus: int | None
+    clock: Clock | None
+    train_samples_per_s: float | None
+    scored_samples_per_s: float | None
+
+    @classmethod
+    def unknown(cls, name: str) -> Cost:
+        """That of decisions which come from elsewhere."""
+        return cls(name, None, None, None, None, None, None)
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """GPUs times hours; None on CPU too, where the hours say it all."""
+        return None if self.hours is None or not self.gpus else self.hours * self.gpus
+
+
+def cost_of(
+    run: RunLayout,
+    config: RunConfig,
+    decision: Decision,
+    accounted: Mapping[str, float],
+    scored_samples_per_s: float | None,
+) -> Cost:
+    """The cost of a run; `accounted` has the seconds of those of its jobs that sacct knows.
+
+    Raises:
+        IacfilterError: a record of the run is damaged.
+    """
+    hours, clock = _hours(run, accounted)
+    gpus = 0 if config.training.use_cpu else runs.read_record(run).gpus
+    return Cost(
+        name=run.name,
+        trained_parameters=count_parameters(run.final),
+        hours=hours,
+        gpus=gpus,
+        clock=clock,
+        train_samples_per_s=train_speed(run.metrics, decision.train_audit.samples),
+        scored_samples_per_s=scored_samples_per_s,
+    )
+
+
+def count_parameters(final: Path) -> int:
+    """How many numbers the weights in final/ hold: an adapter's, or all of an encoder's.
+
+    Only the headers of the files are read.
+    """
+    total = 0
+    for path in sorted(final.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    return total
+
+
+def train_speed(metrics: Path, samples: int) -> float | None:
+    """Samples a second of training, from metrics.jsonl; `samples` is those of one epoch.
+
+    The Trainer's own figure assumes that no epoch was saved by stopping early.
+    """
+    if not metrics.is_file():
+        return None
+    for event in _events(metrics):
+        runtime, epochs = event.get("train_runtime"), event.get("epoch")
+        if isinstance(runtime, int | float) and isinstance(epochs, int | float) and runtime > 0:
+            return samples * epochs / runtime
+    return None
+
+
+def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None, Clock | None]:
+    """Hours of all training jobs; None if those of any are not known."""
+    jobs = [job for job in runs.jobs(run) if job.purpose == "train"]
+    if jobs and all(job.job_id in accounted for job in jobs):
+        return sum(accounted[job.job_id] for job in jobs) / 3600, "sacct"
+    outcomes = [runs.outcome(run, job.job_id) for job in jobs]
+    spans = [_seconds(outcome.started_at, outcome.ended_at) for outcome in outcomes if outcome]
+    if not jobs or len(spans) < len(jobs):
+        return None, None
+    return sum(spans) / 3600, "own clock"
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _events(metrics: Path) -> Iterable[dict[str, Any]]:
+    """The log events; a torn last line is none."""
+    for line in metrics.read_bytes().splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event

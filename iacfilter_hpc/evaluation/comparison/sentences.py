@@ -1,0 +1,131 @@
+"""What a comparison lets one say, in plain sentences, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from iacfilter_hpc.evaluation.comparison.compare import Comparison
+from iacfilter_hpc.evaluation.comparison.pairs import ALPHA, Pair, Verdict
+from iacfilter_hpc.evaluation.comparison.systems import System
+from iacfilter_hpc.evaluation.intervals import Interval
+from iacfilter_hpc.evaluation.scores import FEW_POSITIVES
+
+NONE = "-"
+
+
+def subject(done: Comparison) -> str:
+    """What was compared on what."""
+    samples, clusters = done.data.samples, done.clusters
+    real = sum(sample.label == "TP" for sample in samples)
+    units = {"family": clusters.family, "repository": clusters.repo, "file": clusters.file}
+    grouped = ", ".join(f"{count} by {unit}" for unit, count in units.items() if count)
+    return (
+        f"{len(done.entries)} systems on {len(samples)} samples: {real} real smells (TP) and "
+        f"{len(samples) - real} false alarms (FP), in {clusters.groups} groups ({grouped})."
+    )
+
+
+def conclusions(done: Comparison) -> list[str]:
+    """A sentence for each pair that the data tell apart, and one for each other verdict."""
+    found = [_different(pair) for pair in _with(done.pairs, "different")]
+    if unclear := _with(done.pairs, "unclear"):
+        named = "; ".join(_unclear(pair) for pair in unclear)
+        found.append(f"Unclear, since McNemar's test and the difference in F1 disagree: {named}.")
+    if same := _with(done.pairs, "not separated"):
+        found.append(_not_separated(same, len(done.data.samples), all_pairs=len(done.pairs)))
+    return found
+
+
+def method(done: Comparison) -> list[str]:
+    """How to read the numbers."""
+    options = done.options
+    return [
+        "The positive class is TP: a real smell. A detection that is decided FP is filtered out, "
+        "so recall is the share of real smells kept, and false alarms removed is the share of "
+        "false alarms that a reader is spared.",
+        f"Intervals hold the middle 95 % of {options.draws} bootstrap draws (seed {options.seed}) "
+        "of whole groups, since samples of one family, repository or file are no independent "
+        "witnesses. A dash marks what is not defined.",
+        "McNemar's exact test compares which samples two systems decide rightly; p is adjusted by "
+        "Holm over all pairs. It takes samples for independent and a lost real smell for no worse "
+        f"than a kept false alarm. Two systems are called different only if p is below {ALPHA} "
+        "after adjustment, the interval of the difference in F1 excludes 0, and both favour the "
+        "same system.",
+        "Of several seeds the mean is shown, with the standard deviation (n - 1) of one seed; the "
+        "interval is that of the mean. McNemar's test, the confusion matrix and the curves are "
+        "those of the lowest seed, which was fixed before any score was known.",
+        f"* marks fewer than {FEW_POSITIVES} real smells: such scores say little.",
+    ]
+
+
+def number(value: float | None) -> str:
+    """A score to three digits."""
+    return NONE if value is None else f"{value:.3f}"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval to three digits."""
+    return NONE if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def p_value(p: float) -> str:
+    """A p-value, never shown as zero."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
+def representative(system: System) -> str | None:
+    """Which member stands for a system of several; None for one alone."""
+    if len(system.members) == 1:
+        return None
+    return f"seed {system.first.seed}" if system.kind == "run" else "the first"
+
+
+def _with(pairs: Sequence[Pair], verdict: Verdict) -> list[Pair]:
+    return [pair for pair in pairs if pair.verdict == verdict]
+
+
+def _different(pair: Pair) -> str:
+    better, worse, right, wrong = _by_errors(pair)
+    return (
+        f"{better} decides better than {worse}: it alone is right on {right} samples, the other "
+        f"alone on {wrong} (adjusted p {p_value(pair.p_adjusted)}), and its F1 is higher by "
+        f"{_gain(pair, better)}."
+    )
+
+
+def _unclear(pair: Pair) -> str:
+    """By number of right decisions if that is what differs, else by F1."""
+    ahead, behind, _, _ = _by_errors(pair)
+    if pair.p_adjusted >= ALPHA:
+        ahead, behind = pair.first, pair.second
+        if pair.difference is not None and pair.difference < 0:
+            ahead, behind = behind, ahead
+    p = f"adjusted p {p_value(pair.p_adjusted)}"
+    return f"{ahead} over {behind} ({p}, F1 higher by {_gain(pair, ahead)})"
+
+
+def _by_errors(pair: Pair) -> tuple[str, str, int, int]:
+    """Who decides more samples rightly, who fewer, and the samples that each alone is right on."""
+    test = pair.mcnemar
+    if test.second_only > test.first_only:
+        return pair.second, pair.first, test.second_only, test.first_only
+    return pair.first, pair.second, test.first_only, test.second_only
+
+
+def _gain(pair: Pair, system: str) -> str:
+    """By how much F1 of one system of the pair is higher than that of the other."""
+    if pair.difference is None:
+        return "an unknown amount"
+    sign = 1 if system == pair.first else -1
+    ends = "no interval"
+    if pair.interval is not None:
+        low, high = sorted((sign * pair.interval.low, sign * pair.interval.high))
+        ends = f"{low:.3f} to {high:.3f}"
+    return f"{sign * pair.difference:.3f}, {ends}"
+
+
+def _not_separated(pairs: Sequence[Pair], samples: int, all_pairs: int) -> str:
+    if len(pairs) == all_pairs and all_pairs > 1:
+        return f"These {samples} samples cannot tell any two of the systems apart."
+    named = "; ".join(f"{pair.first} and {pair.second}" for pair in pairs)
+    return f"These {samples} samples cannot tell apart: {named}."

@@ -1,0 +1,60 @@
+"""What is compared: systems, each with its decisions on the same samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["run", "predictions", "baseline"]
+Protocol = Literal["held-out", "cross-fit", "external"]
+PROTOCOLS: dict[Protocol, str] = {
+    "held-out": "neither trained nor given a threshold on these samples",
+    "cross-fit": "trained on some of these very samples and judged on the others, fold by fold",
+    "external": "decisions from elsewhere; how they came about is not known here",
+}
+"""How decisions came about, and what that means for a reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One set of decisions, in the order of the samples; True is TP.
+
+    `p_tp` is None where any is unknown, `threshold` where there is none or more than one;
+    `threshold_origin` says in words where it comes from. `source` is what was read for it, and
+    `look` counts this model's looks at the data (None for what is no run).
+    """
+
+    name: str
+    decided: tuple[bool, ...]
+    p_tp: tuple[float, ...] | None
+    threshold: float | None
+    threshold_origin: str
+    source: str
+    seed: int | None = None
+    temperature: float | None = None
+    look: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A system; several members are its seeds, lowest first, or repeated runs of it, as given.
+
+    The first member stands for the system wherever only one can: fixed in advance, not the best.
+    """
+
+    name: str
+    kind: Kind
+    protocol: Protocol
+    members: tuple[Member, ...]
+
+    @property
+    def first(self) -> Member:
+        """The member that stands for the system."""
+        return self.members[0]
+
+    @property
+    def title(self) -> str:
+        """The name, with the number of members if there are several."""
+        count = len(self.members)
+        unit = "seeds" if self.kind == "run" else "runs"
+        return self.name if count == 1 else f"{self.name} ({count} {unit})"

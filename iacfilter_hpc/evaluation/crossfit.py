@@ -1,0 +1,171 @@
+"""Cross-fitting: fine-tune on some folds of a labelled set, report on the others, each in turn.
+
+What is reported of a sample never rests on its own fold: inner folds of the remaining ones choose
+how long to train, the temperature and the threshold. Folds keep groups (families) whole.
+Source: Chernozhukov et al., Double/debiased machine learning, 2018; Varma and Simon, Bias in error
+estimation when using cross-validation for model selection, 2006 (nested folds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.training.temperature import fit_temperature, scaled
+from iacfilter_hpc.training.threshold import choose_threshold
+
+EPOCHS = (0, 2, 4, 8)
+"""What the inner folds choose from; 0 keeps the run's weights and only chooses a threshold."""
+
+INNER_FOLDS = 4
+
+Fit = Callable[[Sequence[Sample], Sequence[Sample], Sequence[int]], Sequence[Sequence[float]]]
+"""(train, held out, epochs) -> log-odds of the held-out samples after each number of epochs."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldChoice:
+    """What the inner folds of one outer fold chose, and what it was chosen from.
+
+    `inner_loss` is the cross entropy of the inner held-out samples, one number an entry of
+    `candidates`. The counts are of the samples that are reported on.
+    """
+
+    fold: int
+    samples: int
+    groups: int
+    tp: int
+    candidates: tuple[int, ...]
+    inner_loss: tuple[float, ...]
+    epochs: int
+    temperature: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """How a cross-fitted evaluation came about."""
+
+    folds: int
+    inner_folds: int
+    seed: int
+    choices: tuple[FoldChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFitted:
+    """p(TP) and threshold of each sample, in order, both from models that did not see its fold."""
+
+    p_tp: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    record: CrossFit
+
+
+def cross_fit(
+    samples: Sequence[Sample],
+    fit: Fit,
+    folds: int,
+    seed: int,
+    say: Say,
+    candidates: tuple[int, ...] = EPOCHS,
+) -> CrossFitted:
+    """Score every sample by a model that `fit` made without its fold.
+
+    Raises:
+        UsageError: too few groups for so many folds, or folds without both classes.
+    """
+    groups = len({sample.group for sample in samples})
+    if not 2 <= folds <= groups:
+        raise UsageError(
+            f"--cross-fit {folds}: folds keep groups whole, and the data has {groups} "
+            "families, repositories or files",
+            hint=f"a number from 2 to {groups}; --groups CSV names families",
+        )
+    p_tp, thresholds = [0.0] * len(samples), [0.0] * len(samples)
+    choices = []
+    for number, (inside, outside) in enumerate(split_groups(samples, folds, seed), start=1):
+        train = [samples[i] for i in inside]
+        held_out = [samples[i] for i in outside]
+        losses, log_odds = _inner(train, fit, seed, candidates)
+        best = int(np.argmin(losses))
+        is_tp = [sample.label == "TP" for sample in train]
+        temperature = fit_temperature(log_odds[best], is_tp)
+        threshold = choose_threshold(scaled(log_odds[best], temperature), is_tp).value
+        (found,) = fit(train, held_out, (candidates[best],))
+        for i, p in zip(outside, scaled(found, temperature), strict=True):
+            p_tp[i], thresholds[i] = p, threshold
+        choice = FoldChoice(
+            fold=number,
+            samples=len(held_out),
+            groups=len({sample.group for sample in held_out}),
+            tp=sum(sample.label == "TP" for sample in held_out),
+            candidates=candidates,
+            inner_loss=tuple(losses),
+            epochs=candidates[best],
+            temperature=temperature,
+            threshold=threshold,
+        )
+        say(
+            f"fold {number} of {folds}: {choice.samples} samples of {choice.groups} groups; "
+            f"inner folds chose {choice.epochs} epochs, threshold {threshold:.4f}"
+        )
+        choices.append(choice)
+    record = CrossFit(folds, INNER_FOLDS, seed, tuple(choices))
+    return CrossFitted(tuple(p_tp), tuple(thresholds), record)
+
+
+def split_groups(
+    samples: Sequence[Sample], folds: int, seed: int
+) -> list[tuple[list[int], list[int]]]:
+    """Indices (train, held out) of each fold: groups whole, labels as even as groups allow.
+
+    Raises:
+        UsageError: a fold would train on one class only.
+    """
+    labels = np.array([sample.label == "TP" for sample in samples])
+    if not min(labels.sum(), (~labels).sum()) >= folds:
+        raise UsageError(
+            f"{folds} folds need at least {folds} samples of each label; here are "
+            f"{labels.sum()} TP and {(~labels).sum()} FP",
+            hint="fewer folds, or more labelled samples",
+        )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    parts = splitter.split(np.zeros(len(samples)), labels, [sample.group for sample in samples])
+    made = [(inside.tolist(), outside.tolist()) for inside, outside in parts]
+    if any(len(set(labels[inside])) < 2 for inside, _ in made):
+        raise UsageError(
+            "one group holds all samples of a label, so a fold would train without that label",
+            hint="finer groups, or more labelled samples",
+        )
+    return made
+
+
+def _inner(
+    train: Sequence[Sample], fit: Fit, seed: int, candidates: tuple[int, ...]
+) -> tuple[list[float], list[list[float]]]:
+    """Cross entropy and held-out log-odds of `train`, each an entry a candidate."""
+    groups = len({sample.group for sample in train})
+    log_odds = [[0.0] * len(train) for _ in candidates]
+    for inside, outside in split_groups(train, min(INNER_FOLDS, groups), seed):
+        inner_train, held_out = [train[i] for i in inside], [train[i] for i in outside]
+        for row, found in zip(log_odds, fit(inner_train, held_out, candidates), strict=True):
+            for i, value in zip(outside, found, strict=True):
+                row[i] = value
+    return [_cross_entropy(row, train) for row in log_odds], log_odds
+
+
+def _cross_entropy(log_odds: Sequence[float], samples: Sequence[Sample]) -> float:
+    """Mean cross entropy after the temperature that fits these samples best.
+
+    One number is fitted to all of them, for every candidate alike.
+    """
+    is_tp = np.array([sample.label == "TP" for sample in samples])
+    odds = np.asarray(log_odds) / fit_temperature(log_odds, is_tp)
+    return float(np.logaddexp(0, np.where(is_tp, -odds, odds)).mean())

@@ -1,0 +1,107 @@
+"""How sure a score is: 95 % intervals by a bootstrap over groups of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from iacfilter_hpc.evaluation.weighted import Counts, Floats, WeightedScores, weighted_scores
+from iacfilter_hpc.options import DRAWS
+
+MIDDLE = (0.025, 0.975)
+"""Of the draws, what lies between these quantiles is the interval: 95 %."""
+
+MOST_UNDEFINED = 0.05
+CELLS_AT_ONCE = 4_000_000
+"""Draws times samples whose weights are in memory at a time: 32 MB an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The middle 95 % of a score over the draws; `undefined` draws had no such score."""
+
+    low: float
+    high: float
+    undefined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """An interval for each score that is no count; None where none can be had."""
+
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+    accuracy: Interval | None
+    mcc: Interval | None
+    fp_reduction: Interval | None
+    average_precision: Interval | None
+    roc_auc: Interval | None
+    fp_reduction_at_recall_95: Interval | None
+    fp_reduction_at_recall_99: Interval | None
+    expected_calibration_error: Interval | None
+
+
+MEASURES = tuple(field.name for field in fields(Intervals))
+"""The scores that have an interval; fields of Scores, WeightedScores and Intervals alike."""
+
+
+def bootstrap_scores(
+    truth: Sequence[bool],
+    decided: Sequence[bool],
+    p_tp: Sequence[float] | None,
+    groups: Sequence[str],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Intervals:
+    """Percentile intervals of the scores, by drawing whole groups with replacement.
+
+    Samples of a group (a family of repositories, a file) are no independent witnesses, so they are
+    drawn together. Draws in which a score is not defined (such as the recall without a TP) are
+    left out; with more than 5 % of them, or with fewer than two groups, the interval is None.
+    Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, sections 3.8, 5.3.
+    """
+    if len(set(groups)) < 2:
+        return Intervals(**dict.fromkeys(MEASURES))
+    parts = [
+        weighted_scores(truth, decided, p_tp, weights)
+        for weights in _weights_in_parts(groups, draws, seed)
+    ]
+    return Intervals(**{name: interval(_joined(parts, name)) for name in MEASURES})
+
+
+def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Counts:
+    """How often each draw holds each sample, shape [draws, samples].
+
+    A draw takes as many groups as there are, with replacement, and all samples of each.
+    """
+    return np.concatenate(list(_weights_in_parts(groups, draws, seed)))
+
+
+def interval(values: Floats) -> Interval | None:
+    """The middle 95 % of the numbers among `values`, one a draw; None if over 5 % are NaN."""
+    defined = values[~np.isnan(values)]
+    undefined = len(values) - len(defined)
+    if undefined > MOST_UNDEFINED * len(values):
+        return None
+    low, high = np.quantile(defined, MIDDLE)
+    return Interval(float(low), float(high), undefined)
+
+
+def _weights_in_parts(groups: Sequence[str], draws: int, seed: int) -> Iterator[Counts]:
+    """The draws in their order, few enough at a time for their weights to fit in memory."""
+    names, member = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    chances = np.full(len(names), 1 / len(names))
+    generator: np.random.Generator = np.random.default_rng(seed)
+    times: npt.NDArray[np.int64] = generator.multinomial(len(names), chances, size=draws)
+    size = max(1, CELLS_AT_ONCE // len(groups))
+    for start in range(0, draws, size):
+        yield times[start : start + size][:, member]
+
+
+def _joined(parts: Sequence[WeightedScores], name: str) -> Floats:
+    return np.concatenate([getattr(part, name) for part in parts])

@@ -1,0 +1,95 @@
+"""Keep a report honest: which of its samples have the model and its threshold seen before?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.evaluation.labelled import Labelled, read_labelled
+from iacfilter_hpc.options import EvaluateOptions
+from iacfilter_hpc.training.decision import Decision, read_decision
+from iacfilter_hpc.training.evidence import Seen, read_seen
+
+ARGMAX = 0.5
+"""The threshold at which the more probable class is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Of `samples` samples, how many trained the model, and how many chose its threshold.
+
+    `is_validation_file` says that the file is, byte for byte, the one that chose the threshold.
+    """
+
+    samples: int
+    train: int
+    validation: int
+    is_validation_file: bool
+
+    @property
+    def fits_threshold(self) -> bool:
+        """Whether the run's own threshold and temperature were fitted on some of the data."""
+        return self.is_validation_file or self.validation > 0
+
+    def warnings(self) -> list[str]:
+        """What a reader must know before believing any score."""
+        found = []
+        if self.train:
+            found.append(
+                f"{self.train} of {self.samples} samples are among those that trained the model: "
+                "the scores say how well it remembers, not how well it judges"
+            )
+        if self.fits_threshold:
+            found.append(
+                f"{self.validation} of {self.samples} samples are among the validation samples: "
+                "they chose the epoch, and the temperature of p(TP) was fitted on them"
+            )
+        return found
+
+
+def find_overlap(data: Labelled, seen: Seen, decision: Decision) -> Overlap:
+    """How far the samples are those of the run's own training and validation data."""
+    return Overlap(
+        samples=len(data.samples),
+        train=sum(sample.key in seen.train for sample in data.samples),
+        validation=sum(sample.key in seen.validation for sample in data.samples),
+        is_validation_file=data.sha256 == decision.validation.sha256,
+    )
+
+
+def settle_threshold(
+    decision: Decision, overlap: Overlap, data: Labelled, options: EvaluateOptions
+) -> float:
+    """The threshold that `options` ask for.
+
+    Raises:
+        TrainingError: it is the run's own, and was fitted on samples that it is to be reported on.
+    """
+    if options.threshold == "argmax":
+        return ARGMAX
+    if options.threshold != "validation":
+        return options.threshold
+    if not overlap.fits_threshold:
+        return decision.threshold
+    what = (
+        f"{data.path} is the validation file that chose this run's threshold"
+        if overlap.is_validation_file
+        else f"{overlap.validation} of {overlap.samples} samples of {data.path} are among the "
+        "validation samples that chose this run's threshold"
+    )
+    raise TrainingError(
+        f"{what}; a threshold is never fitted on the data it is reported on",
+        hint="give data that the run has not seen, or --threshold argmax, or a number",
+    )
+
+
+def check_data(final: Path, data_path: Path, options: EvaluateOptions) -> None:
+    """See, without the model and without torch, that an evaluation will not be refused.
+
+    Raises:
+        DataError: wrong lines in a file, or a sample without a label.
+        TrainingError: there is no finished model, or its threshold was fitted on these samples.
+    """
+    data, decision = read_labelled(data_path, options.groups), read_decision(final)
+    settle_threshold(decision, find_overlap(data, read_seen(final), decision), data, options)

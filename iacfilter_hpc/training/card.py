@@ -1,0 +1,186 @@
+"""final/README.md: the model card, in Hugging Face's form, from the run's own record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from huggingface_hub import ModelCard, ModelCardData
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+from iacfilter_hpc import runs
+from iacfilter_hpc.config import TINY, RunConfig
+from iacfilter_hpc.detections.samples import Sample, sha256_of
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.runs import RunRecord
+from iacfilter_hpc.training.decision import Decision
+from iacfilter_hpc.training.evidence import ValidationScores
+from iacfilter_hpc.training.limits import limits
+from iacfilter_hpc.training.markdown import code, table
+
+INTRODUCTION = """\
+{what}, fine-tuned from {base}.
+It tells real security smells in infrastructure code (TP) from false alarms (FP), among what the
+static analyser GLITCH reports. A detection counts as TP if p(TP) is at least {threshold:.4f}, where
+p(TP) is the sigmoid of the model's log-odds divided by {temperature:.4f}.
+
+## How to use it
+
+```sh
+iacfilter-filter --model DIR glitch.csv --scripts SCRIPTS -o filtered.csv
+iacfilter-evaluate DIR --data labelled.jsonl -o results
+```
+
+DIR is this directory, with every file in it.{needs}"""
+
+VALIDATION = """\
+{count} samples of {file} chose the epoch, the temperature and the threshold, so these numbers
+flatter the model; `iacfilter-evaluate` scores it on other data.
+
+{scores}
+
+{ranking}
+
+The threshold is the one of the highest F1 of TP. `validation_scores.json` has each p(TP), so that
+another threshold can be chosen."""
+
+
+def model_card(
+    layout: RunLayout,
+    config: RunConfig,
+    decision: Decision,
+    scores: ValidationScores,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> str:
+    """The text of README.md; it names files by their names, never by where they lie.
+
+    Source: https://huggingface.co/docs/hub/model-cards
+    """
+    record = runs.read_record(layout) if layout.record.is_file() else None
+    train_sha256 = record.data_sha256["train_file"] if record else sha256_of(config.data.train_file)
+    sections = {
+        f"# {layout.name}": _introduction(decision),
+        "## Training data": _data(config, train_sha256, decision, train, validation),
+        "## Configuration": _configuration(config),
+        "## Results on validation data": _validation(decision, scores),
+        "## Limits": limits(decision, train, validation),
+        "## Record": _record(record),
+    }
+    body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
+    return str(ModelCard(f"---\n{_metadata(decision).to_yaml()}\n---\n\n{body}\n"))
+
+
+def _metadata(decision: Decision) -> ModelCardData:
+    generative = decision.approach == "generative"
+    tags = "iacfilter-hpc infrastructure-as-code security static-analysis glitch".split()
+    return ModelCardData(
+        base_model=_name_on_hub(decision.base_model),
+        library_name="peft" if generative else "transformers",
+        pipeline_tag="text-generation" if generative else "text-classification",
+        tags=[*tags, "lora"] if generative else tags,
+    )
+
+
+def _name_on_hub(base_model: str) -> str | None:
+    """None for a tiny model and for a directory: the hub has neither."""
+    return None if base_model == TINY or Path(base_model).is_absolute() else base_model
+
+
+def _introduction(decision: Decision) -> str:
+    base = code(Path(decision.base_model).name)
+    if _name_on_hub(decision.base_model):
+        base = code(decision.base_model)
+    revision = f" at revision {code(decision.revision)}" if decision.revision else ""
+    generative = decision.approach == "generative"
+    what = "A LoRA adapter" if generative else "An encoder with a classifying head"
+    return INTRODUCTION.format(
+        what=what,
+        base=f"{base}{revision}",
+        threshold=decision.threshold,
+        temperature=decision.temperature,
+        needs=" The base model is loaded too: it is not in DIR." if generative else "",
+    )
+
+
+def _data(
+    config: RunConfig,
+    train_sha256: str,
+    decision: Decision,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> str:
+    train_file, validation_file = config.data.train_file, config.data.validation_file
+    rows = [
+        ["train", code(train_file.name), code(train_sha256), *_counts(train)],
+        [
+            "validation",
+            code(validation_file.name),
+            code(decision.validation.sha256),
+            *_counts(validation),
+        ],
+    ]
+    named = table(["", "file", "sha256", "TP", "FP"], rows)
+    kinds = "\n\n".join(_by(field, train, validation) for field in ("smell", "technology"))
+    return f"{named}\n\n{kinds}\n\n`seen.json` has a key of each sample."
+
+
+def _by(field: str, train: Sequence[Sample], validation: Sequence[Sample]) -> str:
+    rows = []
+    for name in sorted({getattr(sample, field) for sample in [*train, *validation]}):
+        parts = ([s for s in part if getattr(s, field) == name] for part in (train, validation))
+        rows.append([code(name), *(count for part in parts for count in _counts(part))])
+    return table([field, "train TP", "train FP", "validation TP", "validation FP"], rows)
+
+
+def _counts(samples: Sequence[Sample]) -> list[str]:
+    labels = Counter(sample.label for sample in samples)
+    return [str(labels["TP"]), str(labels["FP"])]
+
+
+def _configuration(config: RunConfig) -> str:
+    values = config.as_dict()
+    del values["name"], values["resources"]
+    for section, key in (
+        *(("data", f"{part}_file") for part in ("train", "validation", "test")),
+        ("accelerate", "deepspeed_config_file"),
+    ):
+        values[section][key] = values[section][key] and Path(values[section][key]).name
+    model = Path(values["model"]["model_name_or_path"])
+    if model.is_dir() or model.is_absolute():
+        values["model"]["model_name_or_path"] = model.name
+    return f"```yaml\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}```"
+
+
+def _validation(decision: Decision, scores: ValidationScores) -> str:
+    rows = []
+    for name, threshold in (("chosen", decision.threshold), ("argmax", 0.5)):
+        decided = [p >= threshold for p in scores.p_tp]
+        found = precision_recall_fscore_support(
+            scores.is_tp, decided, average="binary", zero_division=0
+        )
+        rows.append([f"{name}: {threshold:.4f}", *(f"{value:.3f}" for value in found[:3])])
+    ranking = (
+        f"Average precision {average_precision_score(scores.is_tp, scores.p_tp):.3f}, "
+        f"area under the ROC curve {roc_auc_score(scores.is_tp, scores.p_tp):.3f}."
+    )
+    return VALIDATION.format(
+        count=len(scores.p_tp),
+        file=code(Path(decision.validation.file).name),
+        scores=table(["threshold", "precision", "recall", "F1"], rows),
+        ranking=ranking,
+    )
+
+
+def _record(record: RunRecord | None) -> str:
+    if record is None:
+        return "This run was not submitted, so it has no record."
+    lines = [
+        f"- run {code(record.run)}, made {record.created_at}",
+        f"- key of configuration, data and code {code(record.key)}",
+        f"- commit {code(record.git_commit or 'unknown')}",
+        *(f"- {name} {version}" for name, version in record.versions.items()),
+    ]
+    return "\n".join(lines)

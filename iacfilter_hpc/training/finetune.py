@@ -1,0 +1,111 @@
+"""Train a finished model on, with more samples, and score held-out ones after some epochs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from iacfilter_hpc.config import TINY, RunConfig
+from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.assemble import Assembly, assemble, training_arguments
+
+LogOdds = tuple[float, ...]
+"""Log-odds of TP of some samples, in their order, before any temperature."""
+
+
+def fine_tune(
+    layout: RunLayout,
+    config: RunConfig,
+    train: Sequence[Sample],
+    held_out: Sequence[Sample],
+    epochs: Sequence[int],
+    seed: int,
+) -> list[LogOdds]:
+    """Scores of `held_out` after each number of `epochs` of training on `train`.
+
+    Every call starts from the run's final/; 0 epochs scores that as it is. The learning rate is
+    the run's, constant, so that fewer epochs are the beginning of more. Nothing is kept.
+
+    Raises:
+        DataError: prompts that cannot be made to fit.
+    """
+    with tempfile.TemporaryDirectory(prefix="iacfilter-") as output:
+        tuning = _tuning(config, max(epochs), seed)
+        args = training_arguments(Path(output), tuning.training, keep_epochs=False)
+        set_seed(seed)
+        scores = _ScoreEpochs(frozenset(epochs))
+        source = _source(layout, config)
+        made = assemble(tuning, args, source, train, held_out, [scores], trained=layout.final)
+        # stdout is for answers alone, and one short training of many is no progress to show
+        for chatty in (PrinterCallback, ProgressCallback):
+            made.trainer.remove_callback(chatty)
+        scores.watch(made)
+        if max(epochs):
+            made.trainer.train()
+    return [scores.found[epoch] for epoch in epochs]
+
+
+class _ScoreEpochs(TrainerCallback):
+    """Scores the held-out samples before training and at the end of the wanted epochs."""
+
+    def __init__(self, wanted: frozenset[int]) -> None:
+        self._wanted = wanted
+        self._made: Assembly | None = None
+        self.found: dict[int, LogOdds] = {}
+
+    def watch(self, made: Assembly) -> None:
+        """Begin: the Trainer has to exist before its model can score."""
+        self._made = made
+        self._score(0)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Score, if this epoch is wanted."""
+        self._score(round(state.epoch or 0))
+
+    def _score(self, epoch: int) -> None:
+        if epoch in self._wanted:
+            assert self._made is not None, "watch() comes first"
+            predicted = self._made.trainer.predict(self._made.validation)
+            logits = np.asarray(predicted.predictions, dtype=np.float64)
+            self.found[epoch] = tuple((logits[:, 1] - logits[:, 0]).tolist())
+
+
+def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:
+    """The run's configuration, on the device that is here, with a constant learning rate."""
+    on_gpu = torch.cuda.is_available()
+    training = config.training.model_copy(
+        update={
+            "num_train_epochs": float(max(1, epochs)),
+            "lr_scheduler_type": "constant",
+            "warmup_steps": 0.0,
+            "seed": seed,
+            "use_cpu": not on_gpu,
+            "bf16": config.training.bf16 and on_gpu,
+        }
+    )
+    return config.model_copy(update={"training": training})
+
+
+def _source(layout: RunLayout, config: RunConfig) -> str | Path:
+    """Where the base model lies; an encoder's is whole in final/."""
+    if config.approach == "encoder":
+        return layout.final
+    name = config.model.model_name_or_path
+    return layout.tiny_model if name == TINY else name

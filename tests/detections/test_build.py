@@ -1,0 +1,214 @@
+"""iacfilter_hpc.detections.build and prompt: the sample of a detection, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iacfilter_hpc.detections.build import Unusable, build_sample
+from iacfilter_hpc.detections.glitch import Detection
+from iacfilter_hpc.detections.groups import Groups, Origin
+from iacfilter_hpc.detections.prompt import MEANINGS, build_prompt
+from iacfilter_hpc.detections.samples import MAX_LINE_BYTES, Sample, read_samples
+from iacfilter_hpc.detections.scripts import Scripts
+from iacfilter_hpc.detections.smells import FILTERED, NAMES, title_of
+from iacfilter_hpc.detections.write import line_of, write_samples
+from tests.detections.made import DEMO, write
+
+SCRIPT = "".join(f"{'  ' * (n % 3)}key{n}: value{n}  \n" for n in range(1, 21)).encode()
+FOUND = Detection(
+    row=4,
+    path="in/site/db.yml",
+    line=10,
+    code="sec_hard_pass",
+    smell="hard_coded_secret",
+    detail="key10:'value10'",
+    raw="in/site/db.yml,10,sec_hard_pass,key10:'value10'",
+)
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Scripts:
+    return Scripts(write(tmp_path / "scripts", {"site/db.yml": SCRIPT}), "in")
+
+
+def made(scripts: Scripts, detection: Detection, technology: str | None = None) -> Sample:
+    found = build_sample(detection, scripts, technology=technology, source="s")
+    assert isinstance(found, Sample), found
+    return found
+
+
+def reason(scripts: Scripts, detection: Detection, technology: str | None = None) -> str:
+    found = build_sample(detection, scripts, technology=technology, source="s")
+    assert isinstance(found, Unusable)
+    assert found.detection is detection
+    return found.reason
+
+
+def test_a_sample_of_a_detection(scripts: Scripts) -> None:
+    groups = Groups({"site/db.yml": Origin("owner/site", "site")})
+    found = build_sample(
+        FOUND,
+        scripts,
+        technology=None,
+        label="TP",
+        source="oracle:x",
+        confidence=0.667,
+        groups=groups,
+    )
+    lines = SCRIPT.decode().split("\n")[4:15]
+    assert found == Sample(
+        smell="hard_coded_secret",
+        file="site/db.yml",
+        content="key10: value10",
+        line=10,
+        detection_span=(5, 15),
+        with_context="\n".join(lines),
+        with_prompt=build_prompt("hard_coded_secret", "site/db.yml", 10, 5, lines),
+        label="TP",
+        source="oracle:x",
+        confidence=0.667,
+        technology="ansible",
+        repo="owner/site",
+        family="site",
+    )
+    assert lines[0].startswith("    key5:"), "indentation is kept"
+
+
+@pytest.mark.parametrize(
+    ("line", "span"), [(1, (1, 6)), (5, (1, 10)), (6, (1, 11)), (16, (11, 20)), (20, (15, 20))]
+)
+def test_the_span_stays_in_the_file(scripts: Scripts, line: int, span: tuple[int, int]) -> None:
+    found = made(scripts, replace(FOUND, line=line))
+    assert found.detection_span == span
+    assert len(found.with_context.split("\n")) == span[1] - span[0] + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "technology"),
+    [("a.pp", "puppet"), ("a.rb", "chef"), ("a.yml", "ansible"), ("puppet/a.YAML", "ansible")],
+)
+def test_the_extension_names_the_technology(tmp_path: Path, name: str, technology: str) -> None:
+    scripts = Scripts(write(tmp_path, {name: SCRIPT}))
+    detection = replace(FOUND, path=name)
+    assert made(scripts, detection).technology == technology
+    assert made(scripts, detection, "terraform").technology == "terraform"
+    assert '"technology": "' in line_of(made(scripts, detection))
+
+
+def test_a_directory_does_not_name_the_technology(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, {"ansible/puppet/a.json": SCRIPT}))
+    detection = replace(FOUND, path="ansible/puppet/a.json")
+    assert reason(scripts, detection) == "technology unknown: pass --technology"
+    assert made(scripts, detection, "chef").technology == "chef"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"line": -1}, "line is -1"),
+        ({"line": 0}, "line is 0"),
+        ({"line": 21}, "line 21 is past the end (20 lines)"),
+        ({"line": 999999999}, "line 999999999 is past the end (20 lines)"),
+        ({"path": "in/site/gone.yml"}, "file is missing"),
+        ({"path": "in/site"}, "technology unknown: pass --technology"),
+        ({"smell": None, "code": "sec_new"}, "code sec_new is none of the nine smells"),
+        ({"path": "in/\udce9.yml"}, "its path is not UTF-8"),
+    ],
+)
+def test_a_detection_that_makes_no_sample(
+    scripts: Scripts, changes: dict[str, object], why: str
+) -> None:
+    assert reason(scripts, replace(FOUND, **changes)) == why  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["other/site/db.yml", "in/../../etc/passwd.yml", "/etc/a.yml"])
+def test_a_path_that_is_not_below_the_folder(scripts: Scripts, path: str) -> None:
+    found = reason(scripts, replace(FOUND, path=path))
+    assert found == f"its path is not below in, or leads out of {scripts.folder}"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"a\0b", "not a text file"),
+        (b"", "line 1 is past the end (0 lines)"),
+        (b"x" * (MAX_LINE_BYTES // 3), "its sample is longer than 8 MiB"),
+    ],
+)
+def test_a_script_that_makes_no_sample(tmp_path: Path, content: bytes, why: str) -> None:
+    scripts = Scripts(write(tmp_path, {"a.yml": content}))
+    assert reason(scripts, replace(FOUND, path="a.yml", line=1)) == why
+
+
+def test_a_script_with_a_line_of_a_megabyte(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, {"a.yml": b"x" * 2**20 + b"\n" + SCRIPT}))
+    samples = [made(scripts, replace(FOUND, path="a.yml", line=line)) for line in (1, 5)]
+    write_samples(tmp_path / "s.jsonl", samples)
+    assert read_samples(tmp_path / "s.jsonl", unlabelled=True) == samples
+
+
+def test_a_report_on_an_empty_line_is_a_sample(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, {"a.yml": b"a\n  \nb\n"}))
+    assert made(scripts, replace(FOUND, path="a.yml", line=2)).content == ""
+
+
+def test_what_is_written_can_be_read(scripts: Scripts, tmp_path: Path) -> None:
+    found = made(scripts, FOUND)
+    odd = replace(found, content='\u2028"\\\x1b', label="FP", confidence=None, family="f")
+    extension = replace(found, technology="ansible", technology_is_given=False)
+    write_samples(tmp_path / "s.jsonl", [found, odd, extension])
+    assert read_samples(tmp_path / "s.jsonl", unlabelled=True) == [found, odd, extension]
+    assert (tmp_path / "s.jsonl").read_bytes().count(b"\n") == 3
+
+
+DEMO_SAMPLES = [s for path in sorted(DEMO.glob("*.jsonl")) for s in read_samples(path)]
+
+
+@pytest.mark.parametrize("sample", DEMO_SAMPLES, ids=lambda sample: sample.file)
+def test_the_prompts_of_the_demo(sample: Sample) -> None:
+    lines = sample.with_context.split("\n")
+    first = sample.detection_span[0]
+    assert build_prompt(sample.smell, sample.file, sample.line, first, lines) == sample.with_prompt
+
+
+@pytest.mark.parametrize("smell", NAMES)
+def test_each_smell_has_a_prompt_of_its_own(smell: str) -> None:
+    assert set(MEANINGS) == set(NAMES)
+    prompt = build_prompt(smell, "a.yml", 1, 1, ["code"])
+    assert f"\nSmell: {title_of(smell)}. " in prompt
+    assert prompt.endswith("\nFile: a.yml\nReported line: 1\n\n>>   1  code\n\nAnswer:")
+    starts = {name: build_prompt(name, "f", 1, 1, []).split("\n\n")[:3] for name in NAMES}
+    same = {(start[0], start[2]) for start in starts.values()}
+    assert len(same) == 1, "the task and the reply are asked for in one way"
+    assert len({start[1] for start in starts.values()}) == len(NAMES)
+
+
+def test_a_prompt_tells_nothing_of_the_answer(scripts: Scripts) -> None:
+    """Label, source, confidence and repository change nothing in it."""
+    plain = made(scripts, FOUND)
+    told = build_sample(
+        FOUND,
+        scripts,
+        technology=None,
+        label="FP",
+        source="oracle:rater",
+        confidence=0.333,
+        groups=Groups({"site/db.yml": Origin("owner/hidden", "hidden-family")}),
+    )
+    assert isinstance(told, Sample)
+    assert told.with_prompt == plain.with_prompt
+    for word in ("label", "source", "confidence", "repo:", "family", "hidden", "rater", "0.333"):
+        assert word not in told.with_prompt.replace("repository", "")
+
+
+def test_the_noisy_smells_come_first() -> None:
+    assert FILTERED == (
+        "hard_coded_secret",
+        "suspicious_comment",
+        "weak_cryptography_algorithms",
+        "use_of_http",
+    )
+    assert title_of("some_new_smell") == "some new smell"

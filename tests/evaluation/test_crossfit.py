@@ -1,0 +1,137 @@
+"""Cross-fitting: nothing reported of a sample rests on its own fold, and inner folds choose."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.evaluation.crossfit import cross_fit, split_groups
+
+pytestmark = pytest.mark.train
+
+
+def made_sample(number: int, label: str, family: str) -> Sample:
+    return Sample(
+        smell="use_of_http",
+        file=f"{family}/{number}.pp",
+        content=f"url {number}",
+        line=number + 1,
+        detection_span=(1, number + 2),
+        with_context="",
+        with_prompt="p",
+        label="TP" if label == "TP" else "FP",
+        source="test",
+        family=family,
+    )
+
+
+def data(groups: int = 12, each: int = 5, seed: int = 0) -> list[Sample]:
+    shuffled = random.Random(seed)
+    return [
+        made_sample(g * each + i, shuffled.choice(["TP", "FP"]), f"family-{g}")
+        for g in range(groups)
+        for i in range(each)
+    ]
+
+
+class Recorder:
+    """A fit that knows the labels it trains on, and notes who was trained on and who scored."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[set[str], set[str], tuple[int, ...]]] = []
+
+    def __call__(
+        self, train: Sequence[Sample], held_out: Sequence[Sample], epochs: Sequence[int]
+    ) -> list[list[float]]:
+        known = {sample.key: sample.label for sample in train}
+        groups = ({s.group for s in part} for part in (train, held_out))
+        inside, outside = groups
+        self.calls.append((inside, outside, tuple(epochs)))
+        # what a leak would show: a sample that was trained on is scored without an error
+        return [
+            [{"TP": 9.0, "FP": -9.0, None: 0.0}[known.get(s.key)] for s in held_out] for _ in epochs
+        ]
+
+
+def test_no_group_is_ever_on_both_sides() -> None:
+    fit = Recorder()
+    samples = data()
+    fitted = cross_fit(samples, fit, 4, seed=3, say=lambda _: None)
+    assert len(fit.calls) == 4 * (4 + 1)
+    for inside, outside, _ in fit.calls:
+        assert inside and outside and not inside & outside
+    # nothing was known of any sample when it was scored
+    assert set(fitted.p_tp) == {0.5}
+    outer = [call for call in fit.calls if len(call[2]) == 1]
+    assert [sorted(outside) for _, outside, _ in outer] != sorted([])
+    seen = sorted(group for _, outside, _ in outer for group in outside)
+    assert seen == sorted({s.group for s in samples}), "every group is reported on once"
+
+
+def test_inner_folds_never_see_what_the_outer_fold_reports_on() -> None:
+    fit = Recorder()
+    cross_fit(data(), fit, 4, seed=1, say=lambda _: None)
+    for number in range(4):
+        *inner, (_, reported, _) = fit.calls[number * 5 : (number + 1) * 5]
+        assert all(not (inside | outside) & reported for inside, outside, _ in inner)
+
+
+def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
+    """Scores that help only after 4 epochs, far too sure of themselves, and off by an offset."""
+
+    def fit(
+        train: Sequence[Sample], held_out: Sequence[Sample], epochs: Sequence[int]
+    ) -> list[list[float]]:
+        noise = random.Random(held_out[0].key)
+        rows = []
+        for epoch in epochs:
+            strength = 40.0 if epoch == 4 else 0.5
+            rows.append(
+                [
+                    (strength if s.label == "TP" else -strength) + noise.gauss(0, 20) + 30
+                    for s in held_out
+                ]
+            )
+        return rows
+
+    lines: list[str] = []
+    samples = data(groups=20)
+    fitted = cross_fit(samples, fit, 5, seed=0, say=lines.append)
+    assert [choice.epochs for choice in fitted.record.choices] == [4] * 5
+    assert all(choice.threshold > 0.5 for choice in fitted.record.choices)
+    assert all(choice.temperature > 5 for choice in fitted.record.choices)
+    right = [
+        (p >= t) == (s.label == "TP")
+        for p, t, s in zip(fitted.p_tp, fitted.thresholds, samples, strict=True)
+    ]
+    assert sum(right) > 0.85 * len(right)
+    assert len(lines) == 5 and "inner folds chose 4 epochs" in lines[0]
+    assert sum(choice.samples for choice in fitted.record.choices) == len(samples)
+    assert sum(choice.tp for choice in fitted.record.choices) == sum(
+        s.label == "TP" for s in samples
+    )
+
+
+def test_the_same_seed_gives_the_same_folds() -> None:
+    samples = data()
+    assert split_groups(samples, 4, 7) == split_groups(samples, 4, 7)
+    assert split_groups(samples, 4, 7) != split_groups(samples, 4, 8)
+
+
+@pytest.mark.parametrize("folds", [0, 1, 13, -2])
+def test_folds_keep_groups_whole(folds: int) -> None:
+    with pytest.raises(UsageError, match=r"--cross-fit -?\d+: folds keep groups whole.* 12 fam"):
+        cross_fit(data(), Recorder(), folds, seed=0, say=lambda _: None)
+
+
+def test_both_labels_are_needed_on_each_side() -> None:
+    one_sided = [made_sample(i, "TP" if i == 0 else "FP", f"f{i}") for i in range(8)]
+    with pytest.raises(UsageError, match="here are 1 TP and 7 FP"):
+        cross_fit(one_sided, Recorder(), 4, seed=0, say=lambda _: None)
+    in_one_group = [made_sample(i, "TP" if i < 4 else "FP", f"f{i // 4}") for i in range(20)]
+    with pytest.raises(UsageError, match="one group holds all samples of a label"):
+        cross_fit(in_one_group, Recorder(), 4, seed=0, say=lambda _: None)
