@@ -38,7 +38,8 @@ docs: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.commands
 
-# What Slurm's tests need. No compiler: on CPU the one operator DeepSpeed would build is switched off
+# What the tests on Slurm and in a browser need. No compiler: on CPU the one operator that DeepSpeed
+# would build is switched off
 packages:
 	tests/slurm/install_packages.sh
 

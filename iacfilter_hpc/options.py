@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.layout import absolute
 
 Mode = Literal["validation", "argmax"]
@@ -21,7 +22,9 @@ class EvaluateOptions:
     """`threshold` is the run's own (from validation data), 0.5 (argmax), or a number in (0, 1).
 
     `groups` is a CSV file that names repositories or families; `draws` and `seed` are the
-    bootstrap's; `output` is written to in place of the run's evaluation/.
+    bootstrap's; `cross_fit` is a number of folds to fine-tune and report in turn, None to report
+    the run as it is, and then `seed` is also that of folds and training; `output` is written to
+    in place of the run's evaluation/.
     """
 
     threshold: Threshold = "validation"
@@ -29,6 +32,7 @@ class EvaluateOptions:
     draws: int = DRAWS
     seed: int = 0
     output: Path | None = None
+    cross_fit: int | None = None
 
 
 DEFAULTS = EvaluateOptions()
@@ -66,7 +70,14 @@ def add_flags(
         type=_seed,
         default=DEFAULTS.seed,
         metavar="N",
-        help=f"of the bootstrap (default: {DEFAULTS.seed})",
+        help=f"of the bootstrap, and of --cross-fit (default: {DEFAULTS.seed})",
+    )
+    parser.add_argument(
+        "--cross-fit",
+        type=_folds,
+        metavar="FOLDS",
+        help="fine-tune the run on all folds of the data but one and report on that one, each in "
+        "turn; folds keep groups whole, and inner folds choose epochs and threshold",
     )
     parser.add_argument(
         "-o",
@@ -78,13 +89,23 @@ def add_flags(
 
 
 def from_flags(given: argparse.Namespace) -> EvaluateOptions:
-    """What was asked for, with paths that hold in any working directory."""
+    """What was asked for, with paths that hold in any working directory.
+
+    Raises:
+        UsageError: a threshold is given although inner folds choose it.
+    """
+    if given.cross_fit is not None and given.threshold != DEFAULTS.threshold:
+        raise UsageError(
+            f"--threshold {given.threshold} with --cross-fit: inner folds choose the threshold",
+            hint="leave --threshold out",
+        )
     return EvaluateOptions(
         threshold=given.threshold,
         groups=None if given.groups is None else absolute(given.groups),
         draws=given.draws,
         seed=given.seed,
         output=None if given.output is None else absolute(given.output),
+        cross_fit=given.cross_fit,
     )
 
 
@@ -96,6 +117,7 @@ def as_flags(options: EvaluateOptions) -> list[str]:
         "--draws": (options.draws, DEFAULTS.draws),
         "--seed": (options.seed, DEFAULTS.seed),
         "--output": (options.output, DEFAULTS.output),
+        "--cross-fit": (options.cross_fit, DEFAULTS.cross_fit),
     }
     return [f"{name}={value}" for name, (value, usual) in flags.items() if value != usual]
 
@@ -117,6 +139,10 @@ def _threshold(text: str) -> Threshold:
 
 def _draws(text: str) -> int:
     return _whole(text, FEWEST_DRAWS)
+
+
+def _folds(text: str) -> int:
+    return _whole(text, 2)
 
 
 def _seed(text: str) -> int:

@@ -109,6 +109,8 @@ def test_importing_has_no_side_effect() -> None:
         if "training" not in path.parts
         and "evaluation" not in path.parts
         and "jobs" not in path.parts
+        # only imported once the comparison is made
+        and path.name != "compare_text.py"
     ]
     program = (
         "import importlib, logging, os, signal, sys\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,6 +81,8 @@ def _here(given: argparse.Namespace, model: Trained, data: Path, options: Evalua
     from iacfilter_hpc.evaluation.report import document, evaluate
     from iacfilter_hpc.evaluation.table import render
 
+    if options.cross_fit is not None:
+        _show_progress()
     done = evaluate(model, data, options)
     if given.json:
         for warning in done.overlap.warnings():
@@ -88,6 +91,13 @@ def _here(given: argparse.Namespace, model: Trained, data: Path, options: Evalua
     else:
         print(render(done))
     return 0
+
+
+def _show_progress() -> None:
+    """Let our own log, a line a fold, reach stderr."""
+    log = logging.getLogger("iacfilter_hpc")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
 
 
 def _submit(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:

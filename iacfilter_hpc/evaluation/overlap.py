@@ -64,8 +64,15 @@ def settle_threshold(
     """The threshold that `options` ask for.
 
     Raises:
-        TrainingError: it is the run's own, and was fitted on samples that it is to be reported on.
+        TrainingError: it is the run's own, and was fitted on samples that it is to be reported on;
+            or the run, from which cross-fitting starts, knows some of the samples.
     """
+    if options.cross_fit is not None and (overlap.train or overlap.fits_threshold):
+        raise TrainingError(
+            f"{overlap.train} of {overlap.samples} samples of {data.path} trained this run, and "
+            f"{overlap.validation} chose its epoch; cross-fitting starts from its weights",
+            hint="give data that the run has not seen, or cross-fit a run that has not seen these",
+        )
     if options.threshold == "argmax":
         return ARGMAX
     if options.threshold != "validation":

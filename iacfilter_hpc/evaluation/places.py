@@ -32,6 +32,8 @@ def looks_directory(model: Trained, options: EvaluateOptions) -> Path:
 
 
 def folder_name(data: Labelled, options: EvaluateOptions) -> str:
-    """The folder of one file's results; another threshold than the run's own is in its name."""
+    """The folder of one file's results; what is not the run's own decision is in its name."""
     name = f"{data.path.stem}-{data.sha256[:8]}"
+    if options.cross_fit is not None:
+        return f"{name}-cross-fit-{options.cross_fit}"
     return name if options.threshold == "validation" else f"{name}-{options.threshold}"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from iacfilter_hpc.config import load_config
 from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.evaluation.cells import Cell, Cells, Clusters, find_clusters, make_cells
+from iacfilter_hpc.evaluation.crossfit import CrossFit, CrossFitted, cross_fit
 from iacfilter_hpc.evaluation.labelled import Labelled, read_labelled
 from iacfilter_hpc.evaluation.looks import Look, Purpose, record_look
 from iacfilter_hpc.evaluation.overlap import Overlap, find_overlap, settle_threshold
@@ -25,6 +29,9 @@ from iacfilter_hpc.training.audit import Audit, Encoded, audit
 from iacfilter_hpc.training.data import all_fitting
 from iacfilter_hpc.training.decision import Decision, read_decision
 from iacfilter_hpc.training.evidence import read_seen
+from iacfilter_hpc.training.finetune import LogOdds, fine_tune
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = 1
 
@@ -34,7 +41,8 @@ class Evaluation:
     """How a model decides the samples of one file; `directory` holds the same as files.
 
     `look` counts the looks of this model at the file's content, this one included;
-    `samples_per_s` is the speed of scoring alone, the model being loaded.
+    `samples_per_s` is the speed of scoring alone, the model being loaded. `cross_fit` is None where
+    the run's own model decided; else each fold has a threshold and a temperature of its own.
     """
 
     run: str
@@ -50,6 +58,7 @@ class Evaluation:
     cells: Cells
     predictions: tuple[Prediction, ...]
     samples_per_s: float
+    cross_fit: CrossFit | None
     provenance: Provenance
 
 
@@ -78,6 +87,10 @@ def evaluate(
     p_tp = score(scorer, encoded)
     seconds = time.perf_counter() - started
     thresholds = [threshold] * len(p_tp)
+    fitted = None
+    if options.cross_fit is not None:
+        fitted = _cross_fit(model, data, options, options.cross_fit)
+        p_tp, thresholds = list(fitted.p_tp), list(fitted.thresholds)
     predictions = make_predictions(data.samples, encoded, p_tp, thresholds)
     done = Evaluation(
         run=model.name,
@@ -93,10 +106,29 @@ def evaluate(
         cells=make_cells(predictions, options.draws, options.seed),
         predictions=tuple(predictions),
         samples_per_s=len(predictions) / seconds,
+        cross_fit=None if fitted is None else fitted.record,
         provenance=provenance(),
     )
     write(done)
     return done
+
+
+def _cross_fit(model: Trained, data: Labelled, options: EvaluateOptions, folds: int) -> CrossFitted:
+    """Fine-tune the run on folds of the data; each fold's progress goes to the log."""
+    run = model.run
+    if run is None:
+        raise UsageError(
+            f"--cross-fit needs a run's configuration, and {model.final} lies in no run",
+            hint="cross-fit the run that the copy was made from",
+        )
+    config = load_config(run)
+
+    def fit(
+        train: Sequence[Sample], held_out: Sequence[Sample], epochs: Sequence[int]
+    ) -> list[LogOdds]:
+        return fine_tune(run, config, train, held_out, epochs, options.seed)
+
+    return cross_fit(data.samples, fit, folds, options.seed, logger.info)
 
 
 def make_predictions(
@@ -114,7 +146,9 @@ def make_predictions(
 
 def document(done: Evaluation) -> dict[str, Any]:
     """The evaluation as plain JSON types: what metrics.json holds."""
-    options, own = done.options, done.options.threshold == "validation"
+    options, fitted = done.options, done.cross_fit
+    own = options.threshold == "validation" and fitted is None
+    mode = options.threshold if isinstance(options.threshold, str) else "fixed"
     bootstrap = {"draws": options.draws, "seed": options.seed, "level": 0.95}
     return {
         "schema": SCHEMA,
@@ -122,10 +156,11 @@ def document(done: Evaluation) -> dict[str, Any]:
         "data": str(done.data.path),
         "sha256": done.data.sha256,
         "positive": "TP",
-        "threshold": done.threshold,
-        "threshold_mode": options.threshold if isinstance(options.threshold, str) else "fixed",
+        "cross_fit": None if fitted is None else asdict(fitted),
+        "threshold": done.threshold if fitted is None else None,
+        "threshold_mode": mode if fitted is None else "cross-fit",
         "threshold_origin": asdict(done.decision.validation) if own else None,
-        "temperature": done.decision.temperature,
+        "temperature": done.decision.temperature if fitted is None else None,
         "warnings": done.overlap.warnings(),
         "overlap": asdict(done.overlap),
         "look": done.look,

@@ -37,6 +37,14 @@ def render(done: Evaluation) -> str:
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
         f"{done.run} on {file}, {done.audit.samples} samples",
+        *(
+            [
+                "CROSS-FIT: what is reported of a sample comes from a model that did not train on its "
+                "fold."
+            ]
+            if done.cross_fit
+            else []
+        ),
         *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.overlap.warnings()),
         "",
         _overall(done.cells.overall),
@@ -111,6 +119,13 @@ def _footnotes(done: Evaluation) -> list[str]:
 
 
 def _threshold(done: Evaluation) -> list[str]:
+    if done.cross_fit is not None:
+        return [
+            f"Fold {each.fold}: {each.samples} samples of {each.groups} groups; inner folds chose "
+            f"{each.epochs} epochs, TP if p(TP) >= {each.threshold:.4f}, temperature "
+            f"{each.temperature:.3f}."
+            for each in done.cross_fit.choices
+        ]
     origin, temperature = done.decision.validation, done.decision.temperature
     source = f"validation data {origin.file} (sha256 {origin.sha256[:8]})"
     rule = f"Threshold: TP if p(TP) >= {done.threshold:.4f}"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Install the Debian packages that the tests on a private Slurm cluster need, or name them.
+# Install the Debian packages that the tests on a Slurm cluster and in a browser need, or name them.
 set -eu
 
 cd "$(dirname "$0")"
-packages=$(sed 's/#.*//' packages.txt)
+packages=$(sed 's/#.*//' packages.txt ../browser/packages.txt)
 missing=
 for package in $packages; do
     if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
@@ -26,5 +26,6 @@ elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # one word a package
     apt-get install -y -q --no-install-recommends $missing
 else
-    echo "The tests on a private Slurm cluster are skipped. They need root, and Debian's$missing" >&2
+    echo "Tests on a private Slurm cluster or in a browser are skipped: they need Debian's$missing" >&2
+    echo "(root can install them here on Debian or Ubuntu; the cluster's tests need root anyway)" >&2
 fi

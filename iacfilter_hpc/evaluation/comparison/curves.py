@@ -140,7 +140,7 @@ def _reliability(
             middle = (each.low + each.high) / 2
             bottom.bar(middle, each.count, width=0.085, color=look.colour, alpha=0.6)
             bottom.text(middle, each.count, str(each.count), ha="center", va="bottom", fontsize=7)
-        top.set(ylim=(0, 1), ylabel="Share of real smells", title=short(entry.system.name))
+        top.set(ylim=(0, 1), ylabel="Share of real smells", title=short(entry.system.title))
         bottom.set(xlim=(0, 1), xlabel="p(TP)", yticks=[])
         bottom.set_ylabel("Samples", fontsize=7)
         bottom.margins(y=0.3)
@@ -150,6 +150,6 @@ def _reliability(
         ]
         return picture(
             figure,
-            f"Calibration of {entry.system.name}, expected calibration error {error}: "
+            f"Calibration of {entry.system.title}, expected calibration error {error}: "
             f"{listed(counts)}.",
         )

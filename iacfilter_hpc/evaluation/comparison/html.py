@@ -93,8 +93,8 @@ def _figures(done: Comparison) -> Figures:
 def _confusion(entry: Entry) -> Confusion:
     scores, note = entry.cells.overall.first, representative(entry.system)
     return Confusion(
-        title=entry.system.name,
-        note="" if note is None else f"{note} of {len(entry.system.members)}",
+        title=entry.system.title,
+        note="" if note is None else f": {note}",
         real_tp=(_square(scores.tp, scores.tp + scores.fn), _square(scores.fn, scores.support)),
         real_fp=(
             _square(scores.fp, scores.fp + scores.tn),

@@ -121,7 +121,7 @@ def _gain(pair: Pair, system: str) -> str:
     if pair.interval is not None:
         low, high = sorted((sign * pair.interval.low, sign * pair.interval.high))
         ends = f"{low:.3f} to {high:.3f}"
-    return f"{sign * pair.difference:.3f}, {ends}"
+    return f"{sign * pair.difference:.3f} [{ends}]"
 
 
 def _not_separated(pairs: Sequence[Pair], samples: int, all_pairs: int) -> str:

@@ -54,7 +54,8 @@ class System:
 
     @property
     def title(self) -> str:
-        """The name, with the number of members if there are several."""
+        """The name, with the number of members if there are several, and the mark of cross-fits."""
         count = len(self.members)
-        unit = "seeds" if self.kind == "run" else "runs"
-        return self.name if count == 1 else f"{self.name} ({count} {unit})"
+        notes = [f"{count} {'seeds' if self.kind == 'run' else 'runs'}"] if count > 1 else []
+        notes += ["cross-fit"] if self.protocol == "cross-fit" else []
+        return f"{self.name} ({', '.join(notes)})" if notes else self.name
