@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_MODELS ?= models
 export HF_HUB_OFFLINE = 1
 
-.PHONY: demo test install packages lint unit slurm bench docs clean
+.PHONY: demo test install packages lint unit slurm bench encoder-bench docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/iacfilter-submit --approach encoder --dry-run --models-dir $(DEMO_MODELS)

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from iacfilter_hpc.evaluation.cells import make_cells
-from iacfilter_hpc.evaluation.comparison.mcnemar import mcnemar
+from iacfilter_hpc.evaluation.comparison.mcnemar import McNemar, mcnemar
 from iacfilter_hpc.evaluation.comparison.measure import SystemCell, drawn_scores, measure
 from iacfilter_hpc.evaluation.comparison.pairs import Pair, compare_pairs
 from iacfilter_hpc.evaluation.comparison.systems import System
@@ -187,8 +187,6 @@ def test_both_tests_must_agree(
     ends: tuple[float, float] | None,
     verdict: str,
 ) -> None:
-    from iacfilter_hpc.evaluation.comparison.mcnemar import McNemar
-
     interval = Interval(*ends) if ends else None
     assert Pair("a", "b", McNemar(*counts, p), p, difference, interval).verdict == verdict
 
