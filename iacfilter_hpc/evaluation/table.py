@@ -13,6 +13,7 @@ from iacfilter_hpc.evaluation.report import Evaluation
 from iacfilter_hpc.evaluation.scores import FEW_POSITIVES
 
 WIDTH = 100
+CROSS_FIT = "CROSS-FIT: each sample is judged by a model that did not train on its fold."
 
 TITLES = {
     "precision": "precision",
@@ -37,14 +38,7 @@ def render(done: Evaluation) -> str:
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
         f"{done.run} on {file}, {done.audit.samples} samples",
-        *(
-            [
-                "CROSS-FIT: what is reported of a sample comes from a model that did not train on its "
-                "fold."
-            ]
-            if done.cross_fit
-            else []
-        ),
+        *([CROSS_FIT] if done.cross_fit else []),
         *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.overlap.warnings()),
         "",
         _overall(done.cells.overall),
