@@ -163,7 +163,8 @@ def _folder(request: Request, done: Comparison) -> str:
     """The same for the same systems, data and options."""
     options = request.options
     systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
-    asked = [options.threshold, str(options.groups), options.draws, options.seed]
+    asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]
+    asked.append(options.cross_fit)
     digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
     return f"{done.data.path.stem}-{done.data.sha256[:8]}-{digest[:8]}"
 

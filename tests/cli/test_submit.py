@@ -59,7 +59,7 @@ def test_every_flag_gives_its_setting(
     given = {
         "--name": "mine",
         "--model-name": "some/model",
-        "--test-file": str(DEMO["validation"]),
+        "--test-file": str(DEMO["test"]),
         "--batch-size": "2",
         "--num-epochs": "3.5",
         "--gpus": "a100:2",

@@ -15,6 +15,7 @@ from iacfilter_hpc.detections.samples import Sample, read_samples, sha256_of
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.comparison.cost import Cost
 from iacfilter_hpc.evaluation.comparison.systems import Member, System
+from iacfilter_hpc.evaluation.crossfit import cross_fit
 from iacfilter_hpc.evaluation.overlap import ARGMAX
 from iacfilter_hpc.options import Threshold
 from iacfilter_hpc.runs import RunRecord
@@ -22,6 +23,7 @@ from iacfilter_hpc.training.threshold import choose_threshold
 
 KEEP_ALL = "keep all"
 TFIDF = "TF-IDF + LR"
+TFIDF_FOLDS = "TF-IDF + LR, folds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,34 @@ def tfidf(splits: Splits, samples: Sequence[Sample], threshold: Threshold) -> Ba
         scored_samples_per_s=len(samples) / (scored - fitted),
     )
     return Baseline(System(TFIDF, "baseline", "held-out", (member,)), cost)
+
+
+def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baseline:
+    """The same, fitted on all folds of the samples themselves but the one that is reported on.
+
+    Raises:
+        UsageError: the samples cannot be split into so many folds.
+    """
+
+    def fit(
+        train: Sequence[Sample], held_out: Sequence[Sample], _: Sequence[int]
+    ) -> list[Sequence[float]]:
+        pipeline = build_pipeline().fit(_texts(train), [each.label == "TP" for each in train])
+        log_odds: list[float] = pipeline.decision_function(_texts(held_out)).tolist()
+        return [log_odds]
+
+    fitted = cross_fit(samples, fit, folds, seed, lambda _: None, candidates=(0,))
+    pairs = zip(fitted.p_tp, fitted.thresholds, strict=True)
+    member = Member(
+        name=TFIDF_FOLDS,
+        decided=tuple(p >= threshold for p, threshold in pairs),
+        p_tp=fitted.p_tp,
+        threshold=None,
+        threshold_origin=f"inner folds of {folds} folds, seed {seed}",
+        source="the other folds of these samples",
+    )
+    system = System(TFIDF_FOLDS, "baseline", "cross-fit", (member,))
+    return Baseline(system, Cost.unknown(TFIDF_FOLDS))
 
 
 def build_pipeline() -> Pipeline:

@@ -12,7 +12,10 @@ from iacfilter_hpc.evaluation.cells import Clusters, find_clusters
 from iacfilter_hpc.evaluation.comparison.baselines import (
     KEEP_ALL,
     TFIDF,
+    TFIDF_FOLDS,
     Baseline,
+    Splits,
+    cross_fit_tfidf,
     keep_all,
     read_splits,
     tfidf,
@@ -21,7 +24,7 @@ from iacfilter_hpc.evaluation.comparison.cost import Cost
 from iacfilter_hpc.evaluation.comparison.external import Named, read_systems
 from iacfilter_hpc.evaluation.comparison.measure import SystemCells, measure
 from iacfilter_hpc.evaluation.comparison.pairs import Pair, compare_pairs
-from iacfilter_hpc.evaluation.comparison.systems import System
+from iacfilter_hpc.evaluation.comparison.systems import Protocol, System
 from iacfilter_hpc.evaluation.comparison.trained_runs import (
     Entrant,
     Say,
@@ -89,8 +92,9 @@ def compare(request: Request, accounted: Mapping[str, float], say: Say) -> Compa
         score_entrant(entrant, data, options, accounted, fresh=request.fresh, say=say)
         for entrant in entrants
     ]
+    protocol: Protocol = "held-out" if options.cross_fit is None else "cross-fit"
     baselines, left_out = _baselines(entrants, data, options)
-    systems = [*group_seeds(scored), *external, *(each.system for each in baselines)]
+    systems = [*group_seeds(scored, protocol), *external, *(each.system for each in baselines)]
     return Comparison(
         data=data,
         options=options,
@@ -115,7 +119,7 @@ def _check_names(request: Request) -> None:
     runs = Counter(run.name for run in request.runs)
     if twice := [name for name, count in runs.items() if count > 1]:
         raise UsageError(f"run {twice[0]} is named twice")
-    taken = {*runs, KEEP_ALL, TFIDF}
+    taken = {*runs, KEEP_ALL, TFIDF, TFIDF_FOLDS}
     if clash := [file.name for file in request.files if file.name in taken]:
         raise UsageError(
             f"--predictions {clash[0]}: another system bears this name", hint="choose another NAME"
@@ -126,13 +130,17 @@ def _baselines(
     entrants: Sequence[Entrant], data: Labelled, options: EvaluateOptions
 ) -> tuple[list[Baseline], list[str]]:
     """The baselines, and why any is left out; TF-IDF learns from the first run's own data."""
-    floor = keep_all(data.samples)
-    if not entrants:
-        return [floor], [f"{TFIDF}: no run is compared, so there is no train split to fit it on"]
-    splits = read_splits(entrants[0].record, entrants[0].config)
+    made, left_out = [], []
+    splits: Splits | str = "no run is compared, so there is no train split to fit it on"
+    if entrants:
+        splits = read_splits(entrants[0].record, entrants[0].config)
     if isinstance(splits, str):
-        return [floor], [f"{TFIDF}: {splits}"]
-    return [tfidf(splits, data.samples, options.threshold), floor], []
+        left_out.append(f"{TFIDF}: {splits}")
+    else:
+        made.append(tfidf(splits, data.samples, options.threshold))
+    if options.cross_fit is not None:
+        made.append(cross_fit_tfidf(data.samples, options.cross_fit, options.seed))
+    return [*made, keep_all(data.samples)], left_out
 
 
 def _warnings(entrants: Sequence[Entrant]) -> list[str]:

@@ -29,6 +29,7 @@ def document(done: Comparison) -> dict[str, Any]:
         "labels": Counter(sample.label for sample in done.data.samples),
         "positive": "TP",
         "threshold_mode": options.threshold if isinstance(options.threshold, str) else "fixed",
+        "cross_fit": options.cross_fit,
         "bootstrap": {**bootstrap, **asdict(done.clusters)},
         "conclusions": conclusions(done),
         "warnings": list(done.warnings),

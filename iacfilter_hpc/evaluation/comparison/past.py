@@ -26,17 +26,20 @@ class Past:
     threshold_mode: str
     temperature: float | None
     is_cross_fit: bool
+    fold_seed: int | None
+    """The seed of a cross-fit's folds and training."""
     samples_per_s: float | None
     """How fast the samples were scored, where that was measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A model as it would decide now."""
+    """A model as it would decide now; `is_cross_fit` if it would be fine-tuned fold by fold."""
 
     final: Path
     threshold: float
     temperature: float
+    is_cross_fit: bool
 
 
 def read_past(directory: Path) -> Past:
@@ -57,7 +60,8 @@ def read_past(directory: Path) -> Past:
             threshold=_number(fields["threshold"]),
             threshold_mode=str(fields["threshold_mode"]),
             temperature=_number(fields["temperature"]),
-            is_cross_fit=fields.get("cross_fit") is not None,
+            is_cross_fit=fields["cross_fit"] is not None,
+            fold_seed=None if fields["cross_fit"] is None else int(fields["cross_fit"]["seed"]),
             samples_per_s=_number(fields.get("samples_per_s")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -78,16 +82,17 @@ def read_past_predictions(directory: Path, data: Labelled) -> list[Prediction]:
 
 
 def still_holds(past: Past, directory: Path, data: Labelled, model: Judge) -> bool:
-    """Whether an evaluation is of this data and of this model.
+    """Whether an evaluation is of this data, of this model, and came about in this way.
 
     final/ is written once, so its temperature and threshold tell models apart; and a model that was
     put there later is newer than the evaluation.
     """
     evaluated, made = (directory / METRICS).stat(), (model.final / FILE).stat()
+    expected = (None, None) if model.is_cross_fit else (model.threshold, model.temperature)
     return (
-        not past.is_cross_fit
+        past.is_cross_fit == model.is_cross_fit
         and past.sha256 == data.sha256
-        and (past.threshold, past.temperature) == (model.threshold, model.temperature)
+        and (past.threshold, past.temperature) == expected
         and made.st_mtime <= evaluated.st_mtime
     )
 

@@ -11,6 +11,10 @@ from iacfilter_hpc.evaluation.intervals import Interval
 from iacfilter_hpc.evaluation.scores import FEW_POSITIVES
 
 NONE = "-"
+CROSS_FIT_COSTS = (
+    "Costs of a cross-fit are those of the run that it starts from; fine-tuning it on each fold "
+    "comes on top."
+)
 
 
 def subject(done: Comparison) -> str:
@@ -54,6 +58,7 @@ def method(done: Comparison) -> list[str]:
         "Of several seeds the mean is shown, with the standard deviation (n - 1) of one seed; the "
         "interval is that of the mean. McNemar's test, the confusion matrix and the curves are "
         "those of the lowest seed, which was fixed before any score was known.",
+        *([CROSS_FIT_COSTS] if done.options.cross_fit is not None else []),
         f"* marks fewer than {FEW_POSITIVES} real smells: such scores say little.",
     ]
 

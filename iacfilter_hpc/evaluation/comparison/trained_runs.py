@@ -20,7 +20,7 @@ from iacfilter_hpc.evaluation.comparison.past import (
     read_past_predictions,
     still_holds,
 )
-from iacfilter_hpc.evaluation.comparison.systems import Member, System
+from iacfilter_hpc.evaluation.comparison.systems import Member, Protocol, System
 from iacfilter_hpc.evaluation.labelled import Labelled
 from iacfilter_hpc.evaluation.looks import Look, record_look
 from iacfilter_hpc.evaluation.overlap import Overlap, find_overlap, settle_threshold
@@ -85,7 +85,7 @@ def score_entrant(
     """The decisions of a run on `data`; the look at them is logged before any score is known.
 
     An evaluation of the same file, at the same threshold and of the same model, is used again
-    unless `fresh`.
+    unless `fresh`; so is a cross-fit of as many folds, whatever its seed.
 
     Raises:
         DataError: that evaluation is damaged, or prompts cannot be made to fit the model.
@@ -105,11 +105,11 @@ def score_entrant(
         name=entrant.run.name,
         decided=tuple(row.decision == "TP" for row in decisions.rows),
         p_tp=p_tp,
-        threshold=entrant.threshold,
-        threshold_origin=_origin(entrant.decision, own),
+        threshold=None if own.cross_fit else entrant.threshold,
+        threshold_origin=_origin(entrant.decision, own, decisions.fold_seed),
         source=f"{directory}, {since}",
         seed=entrant.config.training.seed,
-        temperature=entrant.decision.temperature,
+        temperature=None if own.cross_fit else entrant.decision.temperature,
         look=decisions.look,
     )
     cost = cost_of(
@@ -123,7 +123,7 @@ def data_of(entrant: Entrant) -> list[str | None]:
     return [entrant.record.data_sha256.get(name) for name in ("train_file", "validation_file")]
 
 
-def group_seeds(scored: Sequence[Scored]) -> list[System]:
+def group_seeds(scored: Sequence[Scored], protocol: Protocol) -> list[System]:
     """A system each setting: its runs differ in seed, name and resources only; lowest seed first.
 
     The first run's name is that of the system.
@@ -134,7 +134,7 @@ def group_seeds(scored: Sequence[Scored]) -> list[System]:
     systems = []
     for found in settings.values():
         members = sorted((each.member for each in found), key=lambda m: (m.seed or 0, m.name))
-        systems.append(System(members[0].name, "run", "held-out", tuple(members)))
+        systems.append(System(members[0].name, "run", protocol, tuple(members)))
     return systems
 
 
@@ -143,6 +143,7 @@ class _Decisions:
     rows: Sequence[Prediction]
     look: int
     samples_per_s: float | None
+    fold_seed: int | None
 
 
 def _from_past(
@@ -152,10 +153,13 @@ def _from_past(
     if not (directory / METRICS).is_file():
         return None
     past = read_past(directory)
-    judge = Judge(entrant.run.final, entrant.threshold, entrant.decision.temperature)
+    folds = options.cross_fit is not None
+    judge = Judge(entrant.run.final, entrant.threshold, entrant.decision.temperature, folds)
     if not still_holds(past, directory, data, judge):
         return None
     rows = read_past_predictions(directory, data)
+    if folds and [row.group for row in rows] != [sample.group for sample in data.samples]:
+        return None  # its folds kept other groups whole
     look = Look(
         run=entrant.run.name,
         purpose="compare",
@@ -164,7 +168,8 @@ def _from_past(
         samples=len(data.samples),
         threshold=str(options.threshold),
     )
-    return _Decisions(rows, record_look(entrant.run.evaluation, look), past.samples_per_s)
+    number = record_look(entrant.run.evaluation, look)
+    return _Decisions(rows, number, past.samples_per_s, past.fold_seed)
 
 
 def _from_model(entrant: Entrant, data: Labelled, options: EvaluateOptions) -> _Decisions:
@@ -172,7 +177,8 @@ def _from_model(entrant: Entrant, data: Labelled, options: EvaluateOptions) -> _
     from iacfilter_hpc.evaluation.report import evaluate
 
     done = evaluate(of_run(entrant.run), data.path, options, "compare")
-    return _Decisions(done.predictions, done.look, done.samples_per_s)
+    fold_seed = done.cross_fit.seed if done.cross_fit else None
+    return _Decisions(done.predictions, done.look, done.samples_per_s, fold_seed)
 
 
 def _config(run: RunLayout) -> RunConfig:
@@ -194,7 +200,9 @@ def _setting(entrant: Entrant) -> str:
     return json.dumps({**values, "data_sha256": data_of(entrant)}, sort_keys=True)
 
 
-def _origin(decision: Decision, options: EvaluateOptions) -> str:
+def _origin(decision: Decision, options: EvaluateOptions, fold_seed: int | None) -> str:
+    if options.cross_fit is not None:
+        return f"inner folds of {options.cross_fit} folds, seed {fold_seed}"
     if options.threshold == "argmax":
         return "argmax, as asked for"
     if options.threshold != "validation":

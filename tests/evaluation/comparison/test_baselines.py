@@ -94,7 +94,7 @@ def test_splits_are_those_of_the_record(copied: tuple[RunRecord, RunConfig]) -> 
 
 
 def test_splits_that_are_gone_or_changed(copied: tuple[RunRecord, RunConfig]) -> None:
-    record, config = copied
+    _, config = copied
     train, validation = config.data.train_file, config.data.validation_file
     validation.write_text(validation.read_text() + "\n")
     assert read_splits(*copied) == f"{validation} is not what it was when mine was trained"
