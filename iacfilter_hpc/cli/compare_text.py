@@ -32,12 +32,12 @@ def render(done: Comparison) -> str:
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
         file,
-        fill(subject(done), WIDTH),
-        *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.warnings),
+        _wrapped(subject(done)),
+        *(_wrapped(f"WARNING: {warning}.") for warning in done.warnings),
         "",
         _scores(done),
         "",
-        *(fill(sentence, WIDTH, subsequent_indent="  ") for sentence in conclusions(done)),
+        *(_wrapped(sentence) for sentence in conclusions(done)),
         "",
         _costs(done),
         "",
@@ -93,4 +93,9 @@ def _footnotes(done: Comparison) -> list[str]:
         *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
         *(f"Left out: {reason}." for reason in done.left_out),
     ]
-    return [fill(note, WIDTH, subsequent_indent="  ") for note in notes]
+    return [_wrapped(note) for note in notes]
+
+
+def _wrapped(text: str) -> str:
+    """Lines that break at spaces only; a name may hold hyphens."""
+    return fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)

@@ -103,7 +103,9 @@ def test_our_own_form(tmp_path: Path, data: Labelled) -> None:
     assert (first.threshold, first.temperature) == (0.5, None)
 
 
-@pytest.mark.parametrize(("cross_fit", "protocol"), [(None, "held-out"), ({"seed": 3}, "cross-fit")])
+@pytest.mark.parametrize(
+    ("cross_fit", "protocol"), [(None, "held-out"), ({"seed": 3}, "cross-fit")]
+)
 def test_metrics_beside_it_tell_how_it_came_about(
     tmp_path: Path, data: Labelled, cross_fit: object, protocol: str
 ) -> None:
@@ -144,7 +146,9 @@ def test_one_name_cannot_be_of_two_kinds(good: Path, data: Labelled) -> None:
     folder.mkdir()
     write_predictions(folder / "predictions.jsonl", [prediction(data, i) for i in range(10)])
     metrics = {"schema": 1, "sha256": "", "threshold": 0.5, "threshold_mode": "validation"}
-    (folder / "metrics.json").write_text(json.dumps({**metrics, "temperature": 1, "cross_fit": {"seed": 1}}))
+    (folder / "metrics.json").write_text(
+        json.dumps({**metrics, "temperature": 1, "cross_fit": {"seed": 1}})
+    )
     with pytest.raises(UsageError, match="a: its files are cross-fit and external"):
         read_systems([Named("a", good), Named("a", folder / "predictions.jsonl")], data)
 
