@@ -32,7 +32,8 @@ examples:
 Runs are scored here, or were before: iacfilter-evaluate --submit does it on a GPU. Runs that differ
 in nothing but their seed are one system, with mean and standard deviation; so are predictions given
 several times under one NAME. Baselines: keep every detection, and TF-IDF with logistic regression
-trained on the first run's training data.
+trained on the first run's training data. With --cross-fit the runs' cross-fits are compared (made
+here, or before by iacfilter-evaluate, with any --seed), and TF-IDF fitted on folds joins them.
 
 A file of predictions is one that iacfilter-evaluate wrote, or CSV with the columns file, line,
 smell, and decision (TP or FP) or p_tp (0 to 1) or both; a row for every sample and no other.

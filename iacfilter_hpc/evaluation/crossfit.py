@@ -152,6 +152,11 @@ def _inner(
 ) -> tuple[list[float], list[list[float]]]:
     """Cross entropy and held-out log-odds of `train`, each an entry a candidate."""
     groups = len({sample.group for sample in train})
+    if groups < 2:
+        raise UsageError(
+            "one group alone is left to train on, and inner folds need two",
+            hint="fewer folds, or finer groups",
+        )
     log_odds = [[0.0] * len(train) for _ in candidates]
     for inside, outside in split_groups(train, min(INNER_FOLDS, groups), seed):
         inner_train, held_out = [train[i] for i in inside], [train[i] for i in outside]

@@ -128,6 +128,11 @@ def test_folds_keep_groups_whole(folds: int) -> None:
         cross_fit(data(), Recorder(), folds, seed=0, say=lambda _: None)
 
 
+def test_inner_folds_need_two_groups() -> None:
+    with pytest.raises(UsageError, match="one group alone is left to train on"):
+        cross_fit(data(groups=2), Recorder(), 2, seed=0, say=lambda _: None)
+
+
 def test_both_labels_are_needed_on_each_side() -> None:
     one_sided = [made_sample(i, "TP" if i == 0 else "FP", f"f{i}") for i in range(8)]
     with pytest.raises(UsageError, match="here are 1 TP and 7 FP"):

@@ -57,20 +57,20 @@ def keep_all(samples: Sequence[Sample]) -> Baseline:
     return Baseline(System(KEEP_ALL, "baseline", "held-out", (member,)), cost)
 
 
-def read_splits(record: RunRecord, config: RunConfig) -> Splits | str:
-    """The files that a run was trained on, or why they cannot be had any more."""
+def read_splits(run: str, record: RunRecord, config: RunConfig) -> Splits | str:
+    """The samples that the run of this name was trained on, or why they cannot be had any more."""
     found = []
     for name in ("train_file", "validation_file"):
         path = getattr(config.data, name)
         if not path.is_file():
-            return f"{path}, which {record.run} was trained with, is gone"
+            return f"{path}, which {run} was trained with, is gone"
         if sha256_of(path) != record.data_sha256.get(name):
-            return f"{path} is not what it was when {record.run} was trained"
+            return f"{path} is not what it was when {run} was trained"
         try:
             found.append(tuple(read_samples(path)))
         except DataError as error:
             return error.message.splitlines()[0]
-    return Splits(record.run, *found)
+    return Splits(run, *found)
 
 
 def tfidf(splits: Splits, samples: Sequence[Sample], threshold: Threshold) -> Baseline:

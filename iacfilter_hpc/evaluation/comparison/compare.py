@@ -133,7 +133,8 @@ def _baselines(
     made, left_out = [], []
     splits: Splits | str = "no run is compared, so there is no train split to fit it on"
     if entrants:
-        splits = read_splits(entrants[0].record, entrants[0].config)
+        first = entrants[0]
+        splits = read_splits(first.run.name, first.record, first.config)
     if isinstance(splits, str):
         left_out.append(f"{TFIDF}: {splits}")
     else:

@@ -82,9 +82,11 @@ def write_csv(path: Path, data: Labelled, column: str, value: Callable[[int, boo
     return path
 
 
-def made_comparison(folder: Path, *names: str, draws: int = 200) -> Comparison:
+def made_comparison(
+    folder: Path, *names: str, draws: int = 200, file: str = "labelled.jsonl"
+) -> Comparison:
     """Three systems without a run: good guesses with p(TP), bad decisions, keep all."""
-    data = write_samples(folder / "labelled.jsonl")
+    data = write_samples(folder / file)
     noise = random.Random(1)
     good, bad = names or ("good", "bad")
 

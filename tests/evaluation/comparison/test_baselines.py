@@ -87,7 +87,7 @@ def copied(tmp_path: Path) -> tuple[RunRecord, RunConfig]:
 
 
 def test_splits_are_those_of_the_record(copied: tuple[RunRecord, RunConfig]) -> None:
-    found = read_splits(*copied)
+    found = read_splits("mine", *copied)
     assert found == Splits(
         "mine", tuple(read_samples(DEMO["train"])), tuple(read_samples(DEMO["validation"]))
     )
@@ -97,6 +97,6 @@ def test_splits_that_are_gone_or_changed(copied: tuple[RunRecord, RunConfig]) ->
     _, config = copied
     train, validation = config.data.train_file, config.data.validation_file
     validation.write_text(validation.read_text() + "\n")
-    assert read_splits(*copied) == f"{validation} is not what it was when mine was trained"
+    assert read_splits("mine", *copied) == f"{validation} is not what it was when mine was trained"
     train.unlink()
-    assert read_splits(*copied) == f"{train}, which mine was trained with, is gone"
+    assert read_splits("mine", *copied) == f"{train}, which mine was trained with, is gone"
