@@ -54,6 +54,7 @@ def train(layout: RunLayout, config: RunConfig) -> None:
         raise TrainingError(f"{layout.final} exists: this run is trained", hint="start a new run")
     train_samples = read_both_classes(config.data.train_file)
     validation_samples = read_both_classes(config.data.validation_file)
+    validation_sha256 = sha256_of(config.data.validation_file)
     quieten()
     skip_shared_memory_op(config)
     args = training_arguments(layout.directory, config.training)
@@ -73,7 +74,7 @@ def train(layout: RunLayout, config: RunConfig) -> None:
     scores = ValidationScores(tuple(scaled(log_odds, temperature)), tuple(is_tp))
     threshold = choose_threshold(scores.p_tp, scores.is_tp)
     smells = tuple(sorted({sample.smell for sample in train_samples}))
-    decision = _decision(config, made, threshold, temperature, smells)
+    decision = _decision(config, made, validation_sha256, threshold, temperature, smells)
     seen = Seen(
         train=frozenset(sample.key for sample in train_samples),
         validation=frozenset(sample.key for sample in validation_samples),
@@ -114,6 +115,7 @@ def _validation_scores(made: Assembly) -> tuple[list[float], list[bool]]:
 def _decision(
     config: RunConfig,
     made: Assembly,
+    validation_sha256: str,
     threshold: Threshold,
     temperature: float,
     smells: tuple[str, ...],
@@ -126,7 +128,7 @@ def _decision(
         metric="f1",
         validation=Validation(
             file=str(config.data.validation_file),
-            sha256=sha256_of(config.data.validation_file),
+            sha256=validation_sha256,
             f1=threshold.f1,
             f1_at_half=threshold.f1_at_default,
         ),

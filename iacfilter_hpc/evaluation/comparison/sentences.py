@@ -106,7 +106,7 @@ def _unclear(pair: Pair) -> str:
         if pair.difference is not None and pair.difference < 0:
             ahead, behind = behind, ahead
     p = f"adjusted p {p_value(pair.p_adjusted)}"
-    return f"{ahead} over {behind} ({p}, F1 higher by {_gain(pair, ahead)})"
+    return f"{ahead} over {behind} ({p}, difference in F1 {_gain(pair, ahead)})"
 
 
 def _by_errors(pair: Pair) -> tuple[str, str, int, int]:
@@ -118,9 +118,9 @@ def _by_errors(pair: Pair) -> tuple[str, str, int, int]:
 
 
 def _gain(pair: Pair, system: str) -> str:
-    """By how much F1 of one system of the pair is higher than that of the other."""
+    """F1 of one system of the pair less that of the other, with its interval."""
     if pair.difference is None:
-        return "an unknown amount"
+        return "unknown"
     sign = 1 if system == pair.first else -1
     ends = "no interval"
     if pair.interval is not None:

@@ -42,20 +42,20 @@ def test_who_is_ahead_is_named_first(done: Comparison) -> None:
     [
         (
             replace(BEHIND, interval=Interval(-0.3, 0.05)),
-            "b over a (adjusted p 0.030, F1 higher by 0.200 [-0.050 to 0.300])",
+            "b over a (adjusted p 0.030, difference in F1 0.200 [-0.050 to 0.300])",
         ),
         (
             replace(BEHIND, p_adjusted=0.2, mcnemar=McNemar(5, 5, 1.0)),
-            "b over a (adjusted p 0.200, F1 higher by 0.200 [0.100 to 0.300])",
+            "b over a (adjusted p 0.200, difference in F1 0.200 [0.100 to 0.300])",
         ),
         (
             # more decisions right, and yet the lower F1
             replace(AHEAD, difference=-0.2, interval=Interval(-0.3, -0.1)),
-            "a over b (adjusted p 0.030, F1 higher by -0.200 [-0.300 to -0.100])",
+            "a over b (adjusted p 0.030, difference in F1 -0.200 [-0.300 to -0.100])",
         ),
         (
             replace(AHEAD, difference=None, interval=None),
-            "a over b (adjusted p 0.030, F1 higher by an unknown amount)",
+            "a over b (adjusted p 0.030, difference in F1 unknown)",
         ),
     ],
 )
