@@ -14,6 +14,8 @@ IacfilterError            exit code 1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class IacfilterError(Exception):
     """A problem that a person can act on: one message, perhaps a hint what to do next."""
@@ -74,3 +76,12 @@ class JobFailed(IacfilterError):
 
 class TrainingError(IacfilterError):
     """Training cannot go on, or what runs is not what was asked for."""
+
+
+def together(problems: Sequence[IacfilterError]) -> IacfilterError:
+    """Several errors as one, with every message and every hint once."""
+    messages = dict.fromkeys(problem.message for problem in problems)
+    hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+    kinds = {type(problem) for problem in problems}
+    kind = kinds.pop() if len(kinds) == 1 else IacfilterError
+    return kind("\n".join(messages), hint="\n".join(hints) or None)

@@ -7,8 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -25,16 +29,17 @@ def replacing(*paths: Path) -> Iterator[list[IO[bytes]]]:
     """Files to write to, which take the places of `paths` when the block ends well.
 
     All of them are on disk before the first takes its place; after an error in the block, or on a
-    full disk, none does, and nothing is left of them.
+    full disk, none does, and nothing is left of them. An error names the place, not the temporary
+    file.
     """
     with ExitStack() as stack:
         files = [stack.enter_context(_beside(path)) for path in paths]
-        yield files
-        for file, path in zip(files, paths, strict=True):
-            _store(file, path)
-        for file, path in zip(files, paths, strict=True):
-            Path(file.name).chmod(0o666 & ~current_umask())
-            Path(file.name).replace(path)
+        yield list(files)
+        for file in files:
+            file.flush()
+            file.raw.store()
+        for file in files:
+            file.raw.put_in_place()
 
 
 def write_json(path: Path, document: object) -> None:
@@ -49,32 +54,51 @@ def current_umask() -> int:
     return mask
 
 
+class _Temporary(FileIO):
+    """A file that stands in for the one in whose place it will be."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _named(path):
+            handle, self.temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        super().__init__(handle, "wb")
+
+    def write(self, content: Buffer, /) -> int:
+        """What a buffer is emptied into, so that a full disk is named whenever that happens."""
+        with _named(self._path):
+            return super().write(content) or 0
+
+    def store(self) -> None:
+        """On disk, whatever happens to the machine."""
+        with _named(self._path):
+            os.fsync(self.fileno())
+
+    def put_in_place(self) -> None:
+        """Readable as the umask says, not 0600 as temporary files are."""
+        with _named(self._path):
+            os.fchmod(self.fileno(), 0o666 & ~current_umask())
+            Path(self.temporary).replace(self._path)
+
+
 @contextmanager
-def _beside(path: Path) -> Iterator[IO[bytes]]:
+def _named(path: Path) -> Iterator[None]:
+    """Errors inside name this file: a person knows it, and not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[BufferedWriter[_Temporary]]:
     """A temporary file in the directory of `path`, gone at the end unless it was renamed."""
-    file = _made_beside(path)
+    raw = _Temporary(path)
+    file = BufferedWriter(raw)
     try:
         yield file
     finally:
-        Path(file.name).unlink(missing_ok=True)
+        Path(raw.temporary).unlink(missing_ok=True)
         # what is still in its buffer after an error has no place to go
         with suppress(OSError):
             file.close()
-
-
-def _store(file: IO[bytes], path: Path) -> None:
-    try:
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError as error:
-        error.filename = str(path)
-        raise
-
-
-def _made_beside(path: Path) -> IO[bytes]:
-    try:
-        return tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)
-    except OSError as error:
-        # a person knows the file's name, not the temporary one
-        error.filename = str(path)
-        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,16 +31,25 @@ def test_a_failing_write_leaves_the_old_content_alone(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_content_alone(full_disk: Path) -> None:
     path = full_disk / "run.json"
     write_atomically(path, "old")
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "x" * 200_000)
+    filler = full_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    # what is larger than a buffer fails while it is written, what is smaller when it is stored
+    for size in (200_000, 100):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write_atomically(path, "x" * size)
+        assert caught.value.filename == str(path)
     assert path.read_text() == "old"
-    assert list(full_disk.iterdir()) == [path]
+    assert sorted(full_disk.iterdir()) == [filler, path]
 
 
 def test_a_directory_in_the_place_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError) as caught:
         write_atomically(tmp_path / "taken", "text")
+    assert caught.value.filename == str(tmp_path / "taken")
+    assert caught.value.filename2 is None
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
 
 
@@ -82,7 +92,7 @@ def test_one_file_without_room_leaves_all_as_they_were(full_disk: Path, tmp_path
         files[0].write(b"new")
         files[1].write(b"x" * 200_000)
     assert not fits.exists() and not list(full_disk.iterdir())
-    assert caught.value.errno == 28
+    assert (caught.value.errno, caught.value.filename) == (28, str(full))
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:

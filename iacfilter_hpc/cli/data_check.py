@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.data_findings import Found, document, problems, sections
+from iacfilter_hpc.cli.data_check_document import document
+from iacfilter_hpc.cli.data_check_text import sections
+from iacfilter_hpc.cli.data_findings import Found, problems
+from iacfilter_hpc.cli.outputs import input_problems, refuse
 from iacfilter_hpc.detections.groups import read_groups, with_groups
 from iacfilter_hpc.detections.leakage import DataFile, find_leaks
 from iacfilter_hpc.detections.samples import read_samples
@@ -20,33 +24,47 @@ if TYPE_CHECKING:
 
 def run(given: argparse.Namespace) -> int:
     """The subcommand."""
-    _check(given)
+    refuse(list(_problems(given)))
     found = _find(given)
     if given.json:
         terminal.print_json(document(found))
     else:
         print("\n\n".join(sections(found, given.show)))
+    for warning in found.warnings:
+        terminal.say(f"warning: {warning}")
     if wrong := problems(found):
         raise DataError(
-            "\n".join(wrong),
-            hint="iacfilter-data split makes files that share nothing; --allow KIND accepts a kind",
+            "\n".join(error.message for error in wrong),
+            hint="\n".join(error.hint for error in wrong if error.hint),
         )
     return 0
 
 
-def _check(given: argparse.Namespace) -> None:
+def _problems(given: argparse.Namespace) -> Iterator[UsageError]:
+    """What is wrong with the flags, before anything is read."""
+    yield from input_problems(*given.files)
     if given.show < 0:
-        raise UsageError(f"--show {given.show} is not a number of pairs")
+        yield UsageError(
+            f"--show {given.show} is not a number of pairs", hint="0 shows none, 10 is the default"
+        )
     if given.model and not given.approach:
-        raise UsageError("--model needs --approach")
+        yield UsageError("--model needs --approach", hint="--approach generative or encoder")
     if not given.model and (given.approach or given.max_length or given.input_fields):
-        raise UsageError("--approach, --max-length and --input-fields need --model")
+        yield UsageError(
+            "--approach, --max-length and --input-fields need --model",
+            hint="--model counts tokens; without it none are counted",
+        )
     if given.max_length is not None and given.max_length < 1:
-        raise UsageError(f"--max-length {given.max_length} is not a number of tokens")
+        yield UsageError(
+            f"--max-length {given.max_length} is not a number of tokens", hint="1 or more"
+        )
     if given.approach == "generative" and given.input_fields:
-        raise UsageError("--input-fields is of the encoder; the generative approach reads prompts")
+        yield UsageError(
+            "--input-fields is of the encoder; the generative approach reads prompts",
+            hint="leave it away, or use --approach encoder",
+        )
     if len({path.resolve() for path in given.files}) < len(given.files):
-        raise UsageError("a file is named twice")
+        yield UsageError("a file is named twice", hint="all of it would be shared")
 
 
 def _find(given: argparse.Namespace) -> Found:
@@ -91,6 +109,9 @@ def _lengths(given: argparse.Namespace, files: Sequence[DataFile]) -> tuple[Meas
     from iacfilter_hpc.layout import resource
 
     check_training_is_installed()
+    # What is not here is said at once: without a network, a hub is asked for most of a minute.
+    # huggingface_hub reads this when it is imported.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # only now: transformers takes seconds to import
     from iacfilter_hpc.training.lengths import Measure, measure_lengths
 

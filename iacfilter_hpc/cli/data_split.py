@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.data_tables import balance_document, balance_table
+from iacfilter_hpc.cli.data_summary import summary_of, written
+from iacfilter_hpc.cli.data_tables import balance_table
+from iacfilter_hpc.cli.outputs import Output, input_problems, refuse
 from iacfilter_hpc.detections.balance import count_labels
-from iacfilter_hpc.detections.dedupe import Duplicate, without_duplicates
+from iacfilter_hpc.detections.dedupe import without_duplicates
 from iacfilter_hpc.detections.groups import read_groups, with_groups
 from iacfilter_hpc.detections.leakage import DataFile
-from iacfilter_hpc.detections.samples import Sample, read_samples, sha256_of
+from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.detections.splits import NAMES, Sizes, Split, split
-from iacfilter_hpc.detections.write import write_samples
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.files import current_umask, write_json
 
@@ -48,7 +47,7 @@ def parse_sizes(text: str) -> tuple[float, ...]:
 
 def run(given: argparse.Namespace) -> int:
     """The subcommand."""
-    _check_directory(given.output)
+    refuse(list(_problems(given)))
     samples = read_samples(given.samples)
     if given.groups:
         samples = with_groups(samples, read_groups(given.groups))
@@ -58,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
         DataFile(f"{name}.jsonl", tuple(kept[index] for index in part))
         for name, part in zip(NAMES, found.parts, strict=False)
     ]
-    document = _write(given, files, _summary(given, kept, found, duplicates))
+    document = _write(given, files, summary_of(given, kept, found, duplicates))
     _warn(files)
     if given.json:
         terminal.print_json(document)
@@ -67,15 +66,21 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _check_directory(path: Path) -> None:
+def _problems(given: argparse.Namespace) -> Iterator[UsageError]:
+    """What is wrong with the flags, before anything is read."""
+    yield from input_problems(given.samples)
+    path, target = given.output, Output("--output", given.output).real
     if path.exists() and not path.is_dir():
-        raise UsageError(f"--output {path} is not a directory")
-    if path.is_dir() and any(path.iterdir()):
-        raise UsageError(
+        yield UsageError(f"--output {path} is not a directory", hint="name a new or empty one")
+    elif path.is_dir() and any(path.iterdir()):
+        yield UsageError(
             f"--output {path} is not empty", hint="files of two splits in one place would mix"
         )
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--output {path}: there is no directory {path.parent}")
+    elif not target.parent.is_dir():
+        folder = target.parent if path.is_symlink() else path.parent
+        yield UsageError(
+            f"--output {path}: there is no directory {folder}", hint=f"mkdir -p {folder}"
+        )
 
 
 def _sizes(given: Sequence[float], count: int) -> Sizes:
@@ -88,83 +93,23 @@ def _sizes(given: Sequence[float], count: int) -> Sizes:
     return Sizes(tuple(counts), exact=False)
 
 
-def _summary(
-    given: argparse.Namespace,
-    samples: Sequence[Sample],
-    found: Split,
-    duplicates: Sequence[Duplicate],
-) -> dict[str, object]:
-    """Everything about the split but the files' digests."""
-    reasons = Counter(out.reason for out in found.left_out)
-    left_out = [
-        {**_place(samples[out.index]), "reason": out.reason}
-        for out in found.left_out
-        # of a group that is not needed all samples are missing; the count says enough
-        if not out.reason.startswith("its group")
-    ]
-    doubles = [
-        {
-            **_place(double.sample),
-            "reason": f"duplicate of {double.first.file}:{double.first.line}",
-            "same_label": double.sample.label == double.first.label,
-        }
-        for double in duplicates
-    ]
-    if doubles:
-        reasons["duplicate"] = len(doubles)
-    return {
-        "command": shlex.join(["iacfilter-data", *sys.argv[1:]]),
-        "input": {
-            "file": str(given.samples.absolute()),
-            "sha256": sha256_of(given.samples),
-            "samples": len(samples) + len(duplicates),
-        },
-        "sizes": list(given.sizes),
-        "by": given.by,
-        "seed": given.seed,
-        "groups": found.units,
-        "groups_with_shared_code_joined": found.joined,
-        "left_out": dict(sorted(reasons.items())),
-        "left_out_samples": [*doubles, *left_out],
-    }
-
-
-def _place(sample: Sample) -> dict[str, object]:
-    return {
-        "key": sample.key,
-        "smell": sample.smell,
-        "file": sample.file,
-        "line": sample.line,
-        "label": sample.label,
-    }
-
-
 def _write(
     given: argparse.Namespace, files: Sequence[DataFile], summary: dict[str, object]
 ) -> dict[str, object]:
     """Write the directory in one step; answers the summary with the files' digests."""
-    target = given.output.absolute()
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
-        made = Path(temporary) / "split"
-        made.mkdir(mode=0o777 & ~current_umask())
-        described = []
-        for file in files:
-            write_samples(made / file.name, file.samples)
-            labels = count_labels(file.samples)
-            described.append(
-                {
-                    "file": file.name,
-                    "sha256": sha256_of(made / file.name),
-                    "samples": labels.samples,
-                    "TP": labels.tp,
-                    "FP": labels.fp,
-                    "counts": balance_document(file.samples),
-                }
-            )
-        document = {**summary, "files": described}
-        write_json(made / SUMMARY, {"schema": terminal.SCHEMA, **document})
-        # replaces an empty directory, and fails if it has been filled since
-        made.replace(target)
+    target = Output("--output", given.output).real
+    try:
+        with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
+            made = Path(temporary) / "split"
+            made.mkdir(mode=0o777 & ~current_umask())
+            document = {**summary, "files": [written(made, file) for file in files]}
+            write_json(made / SUMMARY, {"schema": terminal.SCHEMA, **document})
+            # replaces an empty directory, and fails if it has been filled since
+            made.replace(target)
+    except OSError as error:
+        # a person knows the directory's name, not the temporary one
+        error.filename, error.filename2 = str(given.output), None
+        raise
     return document
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.detections.balance import Counts, count_cells, count_labels
 from iacfilter_hpc.detections.leakage import DataFile
 from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.errors import UsageError
 
 WIDTH = 60
 
@@ -52,14 +50,3 @@ def _labels(counts: Counts) -> str:
         return f"{counts.unlabelled} unlabelled" if counts.samples else "-"
     unlabelled = f" + {counts.unlabelled} unlabelled" if counts.unlabelled else ""
     return f"{counts.tp}/{counts.fp}{unlabelled}"
-
-
-def check_output(flag: str, output: Path, inputs: Sequence[Path]) -> None:
-    """Raise UsageError if a file cannot be written there, or would replace an input."""
-    if output.is_dir():
-        raise UsageError(f"{flag} {output} is a directory")
-    if not output.parent.is_dir():
-        raise UsageError(f"{flag} {output}: there is no directory {output.parent}")
-    for path in inputs:
-        if output.exists() and path.exists() and output.samefile(path):
-            raise UsageError(f"{flag} {output} is an input", hint="it would be overwritten")

@@ -15,10 +15,12 @@ from iacfilter_hpc.cli import terminal
 
 EPILOG = """\
 examples:
-  iacfilter-filter --model RUN glitch.csv --scripts DIR > filtered.csv
+  iacfilter-filter --model RUN glitch.csv --scripts DIR -o filtered.csv
   iacfilter-filter --model ~/copied/final glitch.csv --scripts . -o filtered.csv --sarif out.sarif
   iacfilter-filter --model RUN glitch.csv --scripts DIR --min-recall 0.95 --annotate -o all.csv
 
+What -o and --sarif name appears whole or not at all. Standard output cannot promise that: after an
+error, what stands behind > is the beginning of the rows.
 GLITCH's rows come back as they were, each followed by DECISION,P_TP: `TP,0.973124`, and for what
 cannot be judged `UNJUDGED: file is missing,`. Such rows are kept. GitHub code scanning opens an
 alert for every result of a SARIF file, suppressed or not: give it one made with --omit-suppressed.

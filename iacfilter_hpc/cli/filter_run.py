@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.data_tables import check_output
+from iacfilter_hpc.cli.filter_checks import check_flags, check_outputs, outputs_of
 from iacfilter_hpc.cli.filter_summary import Done, document, render, warnings
 from iacfilter_hpc.detections.filtered import FilteredReport
 from iacfilter_hpc.detections.glitch import GlitchReport, open_report
@@ -23,23 +21,21 @@ from iacfilter_hpc.detections.rows import read_rows
 from iacfilter_hpc.detections.sarif import SarifLog
 from iacfilter_hpc.detections.sarif_results import Judge
 from iacfilter_hpc.detections.scripts import Scripts
-from iacfilter_hpc.errors import IacfilterError, UsageError
+from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.files import replacing
 from iacfilter_hpc.trained import Trained, find_trained
-
-# what scoring imports; DeepSpeed is no part of it
-PACKAGES = "torch transformers peft datasets scipy".split()
 
 Write = Callable[[bytes], object]
 
 
 def run(given: argparse.Namespace, models: Path) -> int:
     """The command, once its flags are parsed."""
-    _check(given)
+    check_flags(given)
     model = find_trained(models, given.model)
-    report = open_report(given.report)
+    report = open_report(given.report, may_be_empty=True)
     prefix = given.path_prefix
     scripts = Scripts(given.scripts, prefix_of(report, given.scripts) if prefix is None else prefix)
+    check_outputs(given, model, report, scripts)
     done = _filter(given, model, report, scripts)
     for warning in warnings(done):
         terminal.say(f"warning: {warning}")
@@ -52,34 +48,6 @@ def run(given: argparse.Namespace, models: Path) -> int:
         terminal.say(f"findings: {kept} rows are kept, so --fail-on-findings ends with exit code 1")
         return 1
     return 0
-
-
-def _check(given: argparse.Namespace) -> None:
-    if given.report.exists() and not given.report.is_file():
-        raise UsageError(f"{given.report} is no regular file: a report is read more than once")
-    if not given.scripts.is_dir():
-        raise UsageError(f"--scripts {given.scripts} is not a directory")
-    if given.technology is not None and not (
-        given.technology.strip() and given.technology.isprintable()
-    ):
-        raise UsageError(f"--technology {given.technology!a} is not a name")
-    if given.bare and given.annotate:
-        raise UsageError("--bare leaves away the marks that --annotate is for: give one of them")
-    if given.omit_suppressed and not given.sarif:
-        raise UsageError("--omit-suppressed is about --sarif, which is not given")
-    for flag in ("--output", "--sarif"):
-        if path := getattr(given, flag[2:]):
-            check_output(flag, path, [given.report])
-            if path.exists() and not path.is_file():
-                raise UsageError(f"{flag} {path} is no regular file, and cannot be replaced")
-    if given.output and given.sarif and _real(given.output) == _real(given.sarif):
-        raise UsageError("--output and --sarif name the same file")
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise IacfilterError(
-            f"{sys.executable} lacks {', '.join(missing)}",
-            hint="pip install 'iacfilter-hpc[train]'",
-        )
 
 
 def _filter(
@@ -124,9 +92,9 @@ def _outputs(
     given: argparse.Namespace, report: GlitchReport, judge: Judge
 ) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
     """The rows and the SARIF log, of which no file appears before all is well."""
-    paths = [_real(path) for path in (given.output, given.sarif) if path]
+    paths = [output.real for output in outputs_of(given)]
     with replacing(*paths) as files, report.path.open("rb") as source:
-        writers = [_writer(file, path) for file, path in zip(files, paths, strict=True)]
+        writers: list[Write] = [file.write for file in files]
         to_rows = writers.pop(0) if given.output else None if given.json else _to_stdout(given)
         yield (
             FilteredReport(report, source, to_rows, every=given.annotate, bare=given.bare)
@@ -134,22 +102,6 @@ def _outputs(
             else None,
             SarifLog(writers[0], judge, given.omit_suppressed) if given.sarif else None,
         )
-
-
-def _real(path: Path) -> Path:
-    """Where a file is: a link is written through, not replaced."""
-    return Path(os.path.realpath(path))
-
-
-def _writer(file: IO[bytes], path: Path) -> Write:
-    def write(content: bytes) -> None:
-        try:
-            file.write(content)
-        except OSError as error:
-            error.filename = str(path)
-            raise
-
-    return write
 
 
 def _to_stdout(given: argparse.Namespace) -> Write:

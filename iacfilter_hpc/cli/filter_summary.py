@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data_tables import plain
+from iacfilter_hpc.cli.report_warnings import report_warnings, technology_warnings
+from iacfilter_hpc.detections.build import MISMATCH, OUTSIDE
 from iacfilter_hpc.detections.glitch import GlitchReport
 from iacfilter_hpc.detections.judged import OTHER, Tally
 from iacfilter_hpc.detections.sarif import SarifLog
-from iacfilter_hpc.detections.scripts import Scripts
+from iacfilter_hpc.detections.scripts import MISSING, Scripts
 from iacfilter_hpc.detections.smells import title_of
 from iacfilter_hpc.trained import Trained
 
 if TYPE_CHECKING:
     from iacfilter_hpc.evaluation.cutoff import Cutoff
 
-MISSING = "file is missing"
+SHOWN = 3
+"""Names in one warning."""
 GITHUB_TAKES = 25_000
 """Results of a run; beyond it an upload is refused. Source: docs.github.com, SARIF support."""
 
@@ -44,20 +48,42 @@ class Done:
 
 def warnings(done: Done) -> list[str]:
     """What a person must know before trusting the result."""
-    found = list(done.cutoff.warnings)
-    total, missing = done.tally.total(), done.tally.reasons().get(MISSING, 0)
-    if missing:
-        found.append(
-            f"{missing} of {total.rows} rows are kept because their file is missing below "
-            f"{done.scripts.folder}, for paths below {done.scripts.prefix or 'no prefix'}: "
-            "see --scripts and --path-prefix"
-        )
+    total = done.tally.total()
+    found = [
+        *done.cutoff.warnings,
+        *technology_warnings(done.given.technology),
+        *report_warnings(done.report),
+        *_misplaced(done),
+    ]
+    if not total.rows:
+        found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
+    if odd := done.scripts.latin1:
+        found.append(f"{len(odd)} scripts are not UTF-8, and were read as Latin-1: {_some(odd)}")
     if done.log is not None and done.log.results > GITHUB_TAKES:
         found.append(
             f"{done.given.sarif} has {done.log.results} results; GitHub code scanning takes "
             f"{GITHUB_TAKES}"
         )
     return found
+
+
+def _misplaced(done: Done) -> Iterator[str]:
+    """Rows that found no script, or another one: the folder or the prefix may be wrong."""
+    reasons, rows = done.tally.reasons(), done.tally.total().rows
+    folder, prefix = done.scripts.folder, done.scripts.prefix or "no prefix"
+    outside = sum(count for reason, count in reasons.items() if reason.startswith(OUTSIDE))
+    for count, why in (
+        (reasons.get(MISSING), f"their file is missing below {folder}, for paths below {prefix}"),
+        (outside, f"their path is not below {prefix}, or leads out of {folder}"),
+        (reasons.get(MISMATCH), f"{MISMATCH}, in the files of {folder} for paths below {prefix}"),
+    ):
+        if count:
+            yield f"{count} of {rows} rows are kept because {why}: see --scripts and --path-prefix"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(ascii(name) for name in names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
 def document(done: Done) -> dict[str, object]:

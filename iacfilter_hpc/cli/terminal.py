@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from iacfilter_hpc import __version__
@@ -42,6 +43,7 @@ def parser(
 
 def run(command: Callable[[], int]) -> int:
     """The command's exit code; its errors become `error:` and `hint:` on stderr."""
+    _take_any_name()
     try:
         code = command()
         sys.stdout.flush()
@@ -64,6 +66,13 @@ def run(command: Callable[[], int]) -> int:
             raise
         say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
         return IacfilterError.exit_code
+
+
+def _take_any_name() -> None:
+    """Show as \\xNN what a terminal's encoding lacks: a file may have any name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:

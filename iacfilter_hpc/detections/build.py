@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 from iacfilter_hpc.detections.fields import Label
@@ -15,6 +18,13 @@ from iacfilter_hpc.detections.write import line_of
 
 AROUND = 5
 """Lines of context before and after the reported one."""
+OUTSIDE = "its path is not"
+"""How the reason begins of a path that is not below the scripts' prefix, or leads out of them."""
+MISMATCH = "the line does not hold what GLITCH reports"
+OF_A_BLOCK = ("missing_default_case", "no_integrity_check")
+"""Smells reported where a block begins, in words that stand in a later line of it."""
+WORDS_COMPARED = 100
+"""Of what GLITCH reports: a row of a megabyte must not take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,14 @@ def build_sample(
         return Unusable(detection, _missing_line(detection.line, len(lines)))
     first, last = max(1, detection.line - AROUND), min(len(lines), detection.line + AROUND)
     context = lines[first - 1 : last]
+    reported = lines[detection.line - 1]
+    if not _holds(context if detection.smell in OF_A_BLOCK else [reported], detection.detail):
+        return Unusable(detection, MISMATCH)
     origin = (groups or Groups()).of(file)
     sample = Sample(
         smell=detection.smell,
         file=file,
-        content=lines[detection.line - 1].strip(),
+        content=reported.strip(),
         line=detection.line,
         detection_span=(first, last),
         with_context="\n".join(context),
@@ -78,7 +91,7 @@ def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> str
         return f"code {detection.code} is none of the nine smells"
     if file is None:
         under = f"below {scripts.prefix}, or leads" if scripts.prefix else "relative, or leads"
-        return f"its path is not {under} out of {scripts.folder}"
+        return f"{OUTSIDE} {under} out of {scripts.folder}"
     # bytes that are no UTF-8 cannot stand in a sample's JSON
     if any("\udc80" <= character <= "\udcff" for character in file):
         return "its path is not UTF-8"
@@ -89,3 +102,20 @@ def _missing_line(line: int, count: int) -> str:
     if line < 1:
         return f"line is {line}"
     return f"line {line} is past the end ({count} lines)"
+
+
+def _holds(lines: Sequence[str], detail: str) -> bool:
+    """Whether any word of what GLITCH quotes stands in the lines.
+
+    If not, the script is another one of the same name, or has changed since GLITCH read it. GLITCH
+    joins name and value in its own way, so words are all that can be compared; where it quotes
+    none, as in the replication package's form, nothing can be told. Of a value of several lines the
+    first is reported, and it holds the name.
+    """
+    words = _words(r"\w{3,}", detail) or _words(r"\w+", detail)
+    texts = [line.casefold() for line in lines]
+    return not words or any(word in text for word in words for text in texts)
+
+
+def _words(pattern: str, text: str) -> list[str]:
+    return [match[0].casefold() for match in islice(re.finditer(pattern, text), WORDS_COMPARED)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.detections.duplicates import normalised
+from iacfilter_hpc.detections.duplicates import normalised, smell_key
 from iacfilter_hpc.detections.samples import Sample
 
 
@@ -28,7 +28,7 @@ def without_duplicates(samples: Sequence[Sample]) -> tuple[list[Sample], list[Du
     duplicates: list[Duplicate] = []
     for sample in samples:
         text = normalised(sample.content)
-        key = (sample.smell, text)
+        key = (smell_key(sample), text)
         if text and key in first:
             duplicates.append(Duplicate(sample, first[key]))
         else:

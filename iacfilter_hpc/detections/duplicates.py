@@ -1,7 +1,8 @@
 """What ties samples together: the same code, nearly the same code, the same origin.
 
 Texts compare without case, white space and quotes, since those change nothing a model could learn
-from. A context is nearly the same if its shingles of five tokens overlap by 0.8 (Jaccard).
+from; names of smells, files and repositories by what they stand for. A context is nearly the same
+if its shingles of five tokens overlap by 0.8 (Jaccard).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
+from pathlib import PurePosixPath
 from typing import Literal
 
 from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.detections.smells import smell_of_words
 
 Kind = Literal["content", "context", "near-context", "file", "repo", "family"]
 CODE: tuple[Kind, ...] = ("content", "context", "near-context")
@@ -57,6 +60,21 @@ def normalised(text: str) -> str:
     return "".join(text.casefold().translate(IGNORED).split())
 
 
+def smell_key(sample: Sample) -> str:
+    """The smell by our name, if it is one of GLITCH's: two names of one smell are the same."""
+    return smell_of_words(sample.smell) or sample.smell
+
+
+def file_key(sample: Sample) -> str:
+    """The path without `./`, `//` and a slash at its end."""
+    return str(PurePosixPath(sample.file))
+
+
+def repo_key(sample: Sample) -> str | None:
+    """The repository without case, which no forge heeds in names."""
+    return None if sample.repo is None else sample.repo.casefold()
+
+
 def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[Tie]:
     """Every tie of these kinds between two or more samples, in the order of `kinds`."""
     ties: list[Tie] = []
@@ -67,7 +85,7 @@ def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[
 
 def _content(sample: Sample) -> Hashable:
     text = normalised(sample.content)
-    return (sample.smell, text) if text else None
+    return (smell_key(sample), text) if text else None
 
 
 def _context(sample: Sample) -> Hashable:
@@ -77,7 +95,7 @@ def _context(sample: Sample) -> Hashable:
 KEYS: dict[Kind, Callable[[Sample], Hashable]] = {
     "content": _content,
     "context": _context,
-    "repo": lambda sample: sample.repo,
+    "repo": repo_key,
     "family": lambda sample: sample.family,
 }
 SHOWN: dict[Kind, Callable[[Sample], str]] = {
@@ -105,8 +123,13 @@ def _equal(samples: Sequence[Sample], kind: Kind) -> Iterator[Tie]:
 
 def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
     """Files of one path are the same file unless all of them say which repository they are of."""
-    unplaced = {sample.file for sample in samples if sample.repo is None}
-    return lambda sample: (None if sample.file in unplaced else sample.repo, sample.file)
+    unplaced = {file_key(sample) for sample in samples if sample.repo is None}
+
+    def key(sample: Sample) -> Hashable:
+        file = file_key(sample)
+        return (None if file in unplaced else repo_key(sample), file)
+
+    return key
 
 
 def _near_contexts(samples: Sequence[Sample]) -> Iterator[Tie]:

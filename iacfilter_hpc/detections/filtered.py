@@ -9,6 +9,7 @@ A row is followed by two columns, DECISION and P_TP, which the header names if t
 Nothing in GLITCH's forms is quoted, and the last column of two of them is free text. So the columns
 stand at the end and hold no comma: cut off what follows the last comma but one, and the row is
 GLITCH's own again. Readers that split from the left find every column of GLITCH where it was.
+Of a report that was filtered before, the old columns give way to the new ones.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from iacfilter_hpc.detections.glitch import BOM, VERDICT_COLUMNS, GlitchReport
+from iacfilter_hpc.detections.forms import VERDICT_COLUMNS
+from iacfilter_hpc.detections.glitch import BadRow, GlitchReport
 from iacfilter_hpc.detections.judged import Judged
-from iacfilter_hpc.detections.rows import PIECE, Span, header_span
+from iacfilter_hpc.detections.lines import BOM
+from iacfilter_hpc.detections.rows import PIECE, Row, Span, header_span
 from iacfilter_hpc.errors import DataError
 
 UNJUDGED = "UNJUDGED"
+BYTES = ("utf-8", "surrogateescape")
 
 Write = Callable[[bytes], object]
 
@@ -44,8 +48,10 @@ class FilteredReport:
         """What stands before the first row."""
         if self.report.bom:
             self.write(BOM)
-        if self.report.header is not None:
-            self._write(header_span(self.report), VERDICT_COLUMNS)
+        header = self.report.header
+        if header is not None:
+            old = len(header) - len(header.rsplit(",", 2)[0]) if self.report.names_verdicts else 0
+            self._write(header_span(self.report), VERDICT_COLUMNS, old)
 
     def add(self, judged: Iterable[Judged]) -> None:
         """The next rows.
@@ -55,11 +61,20 @@ class FilteredReport:
         """
         for each in judged:
             if each.decision != "FP" or self.every:
-                self._write(each.row.span, "" if each.row.is_blank else _columns(each))
+                columns = "" if each.row.is_blank else _columns(each)
+                self._write(each.row.span, columns, self._old(each.row))
 
-    def _write(self, span: Span, columns: str) -> None:
+    def _old(self, row: Row) -> int:
+        """The bytes at a row's end that an earlier filter has added."""
+        raw = row.found.raw
+        # of a row that is too long only the beginning is known
+        if isinstance(row.found, BadRow) and len(raw.encode(*BYTES)) < row.span.size:
+            return 0
+        return len(self.report.verdict_in(raw).encode(*BYTES))
+
+    def _write(self, span: Span, columns: str, old: int) -> None:
         self.source.seek(span.start)
-        left = span.size
+        left = span.size - old
         while left:
             piece = self.source.read(min(left, PIECE))
             if not piece:

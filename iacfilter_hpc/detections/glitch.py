@@ -12,43 +12,26 @@ Source: sr-lab/GLITCH, glitch/analysis/rules.py, Error.to_csv.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from iacfilter_hpc.detections.forms import (
+    COLUMNS,
+    HEADERS,
+    ROWS,
+    VERDICT,
+    VERDICT_COLUMNS,
+    Form,
+    is_of_linter,
+)
+from iacfilter_hpc.detections.lines import MAX_ROW_BYTES, Line, is_cut_off, read_lines
 from iacfilter_hpc.detections.smells import smell_of_code, smell_of_words
 from iacfilter_hpc.errors import DataError
 
-Form = Literal["2022", "v2", "replication"]
-
-MAX_ROW_BYTES = 8 * 1024 * 1024
 SHOWN_OF_LONG_ROW = 1000
-BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 HINT = "GLITCH writes it with --csv: PATH,LINE,CODE,... on each line, perhaps below a header"
-
-HEADERS: dict[str, Form] = {
-    "PATH,LINE,ERROR,DESCRIPTION,CODE": "v2",
-    "PATH,LINE,ERROR": "replication",
-}
-_START = r"(?P<path>.+?),(?P<line>-?[0-9]{1,9}),"
-_CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
-_VERDICT = r"(?:,(?:TP|FP|UNJUDGED: [^,]+),[0-9.]*)?"
-ROWS: dict[Form, re.Pattern[str]] = {
-    "2022": re.compile(rf"{_START}{_CODE},(?P<detail>.*)"),
-    # the description ends with its CWE, and may hold commas before it
-    "v2": re.compile(rf"{_START}{_CODE},(?:.*?\(CWE-[^)]{{1,80}}\)|[^,]*),(?P<detail>.*)"),
-    "replication": re.compile(rf"{_START}(?P<code>[^,]*[^,\s][^,]*)(?P<detail>){_VERDICT}"),
-}
-VERDICT_COLUMNS = ",DECISION,P_TP"
-"""What iacfilter-filter adds to each row: its reports can be read as GLITCH's own."""
-COLUMNS: dict[Form, str] = {
-    "2022": "PATH,LINE,CODE,REPR",
-    "v2": "PATH,LINE,ERROR,DESCRIPTION,CODE",
-    "replication": "PATH,LINE,ERROR",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +59,11 @@ class BadRow:
     raw: str
     problem: str
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether the line holds nothing: no detection, and nothing lost."""
+        return not self.raw.strip()
+
 
 @dataclass(frozen=True, slots=True)
 class GlitchReport:
@@ -93,11 +81,11 @@ class GlitchReport:
         Raises:
             DataError: the file can no longer be read.
         """
-        for number, line in _lines(self.path):
+        for number, line in read_lines(self.path):
             if number > 1 or self.header is None:
                 yield self._row(number, line)
 
-    def _row(self, number: int, line: _Line) -> Detection | BadRow:
+    def _row(self, number: int, line: Line) -> Detection | BadRow:
         raw = line.text(self.newline)
         if line.too_long:
             raw = raw[:SHOWN_OF_LONG_ROW]
@@ -109,80 +97,76 @@ class GlitchReport:
             return BadRow(number, raw, f"not {COLUMNS[self.form]}")
         code = found["code"].strip()
         smell = smell_of_words(code) if self.form == "replication" else smell_of_code(code)
-        # only here a row that was cut off can still look like one
-        if self.form == "replication" and smell is None and not line.ended:
+        if not line.ended and self._is_half(raw, smell):
             return BadRow(number, raw, "the file ends inside this row")
-        return Detection(
-            number, found["path"], int(found["line"]), code, smell, found["detail"], raw
+        detail = found["detail"].removesuffix(self.verdict_in(raw))
+        return Detection(number, found["path"], int(found["line"]), code, smell, detail, raw)
+
+    def verdict_in(self, raw: str) -> str:
+        """The columns that iacfilter-filter has added to a row, "" if it has not."""
+        marked = self.header is None or self.names_verdicts
+        found = VERDICT.search(raw.removesuffix("\r")) if marked else None
+        return found[0] if found else ""
+
+    @property
+    def names_verdicts(self) -> bool:
+        """Whether the header has the columns of iacfilter-filter."""
+        return self.header is not None and _spelt(self.header).endswith(VERDICT_COLUMNS)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the last line has no end: what wrote the report may have been stopped inside it.
+
+        Raises:
+            DataError: the file can no longer be read.
+        """
+        return is_cut_off(self.path)
+
+    def _is_half(self, raw: str, smell: str | None) -> bool:
+        """Whether a last row without line end looks like one and lacks what every row has."""
+        return (self.form == "replication" and smell is None) or (
+            self.form == "v2" and "(CWE-" not in raw
         )
 
 
-def open_report(path: Path) -> GlitchReport:
+def open_report(path: Path, *, may_be_empty: bool = False) -> GlitchReport:
     """Find out the form of a report. A header without any row is a report of no detection.
+
+    So is a file of no bytes if it may be: GLITCH of 2022 writes one when it has found nothing.
 
     Raises:
         DataError: the file cannot be read, is empty, or has no row of any known form.
     """
-    lines = _lines(path)
-    first = next(lines, None)
+    first = next(read_lines(path), None)
     if first is None:
+        if may_be_empty:
+            return GlitchReport(path, "2022", None, "\n", bom=False)
         raise DataError(f"{path} is empty", hint=HINT)
     line = first[1]
     if line.content.startswith(UTF16):
         raise DataError(f"{path} is UTF-16", hint="save it as UTF-8")
     newline = "\r\n" if line.content.endswith(b"\r\n") else "\n"
-    bom = line.bom
     text = line.text(newline)
-    form = HEADERS.get(text.replace(" ", "").upper().removesuffix(VERDICT_COLUMNS))
+    form = HEADERS.get(_spelt(text).removesuffix(VERDICT_COLUMNS))
     if form is not None:
-        return GlitchReport(path, form, text, newline, bom)
-    report = GlitchReport(path, "2022", None, newline, bom)
-    if not any(isinstance(row, Detection) for row in report.rows()):
+        return GlitchReport(path, form, text, newline, line.bom)
+    report = GlitchReport(path, "2022", None, newline, line.bom)
+    found = next((row for row in report.rows() if isinstance(row, Detection)), None)
+    if found is None:
         raise DataError(
             f"{path} has no row {' or '.join(COLUMNS.values())}",
             hint=HINT,
         )
+    if is_of_linter(found.path):
+        raise DataError(
+            f"{path} is GLITCH's linter form: description,PATH,LINE,CODE,...",
+            hint="let GLITCH write its CSV form: glitch --csv",
+        )
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line's bytes, with its line end where it has one."""
-
-    content: bytes
-    too_long: bool
-    bom: bool
-
-    @property
-    def ended(self) -> bool:
-        return self.content.endswith(b"\n")
-
-    def text(self, newline: str) -> str:
-        content = self.content.removeprefix(BOM) if self.bom else self.content
-        ending = newline.encode()
-        content = content.removesuffix(ending if content.endswith(ending) else b"\n")
-        return content.decode("utf-8", "surrogateescape")
-
-
-def _lines(path: Path) -> Iterator[tuple[int, _Line]]:
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while content := file.readline(MAX_ROW_BYTES):
-                number += 1
-                rest = content
-                while not rest.endswith(b"\n") and len(rest) == MAX_ROW_BYTES:
-                    rest = file.readline(MAX_ROW_BYTES)
-                yield (
-                    number,
-                    _Line(
-                        content,
-                        too_long=rest is not content,
-                        bom=number == 1 and content.startswith(BOM),
-                    ),
-                )
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+def _spelt(header: str) -> str:
+    return header.replace(" ", "").upper()
 
 
 def _unreadable(raw: str) -> str | None:

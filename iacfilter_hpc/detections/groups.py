@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from iacfilter_hpc.detections.lines import QUOTED, unreadable
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import DataError
 
@@ -41,11 +42,11 @@ def read_groups(path: Path) -> Groups:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _groups(path, csv.DictReader(file, strict=True))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8: {error.reason}") from error
+        raise DataError(f"{path} is not UTF-8: {error.reason}", hint="save it as UTF-8") from error
     except csv.Error as error:
-        raise DataError(f"{path} is not CSV: {error}") from error
+        raise DataError(f"{path} is not CSV: {error}", hint=QUOTED) from error
 
 
 def with_groups(samples: Iterable[Sample], groups: Groups) -> list[Sample]:

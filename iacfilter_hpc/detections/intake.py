@@ -50,7 +50,7 @@ def prefix_of(report: GlitchReport, folder: Path) -> str:
 
 
 def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted) -> Intake:
-    """Make samples of a report's rows."""
+    """Make samples of a report's rows; blank lines are no rows."""
     samples: list[Sample] = []
     unusable: list[Unusable] = []
     bad: list[BadRow] = []
@@ -58,10 +58,12 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
     seen: set[tuple[str, int, str]] = set()
     count = merged = 0
     for row in rows:
-        count += 1
         if isinstance(row, BadRow):
-            bad.append(row)
+            if not row.is_blank:
+                bad.append(row)
+                count += 1
             continue
+        count += 1
         if row.smell not in wanted.smells:
             other[row.smell or f"{row.code} (unknown)"] += 1
             continue
@@ -72,6 +74,7 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
         seen.add(place)
         made = _judged(row, scripts, wanted)
         (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
+    odd = set(scripts.latin1)
     files = sorted({sample.file for sample in samples})
     return Intake(
         samples=tuple(samples),
@@ -80,7 +83,7 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
         other=tuple(sorted(other.items())),
         unusable=tuple(unusable),
         bad=tuple(bad),
-        latin1=tuple(file for file in files if scripts.script(file).latin1),
+        latin1=tuple(file for file in files if file in odd),
         ungrouped=tuple(file for file in files if wanted.groups.of(file) == Groups().rest),
     )
 

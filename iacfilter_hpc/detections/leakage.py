@@ -6,7 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.detections.duplicates import CODE, Kind, Tie, find_ties
+from iacfilter_hpc.detections.duplicates import (
+    CODE,
+    Kind,
+    Tie,
+    file_key,
+    find_ties,
+    repo_key,
+)
 from iacfilter_hpc.detections.samples import Sample
 
 
@@ -55,17 +62,32 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
-    """What one file holds more than once: `groups` of samples, `surplus` beyond the first of each.
+class Repeat:
+    """What one file holds more than once; `surplus` counts what is beyond the first."""
 
-    `contradictions` are groups with both labels.
-    """
+    places: tuple[Place, ...]
+    surplus: int
+    contradictory: bool
+    """Whether the same line of the same smell has both labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """All repetitions of one kind in one file, those with both labels first."""
 
     data: int
     kind: Kind
-    groups: int
-    surplus: int
-    contradictions: int
+    each: tuple[Repeat, ...]
+
+    @property
+    def surplus(self) -> int:
+        """The samples beyond the first of each."""
+        return sum(repeat.surplus for repeat in self.each)
+
+    @property
+    def contradictions(self) -> int:
+        """Those with both labels."""
+        return sum(repeat.contradictory for repeat in self.each)
 
 
 def find_leaks(files: Sequence[DataFile]) -> tuple[list[Leak], list[Repeats]]:
@@ -81,7 +103,7 @@ def find_leaks(files: Sequence[DataFile]) -> tuple[list[Leak], list[Repeats]]:
         found
         for number in range(len(files))
         for kind in CODE
-        if (found := _repeats(number, kind, ties, places)).groups
+        if (found := _repeats(number, kind, ties, places)).each
     ]
     return leaks, repeats
 
@@ -94,21 +116,21 @@ def _leak(tie: Tie, places: Sequence[Place]) -> Leak:
 
 
 def _repeats(number: int, kind: Kind, ties: Sequence[Tie], places: Sequence[Place]) -> Repeats:
-    groups = surplus = contradictions = 0
+    found = []
     for tie in ties:
         if tie.kind != kind:
             continue
-        samples = [places[i].sample for i in tie.members if places[i].data == number]
+        inside = tuple(places[i] for i in tie.members if places[i].data == number)
+        samples = [place.sample for place in inside]
         # one line that is reported for two smells is no repetition
-        lines = {(sample.repo, sample.file, sample.line, sample.content) for sample in samples}
+        lines = {(repo_key(s), file_key(s), s.line, s.content) for s in samples}
         if len(samples) < 2 or (kind != "content" and len(lines) < 2):
             continue
         if kind == "near-context" and not _both_sides(tie, number, places):
             continue
-        groups += 1
-        surplus += len(samples if kind == "content" else lines) - 1
-        contradictions += kind == "content" and len({sample.label for sample in samples}) > 1
-    return Repeats(number, kind, groups, surplus, contradictions)
+        both = kind == "content" and {"TP", "FP"} <= {sample.label for sample in samples}
+        found.append(Repeat(inside, len(samples if kind == "content" else lines) - 1, both))
+    return Repeats(number, kind, tuple(sorted(found, key=lambda repeat: not repeat.contradictory)))
 
 
 def _both_sides(tie: Tie, number: int, places: Sequence[Place]) -> bool:

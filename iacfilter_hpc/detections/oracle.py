@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc.detections.fields import Label
+from iacfilter_hpc.detections.lines import QUOTED, unreadable
 from iacfilter_hpc.detections.scripts import Scripts, find_prefix
 from iacfilter_hpc.detections.smells import SMELLS, smell_of_words
 from iacfilter_hpc.errors import DataError
@@ -63,7 +64,7 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
     missing: dict[str, None] = {}
     for row in rows:
         file = scripts.relative(row.path)
-        if file is None or not (folder / file).is_file():
+        if file is None or not scripts.holds(file):
             missing[row.path] = None
             continue
         files.add(file)
@@ -114,9 +115,9 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 values = row if len(row) == len(header) else []
                 yield reader.line_num, dict(zip(header, values, strict=False))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+        raise DataError(f"{path}:{reader.line_num}: not CSV: {error}", hint=QUOTED) from error
 
 
 def _row(fields: dict[str, str]) -> _Row | str:

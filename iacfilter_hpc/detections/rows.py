@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from iacfilter_hpc.detections.glitch import BOM, BadRow, Detection, GlitchReport
+from iacfilter_hpc.detections.glitch import BadRow, Detection, GlitchReport
+from iacfilter_hpc.detections.lines import BOM, unreadable
 from iacfilter_hpc.errors import DataError
 
 PIECE = 1024 * 1024
@@ -33,7 +34,7 @@ class Row:
     @property
     def is_blank(self) -> bool:
         """Whether the line holds nothing: no detection, and nothing to judge."""
-        return isinstance(self.found, BadRow) and not self.found.raw.strip()
+        return isinstance(self.found, BadRow) and self.found.is_blank
 
 
 def read_rows(report: GlitchReport) -> Iterator[Row]:
@@ -64,22 +65,25 @@ def _spans(path: Path) -> Iterator[Span]:
     try:
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
-            start = 0
-            while piece := file.readline(PIECE):
+            start, end = 0, before.st_size
+            while piece := file.readline(min(PIECE, end - start)):
                 size = len(piece)
                 skipped = len(BOM) if start == 0 and piece.startswith(BOM) else 0
                 tail = piece[-2:]
-                while not tail.endswith(b"\n") and (piece := file.readline(PIECE)):
+                while not tail.endswith(b"\n") and (
+                    piece := file.readline(min(PIECE, end - start - size))
+                ):
                     size += len(piece)
                     tail = (tail + piece)[-2:]
                 ending = b"\r\n" if tail == b"\r\n" else tail[-1:] if tail[-1:] == b"\n" else b""
                 yield Span(start + skipped, size - skipped - len(ending), ending)
                 start += size
             after = os.fstat(file.fileno())
-            if (before.st_size, before.st_mtime_ns) != (start, after.st_mtime_ns):
+            read = (start, before.st_mtime_ns)
+            if read != (end, after.st_mtime_ns) or after.st_size != end:
                 raise _changed(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
 
 
 def _changed(path: Path) -> DataError:

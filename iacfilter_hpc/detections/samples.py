@@ -13,6 +13,7 @@ from iacfilter_hpc.detections.fields import REQUIRED, Label, kind_of, problems_o
 from iacfilter_hpc.errors import DataError
 
 TECHNOLOGY_OF_SUFFIX = {".pp": "puppet", ".rb": "chef", ".yml": "ansible", ".yaml": "ansible"}
+TECHNOLOGIES = tuple(sorted(set(TECHNOLOGY_OF_SUFFIX.values())))
 MAX_LINE_BYTES = 8 * 1024 * 1024
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 MAX_SCRIPT_BYTES = 32 * 1024 * 1024
 CACHED = 64
+CACHED_BYTES = 64 * 1024 * 1024
+"""Of all cached scripts, beyond the newest: 64 large ones would be gigabytes."""
+MISSING = "file is missing"
 
 
 class Unreadable(Exception):
@@ -23,6 +28,11 @@ class Script:
     lines: tuple[str, ...]
     latin1: bool
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory, nearly."""
+        return sum(map(sys.getsizeof, self.lines))
+
 
 @dataclass(frozen=True, slots=True)
 class Scripts:
@@ -30,7 +40,8 @@ class Scripts:
 
     folder: Path
     prefix: str = ""
-    _cache: OrderedDict[str, Script] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _cache: _Cache = field(default_factory=lambda: _Cache(), repr=False, compare=False)
+    _latin1: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def relative(self, path: str) -> str | None:
         """Where a path of the report lies below the folder, or None if it does not.
@@ -60,28 +71,75 @@ class Scripts:
         """
         found = self._cache.get(relative)
         if found is None:
-            found = self._cache[relative] = _read(self.folder / relative)
-            if len(self._cache) > CACHED:
-                self._cache.popitem(last=False)
-        self._cache.move_to_end(relative)
+            found = _read(self.folder / relative)
+            self._cache.put(relative, found)
+            if found.latin1:
+                self._latin1.add(relative)
         return found
+
+    def holds(self, relative: str) -> bool:
+        """Whether there is such a file."""
+        return _is_file(self.folder / relative)
+
+    @property
+    def latin1(self) -> tuple[str, ...]:
+        """The scripts read so far that are no UTF-8."""
+        return tuple(sorted(self._latin1))
+
+
+@dataclass(slots=True)
+class _Cache:
+    """The scripts used last, as many as fit."""
+
+    _scripts: OrderedDict[str, tuple[Script, int]] = field(default_factory=OrderedDict)
+    _bytes: int = 0
+
+    def get(self, name: str) -> Script | None:
+        if name not in self._scripts:
+            return None
+        self._scripts.move_to_end(name)
+        return self._scripts[name][0]
+
+    def put(self, name: str, script: Script) -> None:
+        size = script.size
+        self._scripts[name] = script, size
+        self._bytes += size
+        while len(self._scripts) > 1 and (
+            len(self._scripts) > CACHED or self._bytes > CACHED_BYTES
+        ):
+            _, (_, size) = self._scripts.popitem(last=False)
+            self._bytes -= size
 
 
 def find_prefix(paths: Iterable[str], folder: Path) -> str:
     """The prefix under which most of a report's paths exist below the folder.
 
     Of several the shortest, which leaves most of each path to be found; "" if no path exists under
-    any. A file is never looked for by its bare name: main.yml is everywhere.
+    any. A bare file name proves nothing, since main.yml is everywhere: a prefix that leaves no more
+    of any path is one only if all paths of the report lie below it.
     """
+    every = list(dict.fromkeys(PurePosixPath(path).parts for path in paths))
     found: Counter[tuple[str, ...]] = Counter()
-    for path in dict.fromkeys(paths):
-        parts = PurePosixPath(path).parts
+    proven = {(), _shared(every)}
+    for parts in every:
         for length in range(len(parts)):
             relative = PurePosixPath(*parts[length:])
             if _is_inside(folder, relative) and _is_file(folder / relative):
                 found[parts[:length]] += 1
+                if len(relative.parts) > 1:
+                    proven.add(parts[:length])
+    for prefix in found.keys() - proven:
+        del found[prefix]
     best = max(found, key=lambda prefix: (found[prefix], -len(prefix)), default=())
     return str(PurePosixPath(*best)) if best else ""
+
+
+def _shared(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The directory that all of these paths have in common, () if there is none."""
+    folders = [path[:-1] for path in paths]
+    first, last = min(folders, default=()), max(folders, default=())
+    same = zip(first, last, strict=False)
+    return first[: sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], same))]
 
 
 def _is_inside(folder: Path, relative: PurePosixPath) -> bool:
@@ -104,7 +162,7 @@ def _read(path: Path) -> Script:
         if path.is_dir():
             raise Unreadable("it is a directory")
         if not path.is_file():
-            raise Unreadable("file is missing" if not path.exists() else "it is no regular file")
+            raise Unreadable(MISSING if not path.exists() else "it is no regular file")
         if path.stat().st_size > MAX_SCRIPT_BYTES:
             raise Unreadable(f"file is larger than {MAX_SCRIPT_BYTES // 2**20} MiB")
         content = path.read_bytes()

@@ -59,7 +59,10 @@ def split(samples: Sequence[Sample], sizes: Sizes, by: By, seed: int) -> Split:
     """
     check_origins(samples, by)
     if sum(sizes.counts) > len(samples):
-        raise DataError(f"{sum(sizes.counts)} samples are asked for, there are {len(samples)}")
+        raise DataError(
+            f"{sum(sizes.counts)} samples are asked for, there are {len(samples)}",
+            hint="ask for fewer, or for shares such as 0.8/0.2",
+        )
     # the same samples in another order are split alike
     order = sorted(range(len(samples)), key=lambda i: (samples[i].key, samples[i].label or "", i))
     work = _Work([samples[index] for index in order], sizes, by, seed)

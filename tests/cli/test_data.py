@@ -55,7 +55,7 @@ def test_from_a_report_to_checked_files(
         (tmp_path / "scripts" / name).parent.mkdir(parents=True)
         lines = [f"{word}{number}: value {number * 31 + i}" for i, word in enumerate("abcdefgh")]
         (tmp_path / "scripts" / name).write_text("\n".join(lines))
-        report.append(f"{name},{number % 8 + 1},sec_hard_pass,x")
+        report.append(f"{name},{number % 8 + 1},sec_hard_pass,value:x")
         real = number % 3 == 0
         labels.append(f"{name},{number % 8 + 1 if real else 0},")
         labels[-1] += "Hard-coded secret,2" if real else "none,3"

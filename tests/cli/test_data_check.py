@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,10 @@ import pytest
 from iacfilter_hpc.cli.data import main
 from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.detections.write import line_of, write_samples
-from tests.detections.made import DEMO, REAL_DATA, numbered, without_origin
+from tests.cli.commands import iacfilter
+from tests.detections.made import DEMO, REAL_DATA, numbered, sample, without_origin
 from tests.detections.test_leakage import exact, planted, same_repo
+from tests.training.settings import TRAINS
 
 Check = Callable[..., tuple[int, str, str]]
 
@@ -149,6 +153,94 @@ def test_repetitions_in_one_file_are_no_failure(check: Check, tmp_path: Path) ->
     assert (code, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
     assert ["train.jsonl", "content", "1", "1", "1"] in rows
+
+
+def test_repetitions_in_one_file_are_listed(check: Check, tmp_path: Path) -> None:
+    """As many as are asked for, contradictory labels first; --json has all."""
+    train = numbered(0, 24)
+    same = [exact(train[n], sample(200 + n)) for n in range(4)]
+    contrary = replace(exact(train[7], sample(300)), label="FP")
+    assert train[7].label == "TP"
+    write_samples(tmp_path / "train.jsonl", [*train, *same, contrary])
+    _, out, _ = check("train.jsonl", "--show", "2")
+    lines = out.splitlines()
+    start = lines.index("train.jsonl, same smell and same reported line:")
+    assert lines[start + 1 : start + 4] == [
+        f"  both labels: TP train.jsonl:8 ({train[7].file}:20)  =  "
+        f"FP train.jsonl:29 ({contrary.file}:20)",
+        f"  FP train.jsonl:1 ({train[0].file}:20)  =  FP train.jsonl:25 ({same[0].file}:20)",
+        "  ... and 3 more",
+    ]
+    _, out, _ = check("train.jsonl", "--json")
+    repeats = {each["kind"]: each for each in json.loads(out)["repeats"]}
+    content = repeats["content"]
+    assert (content["groups"], content["surplus"], content["contradictions"]) == (5, 5, 1)
+    rows = [[one["row"] for one in each["samples"]] for each in content["each"]]
+    assert rows == [[8, 29], [1, 25], [2, 26], [3, 27], [4, 28]]
+    assert [each["contradictory"] for each in content["each"]] == [True, *[False] * 4]
+    assert content["each"][0]["samples"][1]["label"] == "FP"
+
+
+def test_a_sample_that_contradicts_itself_is_a_failure(check: Check, tmp_path: Path) -> None:
+    train = numbered(0, 24)
+    train[3], train[5] = replace(train[3], line=99), replace(train[5], content="not there")
+    write_samples(tmp_path / "train.jsonl", train)
+    code, out, err = check()
+    assert code == 1
+    assert out
+    assert err.splitlines() == [
+        "error: train.jsonl:4: line 99 is outside detection_span [15, 25]",
+        "error: train.jsonl:6: content is not on line 20 of with_context",
+        "hint: content, line, detection_span and with_context are of one place in one file",
+    ]
+    found = json.loads(check("train.jsonl", "validation.jsonl", "--json")[1])
+    assert [(each["file"], each["row"]) for each in found["contradictions"]] == [
+        ("train.jsonl", 4),
+        ("train.jsonl", 6),
+    ]
+
+
+def test_unknown_names_are_warnings(check: Check, tmp_path: Path) -> None:
+    odd = replace(numbered(0, 1)[0], smell="htpp", technology="terraform")
+    write_samples(tmp_path / "odd.jsonl", [odd])
+    code, out, err = check("odd.jsonl", "--json")
+    warnings = [
+        "odd.jsonl: 1 samples of smell 'htpp', which is none of the nine",
+        "odd.jsonl: 1 samples of technology 'terraform', which is none of ansible, chef, puppet",
+    ]
+    assert code == 0
+    assert err.splitlines() == [f"warning: {warning}" for warning in warnings]
+    assert json.loads(out)["warnings"] == warnings
+
+
+def test_all_flags_that_make_no_sense_are_named_at_once(check: Check, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, out, err = check("pipe", "train.jsonl", "train.jsonl", "--show", "-1", "--model", "x")
+    assert (code, out) == (2, "")
+    assert [line for line in err.splitlines() if line.startswith("error")] == [
+        "error: pipe is no regular file, and it is read more than once",
+        "error: --show -1 is not a number of pairs",
+        "error: --model needs --approach",
+        "error: a file is named twice",
+    ]
+
+
+@pytest.mark.parametrize("name", [pytest.param("nope/nope", marks=TRAINS)])
+def test_a_model_that_is_not_here_is_said_without_asking_a_hub(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        hub.settimeout(0)
+        endpoint = f"http://127.0.0.1:{hub.getsockname()[1]}"
+        settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache")}
+        arguments = ("train.jsonl", "--model", name, "--approach", "encoder")
+        done = iacfilter("data", "check", *arguments, **settings)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"error: model {name} cannot be loaded: " in done.stderr
+        assert "hint: " in done.stderr
+        with pytest.raises(BlockingIOError):
+            hub.accept()
 
 
 def test_groups_make_leaks_visible(check: Check, tmp_path: Path) -> None:

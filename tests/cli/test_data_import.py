@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -224,9 +226,9 @@ def test_a_prefix_can_be_given(folder: Path, imported: Import) -> None:
 @pytest.mark.parametrize(
     ("header", "row"),
     [
-        (b"PATH,LINE,ERROR,DESCRIPTION,CODE\n", b"site/db.yml,3,sec_hard_pass,Words, (CWE-1),x"),
+        (b"PATH,LINE,ERROR,DESCRIPTION,CODE\n", b"site/db.yml,3,sec_hard_pass,Words, (CWE-1),abc"),
         (b"\xef\xbb\xbfPATH,LINE,ERROR\n", b"site/db.yml,3,hardcoded-secret"),
-        (b"", b"site/db.yml,3,sec_hard_pass,x"),
+        (b"", b"site/db.yml,3,sec_hard_pass,abc"),
     ],
 )
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
@@ -245,14 +247,13 @@ def test_bad_rows_end_the_import_and_all_are_named(folder: Path, imported: Impor
     assert (code, out) == (1, "")
     assert err.splitlines() == [
         f"error: {report}:17: not PATH,LINE,CODE,REPR: 'half,a'",
-        f"error: {report}:18: empty line: ''",
         f"error: {report}:19: it has a NUL byte: 'a.yml,3,sec_https,x\\x00\\x1b'",
         "hint: --skip-bad-rows reports such lines and goes on",
     ]
     assert not (folder / "out.jsonl").exists()
     code, out, _ = imported("--skip-bad-rows")
     assert code == 0
-    assert "bad rows 3" in out
+    assert "bad rows 2" in out
     assert "\\x00\\x1b" in out
     assert len(samples(folder)) == 5
 
@@ -267,7 +268,7 @@ def test_bad_rows_end_the_import_and_all_are_named(folder: Path, imported: Impor
         (["-o", "report.csv"], "--output report.csv is an input"),
         (["-o", "./scripts/../oracle.csv"], "oracle.csv is an input"),
         (["--rejects", "groups.csv"], "--rejects groups.csv is an input"),
-        (["--rejects", "out.jsonl"], "--rejects and --output name the same file"),
+        (["--rejects", "out.jsonl"], "--output and --rejects name the same file"),
         (["--repo", "r"], "give one or the other"),
         (["--technology", " "], "--technology ' ' is not a name"),
         (["--source", "a\nb"], "--source 'a\\nb' is not a name"),
@@ -294,7 +295,6 @@ def test_names_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch
     given = ["--scripts", "scripts", "-o", "out.jsonl"]
     for report, problem in (
         ("none.csv", "none.csv cannot be read: No such file or directory"),
-        ("scripts", "scripts cannot be read: Is a directory"),
         ("empty.csv", "empty.csv is empty"),
         ("oracle.csv", "oracle.csv has no row PATH,LINE,CODE,REPR or"),
     ):
@@ -308,11 +308,152 @@ def test_names_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert not (folder / "out.jsonl").exists()
 
 
+def test_all_flags_that_make_no_sense_are_named_at_once(folder: Path, imported: Import) -> None:
+    flags = ["--scripts", "none", "-o", "none/out", "--technology", " ", "--repo", "r"]
+    code, out, err = imported(*flags, "--groups", str(folder / "groups.csv"), report="scripts")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        f"error: {folder / 'scripts'} is no regular file, and it is read more than once",
+        "error: --scripts none is not a directory",
+        "error: --groups says what --repo and --family say: give one or the other",
+        "error: --technology ' ' is not a name",
+        "error: --output none/out: there is no directory none",
+        "hint: save what a pipe or a device gives to a file, and name that",
+        "hint: name the folder GLITCH has read",
+        "hint: a CSV for scripts of several repositories, a name for those of one",
+        "hint: a name is a line of text",
+        "hint: mkdir -p none",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["-o", "--rejects"])
+def test_only_a_file_is_replaced(folder: Path, imported: Import, flag: str) -> None:
+    """What else stands there stays: it is no place for a file that appears whole or not at all."""
+    names = ["pipe"]
+    os.mkfifo(folder / "pipe")
+    # only root can make a device; one of its own, since root could replace that of the machine too
+    if os.geteuid() == 0:
+        os.mknod(folder / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        names.append("null")
+    for name in names:
+        before = (folder / name).stat()
+        code, out, err = imported(flag, str(folder / name))
+        assert (code, out) == (2, "")
+        assert f"{folder / name} is no regular file, and cannot be replaced\nhint: " in err
+        assert (folder / name).stat() == before
+
+
+def test_links_are_written_through(folder: Path, imported: Import) -> None:
+    (folder / "elsewhere").mkdir()
+    for name in ("out.jsonl", "rejects.jsonl"):
+        (folder / name).symlink_to(folder / "elsewhere" / name)
+    assert imported("--rejects", str(folder / "rejects.jsonl"))[0] == 0
+    for name in ("out.jsonl", "rejects.jsonl"):
+        assert (folder / name).is_symlink()
+        assert (folder / "elsewhere" / name).read_text().count("\n") > 1
+    (folder / "lost.jsonl").symlink_to(folder / "nowhere" / "out")
+    said = imported("--rejects", str(folder / "lost.jsonl"))[2]
+    assert f"lost.jsonl: there is no directory {folder / 'nowhere'}\n" in said
+
+
+def test_two_names_of_one_file_are_one(folder: Path, imported: Import) -> None:
+    (folder / "link.jsonl").symlink_to("out.jsonl")
+    code, _, err = imported("--rejects", str(folder / "link.jsonl"))
+    assert code == 2
+    assert "--output and --rejects name the same file" in err
+
+
+@pytest.mark.parametrize("flag", ["-o", "--rejects"])
+@pytest.mark.parametrize("link", [False, True])
+def test_scripts_are_never_written_over(
+    folder: Path, imported: Import, flag: str, link: bool
+) -> None:
+    """By its extension, or because the report is about it, whatever its extension."""
+    for name, row in (("db.yml", b""), ("inventory.ini", b""), ("x.dat", b"in/site/x.dat,1,sec_")):
+        path = folder / "scripts" / "site" / name
+        path.touch()
+        (folder / "report.csv").write_bytes(REPORT + (row + b"https,x\n" if row else b""))
+        before = path.read_bytes()
+        named = folder / f"link-{name}" if link else path
+        if link:
+            named.symlink_to(path)
+        code, out, err = imported(flag, str(named))
+        assert (code, out) == (2, ""), name
+        assert f"{named} is a script below --scripts {folder / 'scripts'}\nhint: it wou" in err
+        assert path.read_bytes() == before
+
+
+def test_other_files_among_the_scripts_may_be_written(folder: Path, imported: Import) -> None:
+    """Where the scripts are a repository, outputs of earlier runs lie there too."""
+    for name in ("out.jsonl", "new.yml"):
+        for _ in range(2 if name == "out.jsonl" else 1):
+            assert imported("-o", str(folder / "scripts" / name))[0] == 0
+
+
+def test_a_report_is_a_regular_file(folder: Path, imported: Import) -> None:
+    """A pipe would be empty when it is read again, or keep the reader waiting."""
+    os.mkfifo(folder / "pipe")
+    code, out, err = imported(report="pipe")
+    assert (code, out) == (2, "")
+    assert err == (
+        f"error: {folder / 'pipe'} is no regular file, and it is read more than once\n"
+        "hint: save what a pipe or a device gives to a file, and name that\n"
+    )
+
+
+def test_blank_lines_are_no_rows(folder: Path, imported: Import) -> None:
+    for blank in (b"\n", b"\r\n \n\n", b"\t"):
+        (folder / "report.csv").write_bytes(b"\n" + REPORT + blank)
+        found = document(imported("--json"))
+        assert (found["rows"], found["bad_rows"]) == (16, [])
+
+
+def test_a_report_that_may_be_cut_off_is_a_warning(folder: Path, imported: Import) -> None:
+    (folder / "report.csv").write_bytes(REPORT + b"in/site/web.rb,21,sec_https,url:'htt")
+    code, _, err = imported()
+    assert code == 0
+    assert err.splitlines()[0] == (
+        f"warning: {folder / 'report.csv'} ends without a line end: it may have been cut off in "
+        "its last row"
+    )
+    (folder / "report.csv").write_bytes(REPORT)
+    assert "cut off" not in imported()[2]
+
+
+def test_a_technology_that_nobody_knows_is_a_warning(imported: Import) -> None:
+    code, _, err = imported("--technology", "ansibel")
+    assert code == 0
+    assert "warning: --technology ansibel is none of ansible, chef, puppet\n" in err
+    assert "warning: --tech" not in imported("--technology", "chef")[2]
+
+
+def test_rejects_and_samples_appear_together(
+    folder: Path, imported: Import, full_disk: Path
+) -> None:
+    """A disk that is full of one of them leaves neither."""
+    (folder / "out.jsonl").write_text("old")
+    rows = b"".join(b"in/site/gone.yml,%d,sec_https,x\n" % number for number in range(1, 2000))
+    (folder / "report.csv").write_bytes(REPORT + rows)
+    code, out, err = imported("--rejects", str(full_disk / "rejects.jsonl"))
+    assert (code, out) == (1, "")
+    assert err == f"error: {full_disk / 'rejects.jsonl'}: No space left on device\n"
+    assert (folder / "out.jsonl").read_text() == "old"
+    assert not list(full_disk.iterdir())
+
+
+def test_an_oracle_may_name_what_no_file_system_takes(folder: Path, imported: Import) -> None:
+    long = b"site/" + b"n" * 300 + b".yml"
+    (folder / "oracle.csv").write_bytes(ORACLE + long + b",1,Empty password,1\n")
+    code, _, err = imported("--oracle", str(folder / "oracle.csv"))
+    assert code == 0
+    assert f"the oracle names {long.decode()!r}, which is no file of the scripts" in err
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no file")
 def test_an_output_that_cannot_be_written(folder: Path, imported: Import) -> None:
     code, out, err = imported("-o", "/proc/self/out.jsonl")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1].startswith("error: /proc/self/")
+    assert err.splitlines()[-1].startswith("error: /proc/")
 
 
 def test_an_old_output_stays_when_the_import_fails(folder: Path, imported: Import) -> None:
@@ -325,7 +466,7 @@ def test_an_old_output_stays_when_the_import_fails(folder: Path, imported: Impor
 
 def test_rows_of_a_megabyte(folder: Path, imported: Import) -> None:
     write(folder, {"scripts/site/long.yml": b"x" * 2**20 + b"\n"})
-    row = b"in/site/long.yml,1,sec_https," + b"y" * 2**20 + b"\n"
+    row = b"in/site/long.yml,1,sec_https," + b"x" * 2**20 + b"\n"
     (folder / "report.csv").write_bytes(REPORT + row + b"z" * 2**20 + b"\n")
     code, out, _ = imported("--skip-bad-rows")
     assert code == 0

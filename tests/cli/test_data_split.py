@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -187,7 +188,10 @@ def test_sizes_that_are_none(sizes: str) -> None:
 def test_sizes_that_cannot_be_reached(run: Run, tmp_path: Path) -> None:
     code, out, err = run("split", "all.jsonl", "--sizes", "600/75", "-o", "out")
     assert (code, out) == (1, "")
-    assert err == "error: 675 samples are asked for, there are 120\n"
+    assert err == (
+        "error: 675 samples are asked for, there are 120\n"
+        "hint: ask for fewer, or for shares such as 0.8/0.2\n"
+    )
     write_samples(tmp_path / "all.jsonl", grouped([10, 10]))
     code, out, err = run("split", "all.jsonl", "--sizes", "11/9", "-o", "out")
     assert (code, out) == (1, "")
@@ -210,6 +214,42 @@ def test_the_output_must_be_new_or_empty(run: Run, tmp_path: Path) -> None:
         assert problem in err
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_written_through(run: Run, tmp_path: Path, exists: bool) -> None:
+    """To an empty directory, or to one that is still to be made."""
+    (tmp_path / "elsewhere").mkdir()
+    if exists:
+        (tmp_path / "elsewhere" / "split").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere" / "split")
+    document = split_of(run)
+    assert (tmp_path / "out").is_symlink()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["split"]
+    assert len(read_samples(tmp_path / "out" / "train.jsonl")) == document["files"][0]["samples"]
+
+
+def test_an_error_names_the_directory_that_was_asked_for(
+    run: Run, tmp_path: Path, full_disk: Path
+) -> None:
+    (tmp_path / "link").symlink_to(full_disk)
+    for name, why in (("link/out", "No space left on device"), ("/proc/out", "")):
+        code, out, err = run("split", "all.jsonl", "--sizes", "60/20", "-o", name)
+        assert (code, out) == (1, "")
+        assert err.startswith(f"error: {name}: {why}")
+    assert not list(full_disk.iterdir())
+
+
+def test_all_flags_that_make_no_sense_are_named_at_once(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, out, err = run("split", "pipe", "--sizes", "60/20", "-o", "none/out")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "error: pipe is no regular file, and it is read more than once",
+        "error: --output none/out: there is no directory none",
+        "hint: save what a pipe or a device gives to a file, and name that",
+        "hint: mkdir -p none",
+    ]
 
 
 def test_files_are_as_the_umask_says(run: Run, tmp_path: Path) -> None:

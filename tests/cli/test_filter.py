@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,52 @@ def test_numbers_out_of_range(
     assert says in capsys.readouterr().err
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_all_that_makes_no_sense_is_named_at_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    report, _, scripts, *_ = words
+    flags = ["--bare", "--annotate", "--omit-suppressed", "--technology", " ", "-o", report]
+    said = refused(capsys, [str(tmp_path), *words[1:], *flags, "--scripts", "none"])
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert errors == [
+        f"error: {tmp_path} is no regular file, and it is read more than once",
+        "error: --scripts none is not a directory",
+        "error: --technology ' ' is not a name",
+        "error: --bare leaves away the marks that --annotate is for",
+        "error: --omit-suppressed is about --sarif, which is not given",
+    ]
+    flags = ["-o", f"{scripts}/roles/x/tasks/main.yml", "--sarif", report]
+    assert refused(capsys, [*words, *flags]).splitlines() == [
+        f"error: --sarif {report} is an input",
+        f"error: --output {scripts}/roles/x/tasks/main.yml is a script below --scripts {scripts}",
+        "hint: it would be overwritten",
+    ]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json", "-o", "out.csv"]])
+def test_the_report_is_no_place_for_standard_output(
+    tmp_path: Path, words: list[str], flags: list[str]
+) -> None:
+    """As with cat: what is appended would be read again, until the disk is full."""
+    report = Path(words[0])
+    before = report.read_bytes()
+    program = [sys.executable, "-m", "iacfilter_hpc.cli.filter", *words, *flags]
+    with report.open("ab") as appending:
+        done = subprocess.run(
+            program, stdout=appending, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {report}: input file is output file, through standard output\n"
+        "hint: -o writes the rows to a file of their own\n"
+    )
+    assert report.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -57,7 +105,16 @@ def test_numbers_out_of_range(
         (["-o", "out", "--sarif", "./out"], "error: --output and --sarif name the same file"),
         (["-o", "missing/out"], "error: --output missing/out: there is no directory missing"),
         (["-o", "."], "error: --output . is a directory"),
-        (["--sarif", "/dev/null"], "error: --sarif /dev/null is no regular file, and cannot be"),
+        (["--sarif", "pipe"], "error: --sarif pipe is no regular file, and cannot be replaced\nhi"),
+        (
+            ["-o", "scripts/roles/x/tasks/main.yml"],
+            "error: --output scripts/roles/x/tasks/main.yml",
+        ),
+        (["--sarif", "link.yml"], "error: --sarif link.yml is a script below --scripts "),
+        (["-o", "scripts/data"], "error: --output scripts/data is a script below --scripts "),
+        (["-o", "final/out.csv"], "error: --output final/out.csv is inside the model {folder}/fin"),
+        (["--sarif", "final/decision.json"], "error: --sarif final/decision.json is inside the mo"),
+        (["--sarif", "in-final/x"], "error: --sarif in-final/x is inside the model {folder}/final"),
         (["-o", "glitch.csv"], "error: --output glitch.csv is an input\nhint: it would be overw"),
         (["--sarif", "link.csv"], "error: --sarif link.csv is an input\nhint: it would be overw"),
         (["--scripts", "nowhere"], "error: --scripts nowhere is not a directory"),
@@ -75,25 +132,32 @@ def test_what_makes_no_sense(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("link.csv").symlink_to("glitch.csv")
-    before = Path("glitch.csv").read_bytes()
+    Path("link.yml").symlink_to("scripts/roles/x/tasks/main.yml")
+    Path("in-final").symlink_to("final")
+    os.mkfifo("pipe")
+    Path("scripts/data").touch()
+    with Path("glitch.csv").open("a") as report:
+        report.write("work/data,1,sec_https,x\n")
+    before = contents(tmp_path)
     assert main([*words, *flags]) in (1, 2)
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith(says.replace("{folder}", str(tmp_path)))
-    assert Path("glitch.csv").read_bytes() == before
+    assert contents(tmp_path) == before
 
 
 def test_reports_that_are_none(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
 ) -> None:
-    empty, odd, fifo = tmp_path / "empty", tmp_path / "odd", tmp_path / "fifo"
-    empty.touch()
+    odd, fifo = tmp_path / "odd", tmp_path / "fifo"
     odd.write_text("a,b\nc,d\n")
     os.mkfifo(fifo)
-    assert refused(capsys, [str(empty), *words[1:]], 1).startswith(f"error: {empty} is empty")
     assert refused(capsys, [str(odd), *words[1:]], 1).startswith(f"error: {odd} has no row PATH,")
     for path in (tmp_path, fifo):
         said = refused(capsys, [str(path), *words[1:]])
-        assert said == f"error: {path} is no regular file: a report is read more than once\n"
+        assert said == (
+            f"error: {path} is no regular file, and it is read more than once\n"
+            "hint: save what a pipe or a device gives to a file, and name that\n"
+        )
     missing = refused(capsys, [str(tmp_path / "none"), *words[1:]], 1)
     assert "cannot be read: No such file" in missing
 
@@ -101,6 +165,6 @@ def test_reports_that_are_none(
 def test_a_packages_absence_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    monkeypatch.setattr("iacfilter_hpc.cli.filter_run.PACKAGES", ["torch_of_nobody"])
+    monkeypatch.setattr("iacfilter_hpc.cli.filter_checks.PACKAGES", ["torch_of_nobody"])
     said = refused(capsys, words, 1)
     assert "lacks torch_of_nobody" in said and "hint: pip install 'iacfilter-hpc[train]'" in said

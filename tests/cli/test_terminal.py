@@ -117,6 +117,34 @@ def test_a_full_disk_is_named() -> None:
     assert "No space left on device" in done.stderr
 
 
+PRINTS = """
+from iacfilter_hpc.cli import terminal
+def command():
+    print("caf\\u00e9 \\u20ac \\udcff")
+    terminal.say("caf\\u00e9 \\u20ac \\udcff")
+    return 0
+raise SystemExit(terminal.run(command))
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("ascii", b"caf\\xe9 \\u20ac \\udcff\n"),
+        ("latin-1", b"caf\xe9 \\u20ac \\udcff\n"),
+        ("utf-8", b"caf\xc3\xa9 \xe2\x82\xac \\udcff\n"),
+    ],
+)
+def test_a_name_that_the_encoding_lacks_is_shown_all_the_same(encoding: str, said: bytes) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, said)
+
+
 def in_a_terminal(*command: str) -> str:
     """What a command writes to a terminal."""
     master, slave = pty.openpty()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from iacfilter_hpc.detections.build import Unusable, build_sample
-from iacfilter_hpc.detections.glitch import Detection
+from iacfilter_hpc.detections.glitch import Detection, open_report
 from iacfilter_hpc.detections.groups import Groups, Origin
+from iacfilter_hpc.detections.intake import prefix_of
 from iacfilter_hpc.detections.prompt import MEANINGS, build_prompt
 from iacfilter_hpc.detections.samples import MAX_LINE_BYTES, Sample, read_samples
 from iacfilter_hpc.detections.scripts import Scripts
 from iacfilter_hpc.detections.smells import FILTERED, NAMES, title_of
 from iacfilter_hpc.detections.write import line_of, write_samples
-from tests.detections.made import DEMO, write
+from tests.detections.made import DEMO, REAL_DATA, write
 
 SCRIPT = "".join(f"{'  ' * (n % 3)}key{n}: value{n}  \n" for n in range(1, 21)).encode()
 FOUND = Detection(
@@ -81,7 +83,7 @@ def test_a_sample_of_a_detection(scripts: Scripts) -> None:
     ("line", "span"), [(1, (1, 6)), (5, (1, 10)), (6, (1, 11)), (16, (11, 20)), (20, (15, 20))]
 )
 def test_the_span_stays_in_the_file(scripts: Scripts, line: int, span: tuple[int, int]) -> None:
-    found = made(scripts, replace(FOUND, line=line))
+    found = made(scripts, replace(FOUND, line=line, detail=f"key{line}:"))
     assert found.detection_span == span
     assert len(found.with_context.split("\n")) == span[1] - span[0] + 1
 
@@ -131,6 +133,60 @@ def test_a_path_that_is_not_below_the_folder(scripts: Scripts, path: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("smell", "detail", "holds"),
+    [
+        ("hard_coded_secret", "key10:'value10'", True),
+        ("hard_coded_secret", "KEY10:'a reference'", True),
+        ("hard_coded_secret", "other:'value10'", True),
+        ("hard_coded_secret", "key11:'value11'", False),
+        ("use_of_http", "url:'http://a.example'", False),
+        # a value of several lines is reported at its first, where its name is
+        ("hard_coded_secret", "key10:'value10\\nsecond'", True),
+        # words of three characters say more than shorter ones
+        ("hard_coded_secret", "k:'secret10'", False),
+        ("hard_coded_secret", "v:'10'", True),
+        ("hard_coded_secret", "z:'99'", False),
+        # nothing is quoted, nothing can be compared
+        ("hard_coded_secret", "", True),
+        ("hard_coded_secret", "{{ }}", True),
+        # reported where the block begins
+        ("no_integrity_check", "key11:'value11'", True),
+        ("missing_default_case", '"value15"', True),
+        ("missing_default_case", '"value16"', False),
+    ],
+)
+def test_a_line_must_hold_what_glitch_quotes(
+    scripts: Scripts, smell: str, detail: str, holds: bool
+) -> None:
+    """Otherwise it is a line of another script, or of another version of it."""
+    detection = replace(FOUND, smell=smell, detail=detail)
+    if holds:
+        assert made(scripts, detection).line == 10
+    else:
+        assert reason(scripts, detection) == "the line does not hold what GLITCH reports"
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real data are not here")
+def test_every_real_line_holds_what_glitch_quotes() -> None:
+    """74 of 74."""
+    folder = REAL_DATA / "scripts" / "ansible"
+    report = open_report(REAL_DATA / "glitch_output" / "ase22_ansible_oracle.csv")
+    scripts = Scripts(folder, prefix_of(report, folder))
+    found = [row for row in report.rows() if isinstance(row, Detection)]
+    assert len(found) == 74
+    for each in found:
+        assert made(scripts, each).content
+
+
+def test_comparing_with_a_quoted_megabyte_is_quick(tmp_path: Path) -> None:
+    scripts = Scripts(write(tmp_path, {"a.yml": b"abc " * 2**18}))
+    detail = " ".join(f"word{number}" for number in range(2**17))
+    began = time.monotonic()
+    assert "does not hold" in reason(scripts, replace(FOUND, path="a.yml", line=1, detail=detail))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
     ("content", "why"),
     [
         (b"a\0b", "not a text file"),
@@ -140,19 +196,20 @@ def test_a_path_that_is_not_below_the_folder(scripts: Scripts, path: str) -> Non
 )
 def test_a_script_that_makes_no_sample(tmp_path: Path, content: bytes, why: str) -> None:
     scripts = Scripts(write(tmp_path, {"a.yml": content}))
-    assert reason(scripts, replace(FOUND, path="a.yml", line=1)) == why
+    assert reason(scripts, replace(FOUND, path="a.yml", line=1, detail="x")) == why
 
 
 def test_a_script_with_a_line_of_a_megabyte(tmp_path: Path) -> None:
     scripts = Scripts(write(tmp_path, {"a.yml": b"x" * 2**20 + b"\n" + SCRIPT}))
-    samples = [made(scripts, replace(FOUND, path="a.yml", line=line)) for line in (1, 5)]
+    first, other = replace(FOUND, path="a.yml", line=1, detail="x"), replace(FOUND, path="a.yml")
+    samples = [made(scripts, first), made(scripts, replace(other, line=11))]
     write_samples(tmp_path / "s.jsonl", samples)
     assert read_samples(tmp_path / "s.jsonl", unlabelled=True) == samples
 
 
 def test_a_report_on_an_empty_line_is_a_sample(tmp_path: Path) -> None:
     scripts = Scripts(write(tmp_path, {"a.yml": b"a\n  \nb\n"}))
-    assert made(scripts, replace(FOUND, path="a.yml", line=2)).content == ""
+    assert made(scripts, replace(FOUND, path="a.yml", line=2, detail="")).content == ""
 
 
 def test_what_is_written_can_be_read(scripts: Scripts, tmp_path: Path) -> None:

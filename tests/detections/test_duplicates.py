@@ -121,6 +121,12 @@ def test_duplicates_leave_the_first() -> None:
     assert [(d.sample, d.first) for d in duplicates] == [(double, one), (one, one)]
 
 
+def test_a_duplicate_may_name_its_smell_otherwise() -> None:
+    one = sample(1, smell="use_of_http")
+    double = replace(sample(2), smell="Use of HTTP without TLS", content=one.content)
+    assert without_duplicates([one, double])[0] == [one]
+
+
 def test_another_line_of_the_same_context_is_no_duplicate() -> None:
     one = sample(1)
     samples = [one, replace(one, line=21, content="another line"), replace(one, smell="other")]

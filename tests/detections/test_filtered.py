@@ -8,18 +8,18 @@ import pytest
 
 from iacfilter_hpc.detections.filtered import FilteredReport
 from iacfilter_hpc.detections.glitch import (
-    BOM,
-    MAX_ROW_BYTES,
     Detection,
     GlitchReport,
     open_report,
 )
 from iacfilter_hpc.detections.judged import Judged
+from iacfilter_hpc.detections.lines import BOM, MAX_ROW_BYTES
 from iacfilter_hpc.errors import DataError
 from tests.detections.verdicts import ROWS, judge, write_all
 
 LONG = "PATH,LINE,ERROR,DESCRIPTION,CODE"
 V2 = f"{LONG}\nwork/roles/x/tasks/main.yml,4,sec_https,Use, of HTTP (CWE-319),a,b\n"
+ENDS = (",TP,1", ",FP,0.5", ",TP,0.9000001", ",tp,0.900000", ",TP,0.900000,", ",UNJUDGED: ,x,")
 WORDS = "PATH,LINE,ERROR\r\nwork/roles/x/tasks/main.yml,4,use of http\r\n"
 
 
@@ -75,6 +75,31 @@ def test_bare_rows_are_the_report_itself(tmp_path: Path, text: str) -> None:
         (d.path, d.line, d.code, d.smell) for d in before
     ]
     assert before and all(a.raw.startswith(b.raw) for a, b in zip(after, before, strict=True))
+
+
+@pytest.mark.parametrize("text", [ROWS, V2, WORDS, "\ufeff" + V2, ROWS.replace("\n", "\r\n")])
+def test_a_report_that_was_filtered_before_has_its_columns_replaced(
+    tmp_path: Path, text: str
+) -> None:
+    report, scripts = write_all(tmp_path, text)
+    before = report.path.read_bytes()
+    once = written(report, judge(report, scripts), every=True)
+    report, scripts = write_all(tmp_path, once)
+    reasons = [each.reason for each in judge(report, scripts)]
+    assert written(report, judge(report, scripts), every=True) == once
+    assert written(report, judge(report, scripts), every=True, bare=True) == before
+    report, scripts = write_all(tmp_path, before)
+    assert reasons == [each.reason for each in judge(report, scripts)]
+
+
+def test_words_of_a_report_that_look_a_little_like_a_verdict_stay(tmp_path: Path) -> None:
+    """Only what this program writes gives way, and of version 2 only below its header."""
+    rows = [f"work/roles/x/tasks/main.yml,4,sec_https,url{end}" for end in ENDS]
+    report, scripts = write_all(tmp_path, "".join(f"{row}\n" for row in rows))
+    lines = written(report, judge(report, scripts, [0.9] * len(rows))).decode().splitlines()
+    assert lines == [f"{row},TP,0.900000" for row in rows]
+    report, scripts = write_all(tmp_path, V2.replace(",a,b", ",url,TP,0.900000"))
+    assert written(report, judge(report, scripts)).endswith(b",url,TP,0.900000,TP,0.900000\n")
 
 
 def test_a_header_names_the_columns(tmp_path: Path) -> None:

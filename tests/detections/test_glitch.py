@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from iacfilter_hpc.detections.forms import Form
 from iacfilter_hpc.detections.glitch import (
-    MAX_ROW_BYTES,
     BadRow,
     Detection,
-    Form,
     GlitchReport,
     open_report,
 )
+from iacfilter_hpc.detections.lines import MAX_ROW_BYTES
 from iacfilter_hpc.errors import DataError
 from tests.detections.made import REAL_DATA
 
@@ -292,9 +293,22 @@ def test_memory_does_not_grow_with_the_file(file: Path) -> None:
     assert kibibytes * 1024 < 8 * MAX_ROW_BYTES
 
 
-def test_a_hostile_line_takes_no_more_than_linear_time(file: Path) -> None:
-    for part in (b"(CWE-", b",1,a_b", b",1,", b",", b"a_"):
-        rows_of(file, V2 + part * (2**20 // len(part)) + b"\n")
+@pytest.mark.parametrize("header", [OLD, V2, WORDS])
+@pytest.mark.parametrize("begin", [b"", b"a.yml,1,", b"a.yml,1,sec_https,"])
+@pytest.mark.parametrize(
+    "part", [b"(CWE-", b",1,a_b", b",1,", b",", b"a_", b"a", b" ", b",UNJUDGED: x", b" - "]
+)
+def test_a_hostile_line_takes_no_more_than_linear_time(
+    file: Path, header: bytes, begin: bytes, part: bytes
+) -> None:
+    long = begin + part * (2**20 // len(part)) + b"\n"
+    file.write_bytes(header + long)
+    began = time.monotonic()
+    assert sum(1 for _ in open_report(file).rows()) == (2 if header == OLD else 1)
+    assert time.monotonic() - began < 5
+    file.write_bytes(long + OLD)
+    open_report(file)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"hello\n", b"PATH,LINE,CATEGORY,AGREEMENT\n"])
@@ -316,6 +330,65 @@ def test_what_is_no_csv_report_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match="has no row PATH,LINE,CODE,REPR or"):
         open_report(tmp_path / name)
+
+
+@pytest.mark.parametrize("comma", ["", ", more"])
+@pytest.mark.parametrize("rest", ["w'x'", 'Weak, very. (CWE-259),"w x"'])
+def test_the_linter_form_is_named(file: Path, comma: str, rest: str) -> None:
+    """Its rows hold those of the CSV form, below a path that is no path."""
+    about = f"Hard-coded password - Nobody should see it{comma}. (CWE-259)"
+    file.write_text(f"\n{about},in/a - b.yml,3,sec_hard_pass,{rest}\n" * 3)
+    with pytest.raises(DataError) as caught:
+        open_report(file)
+    assert caught.value.message == (
+        f"{file} is GLITCH's linter form: description,PATH,LINE,CODE,..."
+    )
+    assert caught.value.hint == "let GLITCH write its CSV form: glitch --csv"
+
+
+def test_a_path_may_look_a_little_like_the_linter_form(file: Path) -> None:
+    for path in ("a - b/c.yml", "a (CWE-1).yml", "x,a - b (CWE-1),c.yml", "a - b (CWE-1)"):
+        _, rows = rows_of(file, f"{path},3,sec_https,x\n".encode())
+        assert [row.path for row in rows if isinstance(row, Detection)] == [path]
+
+
+def test_a_file_of_nothing_can_be_a_report_of_nothing(file: Path) -> None:
+    """The form of 2022 has no header, so a clean scan leaves no byte."""
+    file.write_bytes(b"")
+    report = open_report(file, may_be_empty=True)
+    assert (report.form, list(report.rows()), report.is_cut_off) == ("2022", [], False)
+
+
+@each_form
+def test_a_report_without_a_last_line_end_may_be_cut_off(
+    file: Path, form: Form, header: bytes, row: bytes
+) -> None:
+    row = row.rstrip(b"\r\n")
+    for end in (b"\n", b"\r\n"):
+        assert not rows_of(file, header + row + end)[0].is_cut_off
+    report, rows = rows_of(file, header + row)
+    assert report.is_cut_off
+    assert len(rows) == 1 and isinstance(rows[0], Detection)
+
+
+def test_a_last_row_of_version_2_without_a_cwe_is_half_a_row(file: Path) -> None:
+    row = b"a.yml,3,sec_https,Use of HTTP, which"
+    _, rows = rows_of(file, V2 + row)
+    assert rows == [BadRow(2, row.decode(), "the file ends inside this row")]
+    _, rows = rows_of(file, V2 + row + b"\n")
+    assert isinstance(rows[0], Detection)
+
+
+def test_what_is_appended_while_rows_are_read_is_not_read(file: Path) -> None:
+    file.write_bytes(OLD * 3)
+    report = open_report(file)
+    count = 0
+    for _ in report.rows():
+        count += 1
+        with file.open("ab") as growing:
+            growing.write(OLD * 2)
+        assert count <= 3
+    assert count == 3
 
 
 @pytest.mark.parametrize("header", [V2, WORDS])

@@ -11,6 +11,8 @@ import pytest
 from iacfilter_hpc.detections.duplicates import KINDS, Kind
 from iacfilter_hpc.detections.leakage import DataFile, Repeats, find_leaks
 from iacfilter_hpc.detections.samples import Sample, read_samples
+from iacfilter_hpc.detections.smells import NAMES, SMELLS
+from iacfilter_hpc.detections.traces import trace_of_content, traces_of_origin
 from tests.detections.made import DEMO, REAL_DATA, numbered, sample
 
 Pair = tuple[Kind, int, int]
@@ -128,6 +130,49 @@ def test_one_leak_among_clean_samples(plant: Plant) -> None:
     assert {kind for kind, _, _ in pairs(validation, train)} == set(PLANTS[plant])
 
 
+def respelt_smell(leaked: Sample, innocent: Sample) -> Sample:
+    """The same line, where the smell has GLITCH's code for a name."""
+    title = SMELLS[NAMES.index(leaked.smell)].codes[-1]
+    return replace(innocent, smell=title, content=leaked.content)
+
+
+def respelt_file(leaked: Sample, innocent: Sample) -> Sample:
+    """The same file by a longer path."""
+    file = f"./{leaked.file.replace('/', '//./')}"
+    return replace(innocent, file=file, repo=None, family=None)
+
+
+def respelt_repo(leaked: Sample, innocent: Sample) -> Sample:
+    """The same repository in capital letters."""
+    return replace(innocent, repo=(leaked.repo or "").upper())
+
+
+def respelt_file_of_repo(leaked: Sample, innocent: Sample) -> Sample:
+    """The same file of the same repository, both spelt otherwise."""
+    return replace(respelt_repo(leaked, innocent), file=f".//{leaked.file}")
+
+
+@pytest.mark.parametrize(
+    ("plant", "kinds"),
+    [
+        (respelt_smell, ["content"]),
+        (respelt_file, ["file"]),
+        (respelt_repo, ["repo"]),
+        (respelt_file_of_repo, ["file", "repo"]),
+    ],
+)
+def test_a_leak_in_another_spelling_is_one(plant: Plant, kinds: list[Kind]) -> None:
+    train, validation = numbered(0, 20), numbered(1000, 20)
+    validation[7] = plant(train[3], validation[7])
+    assert pairs(train, validation) == [(kind, 4, 8) for kind in kinds]
+    # what a trained model remembers of its data is found again in the same way
+    one, other = train[3], validation[7]
+    same_code = trace_of_content(one) == trace_of_content(other)
+    same_origin = not traces_of_origin(one).isdisjoint(traces_of_origin(other))
+    assert same_code is (kinds == ["content"])
+    assert same_origin is (bool({"repo"} & {*kinds}))
+
+
 def test_a_leak_between_any_two_of_three_files() -> None:
     files = [numbered(0, 5), numbered(10, 5), numbered(20, 5)]
     files[1][2] = same_repo(files[0][1], files[1][2])
@@ -153,9 +198,30 @@ def test_repetitions_in_one_file_are_counted() -> None:
     file = DataFile("f", (one, again, replace(again, file="c.yml", label="FP"), sample(3)))
     leaks, repeats = find_leaks([file])
     assert leaks == []
-    assert repeats == [
-        Repeats(data=0, kind="content", groups=1, surplus=2, contradictions=1),
-        Repeats(data=0, kind="context", groups=1, surplus=2, contradictions=0),
+    assert [counted(each) for each in repeats] == [
+        (0, "content", 1, 2, 1),
+        (0, "context", 1, 2, 0),
+    ]
+    assert [[place.row for place in each.each[0].places] for each in repeats] == [[1, 2, 3]] * 2
+
+
+def counted(repeats: Repeats) -> tuple[int, Kind, int, int, int]:
+    """File, kind, and how many: groups, samples beyond the first of each, groups of both labels."""
+    numbers = len(repeats.each), repeats.surplus, repeats.contradictions
+    return repeats.data, repeats.kind, *numbers
+
+
+def test_of_repetitions_those_with_both_labels_come_first() -> None:
+    first, second, third = numbered(0, 3)
+    other = {"TP": "FP", "FP": "TP"}
+    contrary = replace(exact(third, sample(10)), label=other[third.label or ""])
+    unlabelled = replace(exact(second, sample(11)), label=None)
+    file = DataFile("f", (first, second, third, exact(first, sample(12)), unlabelled, contrary))
+    content = find_leaks([file])[1][0]
+    assert [(each.contradictory, [p.row for p in each.places]) for each in content.each] == [
+        (True, [3, 6]),
+        (False, [1, 4]),
+        (False, [2, 5]),
     ]
 
 
@@ -169,7 +235,9 @@ def test_a_near_copy_in_one_file_is_counted_once() -> None:
     one = sample(1)
     file = DataFile("f", (one, near(one, sample(2)), sample(3)))
     other = DataFile("g", tuple(numbered(10, 3)))
-    assert find_leaks([other, file])[1] == [Repeats(1, "near-context", 1, 1, 0)]
+    assert [counted(each) for each in find_leaks([other, file])[1]] == [
+        (1, "near-context", 1, 1, 0)
+    ]
 
 
 def test_the_demo_shares_nothing() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iacfilter_hpc.detections.glitch import BOM, MAX_ROW_BYTES, BadRow, Detection, open_report
+from iacfilter_hpc.detections.glitch import BadRow, Detection, open_report
+from iacfilter_hpc.detections.lines import BOM, MAX_ROW_BYTES
 from iacfilter_hpc.detections.rows import PIECE, Row, header_span, read_rows
 from iacfilter_hpc.errors import DataError
 
@@ -86,3 +87,17 @@ def test_a_report_that_is_cut_short_meanwhile_is_an_error(tmp_path: Path, after:
     with pytest.raises(DataError, match="changed while it was read"):
         for _ in rows:
             pass
+
+
+def test_a_report_that_grows_as_it_is_read_comes_to_an_end(tmp_path: Path) -> None:
+    """As when the reader's own output is appended to it: no more is read than there was."""
+    path = tmp_path / "report.csv"
+    path.write_bytes((OLD + b"\n") * 5)
+    count = 0
+    with pytest.raises(DataError, match="changed while it was read"):
+        for _ in read_rows(open_report(path)):
+            count += 1
+            assert count <= 5
+            with path.open("ab") as growing:
+                growing.write((OLD + b"\n") * 3)
+    assert count == 5

@@ -36,6 +36,12 @@ def folder(tmp_path: Path) -> Path:
         (["p/a.yml", "p/roles/main.yml", "q/a.yml", "p/gone.yml"], "p"),
         # main.yml is everywhere: only a whole path counts
         (["p/tasks/a.yml", "p/roles/db/main.yml", "p/roles/main.yml"], "p"),
+        # of a bare name only if all paths lie in one directory: main.yml is everywhere
+        (["p/roles/web/tasks/main.yml"], "p/roles/web/tasks"),
+        (["p/tasks/main.yml", "p/tasks/gone.yml", "p/tasks/x/gone.yml"], "p/tasks"),
+        (["p/web/tasks/main.yml", "p/db/tasks/main.yml"], ""),
+        (["p/web/main.yml", "p/web/a.yml", "p/db/gone.yml"], ""),
+        (["main.yml", "p/db/gone.yml"], ""),
         # the shortest of equals: roles/main.yml and roles/a.yml
         (["roles/main.yml", "roles/a.yml"], ""),
         (["none.yml", "p/none.yml"], ""),
@@ -157,3 +163,29 @@ def test_the_cache_is_small_and_keeps_what_was_used_last(tmp_path: Path) -> None
     assert scripts.lines(names[-1]) == (names[-1],)
     with pytest.raises(Unreadable, match="file is missing"):
         scripts.lines("1")
+
+
+def test_the_cache_is_bounded_by_memory_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest script stays, however large it is."""
+    monkeypatch.setattr("iacfilter_hpc.detections.scripts.CACHED_BYTES", 25_000)
+    scripts = Scripts(write(tmp_path, dict.fromkeys("abc", b"x" * 10000) | {"d": b"y" * 99_999}))
+    first = scripts.script("a")
+    for name in "bc":
+        scripts.script(name)
+    assert scripts.script("a") is not first, "of three only two fit"
+    last = scripts.script("d")
+    assert scripts.script("d") is last
+    (tmp_path / "a").unlink()
+    with pytest.raises(Unreadable):
+        scripts.script("a")
+
+
+def test_what_was_read_as_latin_1_is_remembered(tmp_path: Path) -> None:
+    files = {"b": b"caf\xe9\n", "a": b"\xff", "c": b"plain"}
+    scripts = Scripts(write(tmp_path, files))
+    assert scripts.latin1 == ()
+    for name in files:
+        scripts.script(name)
+    assert scripts.latin1 == ("a", "b")

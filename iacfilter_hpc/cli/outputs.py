@@ -1,0 +1,140 @@
+"""Where a command may write: in no place of a thing that is no file, and over nothing it reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacfilter_hpc.detections.glitch import Detection, GlitchReport
+from iacfilter_hpc.detections.samples import TECHNOLOGY_OF_SUFFIX
+from iacfilter_hpc.detections.scripts import Scripts
+from iacfilter_hpc.errors import UsageError
+
+STDOUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that a flag names."""
+
+    flag: str
+    path: Path
+
+    @property
+    def real(self) -> Path:
+        """Where the file is: a link is written through, not replaced."""
+        return Path(os.path.realpath(self.path))
+
+    @property
+    def shown(self) -> str:
+        """As the person has written it."""
+        return f"{self.flag} {self.path}"
+
+
+def input_problems(*paths: Path) -> Iterator[UsageError]:
+    """What is wrong with files that are read more than once; one that is missing is said later."""
+    for path in paths:
+        if path.exists() and not path.is_file():
+            yield UsageError(
+                f"{path} is no regular file, and it is read more than once",
+                hint="save what a pipe or a device gives to a file, and name that",
+            )
+
+
+def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:
+    """Outputs that cannot be written, or would replace an input or one another."""
+    for number, output in enumerate(outputs):
+        yield from _of_place(output)
+        if any(_is_same(output.path, path) for path in inputs):
+            yield UsageError(f"{output.shown} is an input", hint="it would be overwritten")
+        for other in outputs[:number]:
+            if output.real == other.real:
+                yield UsageError(
+                    f"{other.flag} and {output.flag} name the same file: {output.path}",
+                    hint="each needs a file of its own",
+                )
+
+
+def script_problems(outputs: Sequence[Output], folder: Path) -> Iterator[UsageError]:
+    """Outputs that would replace a script below the folder, to judge by its extension."""
+    for output in outputs:
+        if _is_below(output, folder) and output.real.suffix.lower() in TECHNOLOGY_OF_SUFFIX:
+            yield _over_script(output, folder)
+
+
+def reported_problems(
+    outputs: Sequence[Output], report: GlitchReport, scripts: Scripts
+) -> Iterator[UsageError]:
+    """Outputs that would replace a file below the folder that the report is about.
+
+    The report is read for them only where an output is below the folder and there already.
+    """
+    near = {output.real: output for output in outputs if _is_below(output, scripts.folder)}
+    if not near:
+        return
+    paths = {row.path for row in report.rows() if isinstance(row, Detection)}
+    named = {scripts.relative(path) for path in paths} - {None}
+    read = {Path(os.path.realpath(scripts.folder / str(name))) for name in named}
+    yield from (_over_script(near[path], scripts.folder) for path in near if path in read)
+
+
+def model_problems(outputs: Sequence[Output], final: Path) -> Iterator[UsageError]:
+    """Outputs in the directory of a trained model, which must stay as training left it."""
+    for output in outputs:
+        if output.real.is_relative_to(os.path.realpath(final)):
+            yield UsageError(
+                f"{output.shown} is inside the model {final}",
+                hint="a model's directory holds nothing but the model: choose another place",
+            )
+
+
+def stdout_problems(report: Path) -> Iterator[UsageError]:
+    """Standard output that is the report itself: what is written would be read again, for ever."""
+    try:
+        if os.path.samestat(os.fstat(STDOUT), report.stat()):
+            yield UsageError(
+                f"{report}: input file is output file, through standard output",
+                hint="-o writes the rows to a file of their own",
+            )
+    except OSError:
+        # a closed standard output is no file, and a report that is missing is said later
+        return
+
+
+def refuse(problems: Sequence[UsageError]) -> None:
+    """Raise all of them as one error, if there are any."""
+    if problems:
+        hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+        message = "\n".join(dict.fromkeys(problem.message for problem in problems))
+        raise UsageError(message, hint="\n".join(hints) or None)
+
+
+def _of_place(output: Output) -> Iterator[UsageError]:
+    if output.path.is_dir():
+        yield UsageError(f"{output.shown} is a directory", hint="name a file in it")
+    elif output.path.exists() and not output.path.is_file():
+        yield UsageError(
+            f"{output.shown} is no regular file, and cannot be replaced",
+            hint="outputs appear whole or not at all, which only a file can do",
+        )
+    elif not output.real.parent.is_dir():
+        folder = output.real.parent if output.path.is_symlink() else output.path.parent
+        yield UsageError(
+            f"{output.shown}: there is no directory {folder}", hint=f"mkdir -p {folder}"
+        )
+
+
+def _over_script(output: Output, folder: Path) -> UsageError:
+    return UsageError(
+        f"{output.shown} is a script below --scripts {folder}", hint="it would be overwritten"
+    )
+
+
+def _is_below(output: Output, folder: Path) -> bool:
+    return output.real.is_file() and output.real.is_relative_to(os.path.realpath(folder))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
