@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_MODELS ?= models
 export HF_HUB_OFFLINE = 1
 
-.PHONY: demo test install packages lint unit slurm bench encoder-bench docs clean
+.PHONY: demo test install packages lint unit slurm bench encoder-bench matrix chaos docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/iacfilter-submit --approach encoder --dry-run --models-dir $(DEMO_MODELS)
@@ -37,6 +37,21 @@ docs: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.commands
+
+# Every way to stop a run, on private Slurm clusters: about 40 minutes; writes tests/slurm/MATRIX.md
+matrix: $(VENV)/.installed packages
+	$(BIN)/python -m tests.slurm.matrix $(CELLS)
+
+# Fifty kills at random moments of one run: about half an hour
+chaos: $(VENV)/.installed packages
+	$(BIN)/python -m tests.slurm.chaos $(KILLS) $(SEED)
+
+# The real-weights measurement: half an hour a seed for cross-fits. KEPT is a models directory
+# that is kept, and whose runs are not trained again
+encoder-bench: $(VENV)/.installed
+	@test -n "$(DATA)" || { echo 'DATA=DIR is missing: see tests/bench/real_encoder.py' >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m tests.bench.real_encoder $(DATA) $(KEPT)
 
 # What the tests on Slurm and in a browser need. No compiler: on CPU the one operator that DeepSpeed
 # would build is switched off

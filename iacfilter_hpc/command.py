@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.environment import without_launch
+from iacfilter_hpc.environment import ATTEMPT, DRAIN, without_launch
 from iacfilter_hpc.layout import RunLayout, resource
 from iacfilter_hpc.options import EvaluateOptions, as_flags
 
@@ -23,14 +23,13 @@ class Node:
 
 
 def train(config: RunConfig, layout: RunLayout, node: Node, python: str) -> list[str]:
-    """`accelerate launch` of jobs/train.py on one node.
+    """`accelerate launch` of jobs/train.py on one node, through jobs/launch.py.
 
     Source: https://huggingface.co/docs/accelerate/package_reference/cli#accelerate-launch
     """
     return [
         python,
-        "-m",
-        "accelerate.commands.launch",
+        str(resource("jobs", "launch.py")),
         f"--config_file={resource('configs', 'accelerate.yaml')}",
         *_deepspeed(config, layout),
         f"--num_processes={config.num_processes}",
@@ -52,12 +51,19 @@ def evaluate(layout: RunLayout, data: Path, options: EvaluateOptions, python: st
     return [python, job, f"--run-dir={layout.directory}", f"--data={data}", *as_flags(options)]
 
 
-def environment(config: RunConfig, node: Node, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The inherited variables less what would steer the launch, plus what it needs."""
+def environment(
+    config: RunConfig, node: Node, attempt: str, drain: Path, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The inherited variables less what would steer the launch, plus what it needs.
+
+    `attempt` is the name of this start of the job; `drain` is a file of this node that asks its
+    processes to save and stop once it exists.
+    """
     kept = without_launch(inherited)
     processes = config.num_processes // node.count
     threads = max(1, (config.resources.cpus_per_task or processes) // processes)
     kept |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    kept |= {ATTEMPT: attempt, DRAIN: str(drain)}
     if config.training.use_cpu:
         kept |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
     return kept

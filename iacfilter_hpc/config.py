@@ -108,6 +108,14 @@ class Accelerate(Section):
     deepspeed_config_file: str | None
 
 
+class Requeue(Section):
+    """Whether and how a run goes on after an attempt that did not finish."""
+
+    limit: Positive
+    exclude_hours: NotNegative
+    lead_seconds: Positive | None
+
+
 class RunConfig(Section):
     """All that decides what a run computes and where it runs."""
 
@@ -120,6 +128,7 @@ class RunConfig(Section):
     selection: Selection
     accelerate: Accelerate
     resources: Resources
+    requeue: Requeue
 
     @field_validator("name")
     @classmethod

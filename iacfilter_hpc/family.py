@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
 STOP_GRACE_S = 35
 """torchelastic gives its workers 30 s after SIGTERM before it kills them."""
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 """Source: https://man7.org/linux/man-pages/man2/prctl.2.html"""
 
 
@@ -17,14 +18,25 @@ def run_to_end(
 ) -> int:
     """The command's exit code, or minus the number of the signal that ended it.
 
-    However it ends, also by an exception raised here from a signal handler: what it started is
-    asked to stop, and killed after `grace_s` seconds.
+    What it has left running is asked to stop, and killed after `grace_s` seconds. An exception that
+    a signal handler raises here means that it is to end now: everything is killed.
     """
     _adopt_orphans()
     try:
-        return subprocess.Popen(argv, env=environment, start_new_session=True).wait()
+        code = subprocess.Popen(argv, env=environment, start_new_session=True).wait()
+        _ask_descendants(grace_s)
     finally:
-        _end_descendants(grace_s)
+        _kill_descendants()
+    return code
+
+
+def follow_parent(number: signal.Signals) -> None:
+    """From now on this process gets a signal when its parent dies, also when that is killed.
+
+    Under proctrack/linuxproc Slurm loses sight of what a killed process leaves behind: it would
+    train on beside the next attempt.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def _adopt_orphans() -> None:
@@ -36,14 +48,19 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _end_descendants(grace_s: float) -> None:
+def _ask_descendants(grace_s: float) -> None:
     import psutil
 
-    here = psutil.Process()
-    children = here.children()
+    children = psutil.Process().children()
     for child in children:
         child.terminate()
     psutil.wait_procs(children, timeout=grace_s)
+
+
+def _kill_descendants() -> None:
+    import psutil
+
+    here = psutil.Process()
     # killing a parent hands us its children: until there are none
     while left := here.children(recursive=True):
         for process in left:

@@ -16,6 +16,7 @@ from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmUnreachable
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.lead import lead_seconds, recorded_saves
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.provenance import describe
 from iacfilter_hpc.runs import JobRecord
@@ -90,6 +91,17 @@ def submit(config: RunConfig, site: Site, models: Path, executor: Executor) -> S
     return _noted(layout, job_id, executor, "train")
 
 
+def start_training(
+    layout: RunLayout, config: RunConfig, site: Site, executor: Executor
+) -> Submitted:
+    """Submit a training job for a run's directory that exists already.
+
+    Raises:
+        SubmissionError, SlurmUnreachable: no job was made; JobMayExist if that is not known.
+    """
+    return _noted(layout, _start(layout, config, site, executor), executor, "train")
+
+
 def submit_evaluation(
     layout: RunLayout,
     config: RunConfig,
@@ -157,8 +169,25 @@ def _slurm_executor(
 
     # not resolved: a virtual environment's Python is a link, and only the link knows its packages
     python = site.python or str(Path(sys.executable).absolute())
-    script = Script(template=template, run=layout.name, python=python, site=site)
+    trains = template != "evaluate"
+    script = Script(
+        template=template,
+        run=layout.name,
+        python=python,
+        site=site,
+        directory=layout.directory,
+        lead_s=_lead(layout, config) if trains else 0,
+        requeue=config.requeue if trains else None,
+    )
     return slurm_executor(layout.slurm, script, config.resources)
+
+
+def _lead(layout: RunLayout, config: RunConfig) -> int:
+    """As configured, else long enough for the saves of this run and of others of its approach."""
+    if config.requeue.lead_seconds is not None:
+        return config.requeue.lead_seconds
+    metrics = layout.directory.parent.glob("*/metrics.jsonl")
+    return lead_seconds(recorded_saves(metrics), config.resources.minutes)
 
 
 def _quieten_submitit() -> None:

@@ -88,14 +88,41 @@ class RunLayout:
         """What the launcher knows about one job, written once after submission."""
         return self.slurm / f"{job_id}_job.json"
 
-    def outcome(self, job_id: str) -> Path:
-        """How one job ended, written once by the worker on its first node."""
-        return self.slurm / f"{job_id}_outcome.json"
+    @property
+    def drain(self) -> Path:
+        """While it exists, the running attempt is asked to save and to stop."""
+        return self.directory / "drain"
 
-    def log(self, job_id: str, task: int = 0) -> Path:
-        """Standard output of one task (submitit's file name)."""
-        return self.slurm / f"{job_id}_{task}_log.out"
+    @property
+    def lease(self) -> Path:
+        """Who may write checkpoints: one file a claim, the highest number holds."""
+        return self.directory / "lease"
 
-    def error_log(self, job_id: str, task: int = 0) -> Path:
-        """Standard error of one task (submitit's file name)."""
-        return self.slurm / f"{job_id}_{task}_log.err"
+    def cancelled(self, job_id: str) -> Path:
+        """Exists if iacfilter-cancel ended the job, so that nobody takes it for a preemption."""
+        return self.slurm / f"{job_id}_cancelled"
+
+    def outcome(self, attempt: str) -> Path:
+        """How one attempt ended, written by the worker on its first node and by what follows it."""
+        return self.slurm / f"{attempt}_outcome.json"
+
+    def drained(self, attempt: str) -> Path:
+        """Where an attempt that was asked to stop has stopped, written by its main process."""
+        return self.slurm / f"{attempt}_drained.json"
+
+    def failure(self, attempt: str, rank: int) -> Path:
+        """What broke one training process; one that was killed leaves none."""
+        return self.slurm / f"{attempt}_failure_{rank}.json"
+
+    def log(self, attempt: str, task: int = 0) -> Path:
+        """Standard output of one task of one attempt."""
+        return self.slurm / f"{attempt}_{task}_log.out"
+
+    def error_log(self, attempt: str, task: int = 0) -> Path:
+        """Standard error of one task of one attempt."""
+        return self.slurm / f"{attempt}_{task}_log.err"
+
+
+def attempt_name(job_id: str, restarts: int) -> str:
+    """The name of one start of a job: `12`, and `12.1` after it was requeued once."""
+    return f"{job_id}.{restarts}" if restarts else job_id

@@ -14,6 +14,7 @@ Mode = Literal["validation", "argmax"]
 Threshold = Mode | float
 MODES: tuple[Mode, ...] = ("validation", "argmax")
 DRAWS = 2000
+SEED = 0
 FEWEST_DRAWS = 100
 
 
@@ -24,15 +25,20 @@ class EvaluateOptions:
     `groups` is a CSV file that names repositories or families; `draws` and `seed` are the
     bootstrap's; `cross_fit` is a number of folds to fine-tune and report in turn, None to report
     the run as it is, and then `seed` is also that of folds and training; `output` is written to
-    in place of the run's evaluation/.
+    in place of the run's evaluation/. A `seed` of None is one that nobody asked for.
     """
 
     threshold: Threshold = "validation"
     groups: Path | None = None
     draws: int = DRAWS
-    seed: int = 0
+    seed: int | None = None
     output: Path | None = None
     cross_fit: int | None = None
+
+    @property
+    def used_seed(self) -> int:
+        """The seed that is used where none is asked for too."""
+        return SEED if self.seed is None else self.seed
 
 
 DEFAULTS = EvaluateOptions()
@@ -41,8 +47,9 @@ DEFAULTS = EvaluateOptions()
 def add_flags(
     parser: argparse.ArgumentParser,
     output: str = "write below DIR in place of the run's evaluation/",
+    seed: str = f"of the bootstrap, and of --cross-fit (default: {SEED})",
 ) -> None:
-    """The flags that `from_flags` reads; `output` says what -o does."""
+    """The flags that `from_flags` reads; `output` and `seed` say what -o and --seed do."""
     parser.add_argument(
         "--threshold",
         type=_threshold,
@@ -68,9 +75,8 @@ def add_flags(
     parser.add_argument(
         "--seed",
         type=_seed,
-        default=DEFAULTS.seed,
         metavar="N",
-        help=f"of the bootstrap, and of --cross-fit (default: {DEFAULTS.seed})",
+        help=seed,
     )
     parser.add_argument(
         "--cross-fit",

@@ -24,6 +24,8 @@ def is_alive(layout: RunLayout, job: JobRecord) -> bool | None:
         return False
 
 
-def stop(job: JobRecord) -> None:
-    """Ask a local job to end; its worker stops the training and writes the outcome."""
+def stop(layout: RunLayout, job: JobRecord) -> None:
+    """End a local job; its worker stops the training and writes the outcome."""
+    # before the signal, which alone asks to save and stop
+    layout.cancelled(job.job_id).touch()
     os.kill(int(job.job_id), signal.SIGTERM)

@@ -81,9 +81,9 @@ def describe(layout: RunLayout, config: RunConfig, data: dict[str, str]) -> None
 
 
 def _key(config: RunConfig, data: dict[str, str], deepspeed: str, commit: str | None) -> str:
-    """A hash of all that decides the result: neither name, nor resources, nor paths of data."""
+    """A hash of all that decides the result: neither name, resources, requeueing nor data paths."""
     values = config.as_dict()
-    del values["name"], values["resources"]
+    del values["name"], values["resources"], values["requeue"]
     for name in data:
         del values["data"][name]
     del values["accelerate"]["deepspeed_config_file"]

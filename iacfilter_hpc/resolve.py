@@ -75,6 +75,32 @@ def run_config(
     return _validated(merged)
 
 
+SECTIONS = frozenset(RunConfig.model_fields) - {"approach", "name"}
+MAY_CHANGE = ("resources", "requeue")
+"""The sections that a run may be resumed with other values of."""
+
+
+def resumed_config(
+    config: RunConfig, assignments: Sequence[str], flags: Sequence[Layer]
+) -> RunConfig:
+    """The settings of a run that is resumed: its own, but for where and how long it runs.
+
+    Raises:
+        ConfigError: every wrong setting, and every one that would change the result.
+    """
+    given = [*(from_assignment(text) for text in assignments), *flags]
+    fixed = [
+        f"{place}: {key} cannot change when a run is resumed, only {' and '.join(MAY_CHANGE)} can"
+        for layer in given
+        for key, place in layer.places.items()
+        if key.partition(".")[0] not in MAY_CHANGE and key not in SECTIONS
+    ]
+    if fixed:
+        raise ConfigError("\n".join(fixed), hint="start a new run with other settings")
+    own = Layer(config.as_dict(), {})
+    return _validated(merge([own, *given]))
+
+
 def _config_path(given: Path) -> Path:
     """A file, or the bare name of a shipped one such as `encoder-tiny`."""
     shipped = resource("configs", f"{given}.yaml")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
 from iacfilter_hpc.files import write_json
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.layout import RunLayout, attempt_name
 
 SCHEMA = 1
 APPROACHES = ("encoder", "generative")
@@ -50,30 +50,69 @@ class JobRecord:
     """`train` or `evaluate`."""
     host: str
     submitted_at: str
+    follows: str = ""
+    """The job that this one goes on for by itself; empty if a person submitted it."""
     schema: int = SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """slurm/<job_id>_outcome.json: how a job ended, written by its worker on the first node."""
+    """slurm/<attempt>_outcome.json: how an attempt ended, and what was made of that.
+
+    Written by its worker on the first node; `next` and `why` are filled in after it, in the batch
+    script.
+    """
 
     job_id: str
+    restarts: int = 0
     state: str
-    """Slurm's words: COMPLETED, FAILED or CANCELLED."""
+    """COMPLETED, FAILED or CANCELLED, as Slurm says; DRAINED if it saved and stopped as asked."""
     exit_code: int
     message: str
+    cause: str = ""
+    """Of a failure: error, exception, memory, node or killed."""
+    step: int | None = None
+    """The optimizer step that a failure came at."""
+    saved: int = 0
+    """The step of the newest checkpoint."""
     started_at: str
     ended_at: str
     nodes: list[str]
+    next: str = ""
+    """What goes on with the run: `requeued`, the id of a new job, or empty."""
+    why: str = ""
+    """Why it is or is not gone on with."""
+    schema: int = SCHEMA
+
+    @property
+    def attempt(self) -> str:
+        return attempt_name(self.job_id, self.restarts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainedRecord:
+    """slurm/<attempt>_drained.json: where training stopped as asked, all of it being saved."""
+
+    attempt: str
+    step: int
+    checkpoint: str | None
+    """The name of its directory; None if there was nothing to save."""
+    reason: str
+    saved_at: str
     schema: int = SCHEMA
 
 
-Record = TypeVar("Record", RunRecord, JobRecord, Outcome)
+Record = TypeVar("Record", RunRecord, JobRecord, Outcome, DrainedRecord)
 
 
 def now() -> str:
     """This moment in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    """The moment that now() wrote down."""
+    return datetime.fromisoformat(text)
 
 
 def new_name(approach: str) -> str:
@@ -109,7 +148,7 @@ def create(models: Path, approach: str, name: str) -> RunLayout:
     return layout
 
 
-def write_record(path: Path, record: RunRecord | JobRecord | Outcome) -> None:
+def write_record(path: Path, record: RunRecord | JobRecord | Outcome | DrainedRecord) -> None:
     """Write a record, all of it or nothing."""
     try:
         write_json(path, asdict(record))
@@ -167,9 +206,47 @@ def jobs(layout: RunLayout) -> list[JobRecord]:
     return sorted(records, key=lambda job: (job.submitted_at, len(job.job_id), job.job_id))
 
 
-def outcome(layout: RunLayout, job_id: str) -> Outcome | None:
-    """How a job ended; None while it has not told."""
-    return _record(layout.outcome(job_id), Outcome)
+def outcome(layout: RunLayout, attempt: str) -> Outcome | None:
+    """How an attempt ended; None while it has not told."""
+    return _record(layout.outcome(attempt), Outcome)
+
+
+def drained(layout: RunLayout, attempt: str) -> DrainedRecord | None:
+    """Where an attempt stopped as asked; None if it did not."""
+    return _record(layout.drained(attempt), DrainedRecord)
+
+
+def attempts(layout: RunLayout, job_id: str) -> list[str]:
+    """The names of a job's attempts that left a log or an outcome, oldest first."""
+    names = {job_id}
+    for path in layout.slurm.glob(f"{job_id}.*_*"):
+        names.add(path.name.partition("_")[0])
+    return sorted(names, key=_restarts)
+
+
+def newest_outcome(layout: RunLayout, job_id: str) -> Outcome | None:
+    """How the newest attempt of a job ended; None while it has not told."""
+    return outcome(layout, attempts(layout, job_id)[-1])
+
+
+def outcomes(layout: RunLayout) -> list[Outcome]:
+    """How each attempt of a run ended, oldest first."""
+    found = [_record(path, Outcome) for path in layout.slurm.glob("*_outcome.json")]
+    return sorted((o for o in found if o is not None), key=lambda o: (o.ended_at, o.restarts))
+
+
+def outcomes_of_chain(layout: RunLayout, job_id: str) -> list[Outcome]:
+    """How each attempt of a job ended, and of those that it goes on for, oldest first."""
+    follows = {job.job_id: job.follows for job in jobs(layout)}
+    chain = {job_id}
+    while job_id := follows.get(job_id, ""):
+        chain.add(job_id)
+    return [outcome for outcome in outcomes(layout) if outcome.job_id in chain]
+
+
+def _restarts(attempt: str) -> int:
+    restarts = attempt.partition(".")[2]
+    return int(restarts) if restarts.isdecimal() else 0
 
 
 def _record(path: Path, kind: type[Record]) -> Record | None:

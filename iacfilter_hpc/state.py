@@ -14,6 +14,8 @@ from iacfilter_hpc.runs import JobRecord, Outcome, RunRecord
 from iacfilter_hpc.slurm.queue import ENDED, QueueEntry, accounted, queued
 
 UNKNOWN = "UNKNOWN"
+DRAINED = "DRAINED"
+"""A local run that has saved and stopped as asked; on Slurm such a run is queued again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class RunState:
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED
+        return self.state in ENDED or self.state == DRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _newest_job(layout: RunLayout, problems: list[str]) -> JobRecord | None:
 
 def _outcome(layout: RunLayout, job: JobRecord, problems: list[str]) -> Outcome | None:
     try:
-        return runs.outcome(layout, job.job_id)
+        return runs.newest_outcome(layout, job.job_id)
     except IacfilterError as error:
         problems.append(error.message)
         return None
@@ -135,9 +137,7 @@ def _state(
         account = None
     known = entry or (None if _is_final(outcome) else account)
     if known:
-        reason = known.reason
-        if known.ended and outcome and outcome.state == known.state and outcome.message:
-            reason = outcome.message
+        reason = _reason(known, outcome)
         return RunState(
             layout=layout,
             record=record,
@@ -163,6 +163,23 @@ def _state(
     )
 
 
+def _reason(known: QueueEntry, outcome: Outcome | None) -> str:
+    """Slurm's reason, and what the run's own files know beyond it."""
+    if outcome is None or not outcome.message:
+        return known.reason
+    if known.ended and outcome.state in (known.state, DRAINED):
+        return _told(outcome)
+    if known.state == "PENDING":
+        return f"{known.reason}: {outcome.message}" if known.reason else outcome.message
+    return known.reason
+
+
+def _told(outcome: Outcome) -> str:
+    """How an attempt ended, and why it is not gone on with."""
+    stays = outcome.why if outcome.state in ("FAILED", DRAINED) and not outcome.next else ""
+    return f"{outcome.message}; not requeued: {stays}" if stays else outcome.message
+
+
 def _host(job: JobRecord | None) -> str:
     return job.host if job and job.executor == "local" else ""
 
@@ -180,7 +197,7 @@ def _without_slurm(
 ) -> tuple[str, str]:
     """State and reason from the run's files and this machine's processes."""
     if outcome:
-        return outcome.state, outcome.message
+        return outcome.state, _told(outcome)
     if job is None:
         return UNKNOWN, "no job is recorded"
     if job.executor == "slurm":
@@ -194,7 +211,7 @@ def _without_slurm(
         return "RUNNING", ""
     # it may have ended between the two looks
     ended = runs.outcome(layout, job.job_id)
-    return (ended.state, ended.message) if ended else (UNKNOWN, "its process is gone")
+    return (ended.state, _told(ended)) if ended else (UNKNOWN, "its process is gone")
 
 
 def _elapsed(job: JobRecord | None, outcome: Outcome | None) -> str:

@@ -1,37 +1,39 @@
-"""What runs on each node of a job: start the commands, pass signals on, record the outcome."""
+"""What runs on each node of a job: start the commands, pass requests on, record the outcome."""
 
 from __future__ import annotations
 
 import os
-import re
-import signal
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-from iacfilter_hpc import command
+from iacfilter_hpc import command, runs
+from iacfilter_hpc.calling import CommandFailed, call
 from iacfilter_hpc.command import Node
 from iacfilter_hpc.config import RunConfig, load_config
 from iacfilter_hpc.detections.samples import sha256_of
-from iacfilter_hpc.errors import IacfilterError, JobFailed
-from iacfilter_hpc.family import run_to_end
+from iacfilter_hpc.errors import IacfilterError, JobFailed, SlurmUnreachable
+from iacfilter_hpc.failures import saved_step
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
-from iacfilter_hpc.runs import Outcome, now, read_record, write_record
-from iacfilter_hpc.slurm.rendezvous import VARIABLE, free_port
-
-ERROR_LINE = re.compile(
-    r"(?:\[rank\d+\]: )?(?:error: (?=.)|(?=[A-Za-z_.]+(?:Error|Exception): ))(?P<what>.+)"
-)
-"""Of our own commands, or the last line of a traceback; torchelastic prefixes the rank."""
+from iacfilter_hpc.place import Place, on_slurm, place_of_this, rendezvous
+from iacfilter_hpc.runs import Outcome
+from iacfilter_hpc.slurm.queue import queued
+from iacfilter_hpc.stopping import Cancelled, Interrupted, Requests, listening
 
 
-class Cancelled(JobFailed):
-    """SIGTERM or SIGINT reached the worker."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended, in the words of runs.Outcome."""
+
+    state: str
+    message: str = ""
+    cause: str = ""
+    step: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.state in ("COMPLETED", "DRAINED") else 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Worker:
     """One task a node; submitit pickles it and calls it there.
 
     Evaluates `data` if given, else trains and then evaluates the configuration's test file; both
-    as `options` say.
+    as `options` say. Training goes on from the newest checkpoint, if there is one.
     """
 
     directory: Path
@@ -52,44 +54,53 @@ class Worker:
         Raises:
             SystemExit: it failed, so that Slurm sees a non-zero exit code; the log says why.
         """
-        layout, started_at = RunLayout(self.directory), now()
-        job_id, rank, count, hostnames = _place()
-        state, exit_code, message = "FAILED", 1, "the worker broke off"
+        layout, place, started_at = RunLayout(self.directory), place_of_this(), runs.now()
+        ending = Ending("FAILED", "the worker broke off", "exception")
         try:
-            with _signals_stop_the_job():
-                self._run(layout, job_id, rank, count)
-            state, exit_code, message = "COMPLETED", 0, ""
-        except IacfilterError as error:
-            state = "CANCELLED" if isinstance(error, Cancelled) else "FAILED"
-            message = error.message
-            print(error.text(), file=sys.stderr, flush=True)  # noqa: T201 - the job's log
-            raise SystemExit(1) from None
+            with listening(layout, place.job_id, place.attempt) as requests:
+                ending = self._ending(layout, place, requests)
         finally:
-            if rank == 0:
-                ended = Outcome(
-                    job_id=job_id,
-                    state=state,
-                    exit_code=exit_code,
-                    message=message,
-                    started_at=started_at,
-                    ended_at=now(),
-                    nodes=hostnames,
-                )
-                write_record(layout.outcome(job_id), ended)
+            if place.rank == 0:
+                _record(layout, place, started_at, ending)
+        if ending.exit_code:
+            raise SystemExit(ending.exit_code)
 
-    def _run(self, layout: RunLayout, job_id: str, rank: int, count: int) -> None:
-        config = load_config(layout)
-        host, port = _rendezvous(count)
-        node = Node(rank, count, host, port)
-        environment = command.environment(config, node, os.environ)
-        log = layout.error_log(job_id, rank)
-        if self.data is None:
+    def _ending(self, layout: RunLayout, place: Place, requests: Requests) -> Ending:
+        try:
+            return self._run(layout, place, requests)
+        except Interrupted as error:
+            # an evaluation alone has nothing to go on from
+            return Ending("DRAINED" if self.data is None else "CANCELLED", error.message)
+        except IacfilterError as error:
+            print(error.text(), file=sys.stderr, flush=True)  # noqa: T201 - the job's log
+            if isinstance(error, Cancelled):
+                return Ending("CANCELLED", error.message)
+            if isinstance(error, CommandFailed):
+                return Ending("FAILED", error.message, error.cause, error.step)
+            return Ending("FAILED", error.message, "error")
+
+    def _run(self, layout: RunLayout, place: Place, requests: Requests) -> Ending:
+        config, count = load_config(layout), len(place.hostnames)
+        node = Node(place.rank, count, *rendezvous(count))
+        environment = command.environment(config, node, place.attempt, requests.local, os.environ)
+        log = layout.error_log(place.attempt, place.rank)
+        if self.data is None and not layout.final.exists():
+            if place.rank == 0:
+                _check_alone(layout, place)
+                if not on_slurm():  # there the batch script does it, before the first signal
+                    layout.drain.unlink(missing_ok=True)
             check_data(layout, config)
-            _call(command.train(config, layout, node, sys.executable), environment, log)
+            requests.is_training = True
+            argv = command.train(config, layout, node, sys.executable)
+            stopped = _train(layout, place, argv, environment, log)
+            requests.is_training = False
+            if stopped is not None:
+                return stopped
         data = self.data or config.data.test_file
-        if data is not None and rank == 0:
+        if data is not None and place.rank == 0:
             argv = command.evaluate(layout, data, self.options, sys.executable)
-            _call(argv, environment, log)
+            call(argv, environment, layout, place.attempt, log)
+        return Ending("COMPLETED")
 
 
 def check_data(layout: RunLayout, config: RunConfig) -> None:
@@ -98,7 +109,7 @@ def check_data(layout: RunLayout, config: RunConfig) -> None:
     Raises:
         JobFailed: a file is gone or its content has changed since.
     """
-    for name, expected in read_record(layout).data_sha256.items():
+    for name, expected in runs.read_record(layout).data_sha256.items():
         path = getattr(config.data, name)
         try:
             found = sha256_of(path)
@@ -110,70 +121,55 @@ def check_data(layout: RunLayout, config: RunConfig) -> None:
             )
 
 
-def _place() -> tuple[str, int, int, list[str]]:
-    """Job id, this node's rank, the number of nodes and their names."""
-    import submitit
-
-    job = submitit.JobEnvironment()
-    return job.job_id, job.node, job.num_nodes, list(job.hostnames)
-
-
-def _rendezvous(nodes: int) -> tuple[str, int]:
-    """Where the processes meet: the batch script says it; one machine alone finds a port itself."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        host, _, port = given.rpartition(":")
-        return host, int(port)
-    if nodes > 1:
-        raise JobFailed(f"{VARIABLE} is not set on {socket.gethostname()}, one of {nodes} nodes")
-    return "127.0.0.1", free_port()
-
-
-@contextmanager
-def _signals_stop_the_job() -> Iterator[None]:
-    """SIGTERM and SIGINT raise Cancelled, once; submitit would let SIGTERM pass unheeded."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        for repeated in before:  # another one must not break off the stopping
-            signal.signal(repeated, signal.SIG_IGN)
-        raise Cancelled(f"stopped by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+def _train(
+    layout: RunLayout, place: Place, argv: list[str], environment: dict[str, str], log: Path
+) -> Ending | None:
+    """None once the model is there, else where training has stopped as it was asked to."""
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        call(argv, environment, layout, place.attempt, log)
+    except CommandFailed:
+        # a launcher that was killed does not undo what its processes have saved
+        if not layout.drained(place.attempt).exists():
+            raise
+    if place.rank == 0 and not layout.final.exists():
+        drained = runs.drained(layout, place.attempt)
+        if drained is None:
+            raise JobFailed("training ended without a model and without a word")
+        return Ending("DRAINED", f"stopped at step {drained.step} as asked ({drained.reason})")
+    return None if layout.final.exists() else Ending("DRAINED")
 
 
-def _call(argv: list[str], environment: dict[str, str], log: Path) -> None:
-    """Run a command to its end; `log` is where its standard error goes.
+def _check_alone(layout: RunLayout, place: Place) -> None:
+    """Leave a run alone that another job is training.
 
     Raises:
-        JobFailed: it ended with a non-zero exit code or by a signal.
+        JobFailed: there is such a job.
     """
-    code = run_to_end(argv, environment)
-    if code:
-        how = f"exit code {code}" if code > 0 else _signal_name(-code)
-        job = next(Path(word).name for word in argv if word.endswith(".py"))
-        cause = first_error(log)
-        ended = f"{job} ended with {how}"
-        raise JobFailed(f"{cause} ({ended})" if cause else ended, hint=f"the whole log is {log}")
-
-
-def first_error(log: Path) -> str | None:
-    """What the first line `error: ...` or `SomeError: ...` of a log says; None if it has none.
-
-    The first, since launchers and other ranks complain after it.
-    """
+    if not on_slurm():
+        return
     try:
-        with log.open(encoding="utf-8", errors="replace") as file:
-            found = next(filter(None, map(ERROR_LINE.match, file)), None)
-    except OSError:
-        return None
-    return found["what"].strip() if found else None
+        found = queued().values()
+    except SlurmUnreachable:
+        return  # whoever claims the run last may write: a second one does no harm
+    for entry in found:
+        if entry.name == layout.name and entry.state == "RUNNING" and entry.job_id != place.job_id:
+            raise JobFailed(
+                f"job {entry.job_id} is training this run", hint=f"scancel {entry.job_id} ends it"
+            )
 
 
-def _signal_name(number: int) -> str:
-    named = number in {known.value for known in signal.Signals}  # real-time signals have no name
-    return signal.Signals(number).name if named else f"signal {number}"
+def _record(layout: RunLayout, place: Place, started_at: str, ending: Ending) -> None:
+    outcome = Outcome(
+        job_id=place.job_id,
+        restarts=place.restarts,
+        state=ending.state,
+        exit_code=ending.exit_code,
+        message=ending.message,
+        cause=ending.cause,
+        step=ending.step,
+        saved=saved_step(layout),
+        started_at=started_at,
+        ended_at=runs.now(),
+        nodes=place.hostnames,
+    )
+    runs.write_record(layout.outcome(place.attempt), outcome)

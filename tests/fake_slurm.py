@@ -14,7 +14,9 @@ cd "${0%/*}/.." || exit 99
 printf '%s\\0' "$@" "" >>"$name.arguments"
 echo >>"$name.calls"
 env -0 >"$name.environment"
-[ "$name" = sbatch ] && cat "$1" >sbatch.script
+for last; do :; done
+[ "$name" = sbatch ] && cat "$last" >sbatch.script
+[ -f "$name $1.code" ] && name="$name $1"
 [ -f "$name.stderr" ] && cat "$name.stderr" >&2
 [ -f "$name.stdout" ] && cat "$name.stdout"
 [ -f "$name.code" ] && exit "$(cat "$name.code")"
@@ -38,7 +40,10 @@ class FakeSlurm:
     def says(
         self, program: str, *, stdout: str | bytes = "", stderr: str = "", code: int = 0
     ) -> None:
-        """From now on the program prints this and exits so."""
+        """From now on the program prints this and exits so.
+
+        With its first argument after it, such as `scontrol requeue`: only where it is called so.
+        """
         said = stdout.encode() if isinstance(stdout, str) else stdout
         (self.home / f"{program}.stdout").write_bytes(said)
         (self.home / f"{program}.stderr").write_text(stderr)
@@ -65,6 +70,12 @@ class FakeSlurm:
         """The arguments of all its calls, one after the other."""
         path = self.home / f"{program}.arguments"
         return [a for a in path.read_text().split("\0") if a] if path.exists() else []
+
+    def commands(self, program: str) -> list[list[str]]:
+        """The arguments of each of its calls."""
+        path = self.home / f"{program}.arguments"
+        calls = path.read_text().split("\0\0") if path.exists() else []
+        return [call.split("\0") for call in calls if call]
 
     def environment(self, program: str) -> dict[str, str]:
         """The environment of its last call."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from iacfilter_hpc.detections.samples import Sample, read_samples, sha256_of
+from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.training.audit import audit
 from iacfilter_hpc.training.decision import Decision, Validation, write_decision
 from iacfilter_hpc.training.evidence import (
-    Seen,
     ValidationScores,
+    seen_of,
     write_seen,
     write_validation_scores,
 )
+from iacfilter_hpc.training.whole import write_whole
 
 
 def made_decision(validation: Path) -> Decision:
@@ -38,16 +38,12 @@ def made_decision(validation: Path) -> Decision:
     )
 
 
-def made_seen(train: Sequence[Sample], validation: Sequence[Sample]) -> Seen:
-    """The keys of a run's samples."""
-    return Seen(frozenset(s.key for s in train), frozenset(s.key for s in validation))
-
-
 def make_final(final: Path, train: Path, validation: Path) -> None:
     """Write what a training on these files leaves, less the model."""
     final.mkdir(parents=True)
     held_out = read_samples(validation)
     write_decision(final, made_decision(validation))
-    write_seen(final, made_seen(read_samples(train), held_out))
+    write_seen(final, seen_of(read_samples(train), held_out))
     is_tp = tuple(sample.label == "TP" for sample in held_out)
     write_validation_scores(final, ValidationScores(tuple(0.7 for _ in is_tp), is_tp))
+    write_whole(final)

@@ -18,7 +18,8 @@ TWO_NODES = ("resources.gpus=8", "resources.nodes=2")
 
 def test_generative_launches_deepspeed_on_each_node() -> None:
     argv = train(demo_config("generative", *TWO_NODES), LAYOUT, NODE, "/a python")
-    assert argv[:3] == ["/a python", "-m", "accelerate.commands.launch"]
+    assert argv[0] == "/a python"
+    assert Path(argv[1]).name == "launch.py"
     assert argv[-1] == "--run-dir=/models/generative/it's $(mine)"
     assert Path(argv[-2]).name == "train.py"
     assert set(argv) >= {
@@ -70,16 +71,19 @@ def test_the_job_is_told_how_to_evaluate() -> None:
 )
 def test_processes_share_the_node_s_cpus(assignments: tuple[str, ...], threads: str) -> None:
     config = demo_config("generative", *assignments)
-    found = environment(config, NODE, {"PATH": "/bin", "RANK": "3", "ACCELERATE_USE_CPU": "1"})
+    inherited = {"PATH": "/bin", "RANK": "3", "ACCELERATE_USE_CPU": "1"}
+    found = environment(config, NODE, "7.1", Path("/tmp/drain"), inherited)
     assert found == {
         "PATH": "/bin",
         "OMP_NUM_THREADS": threads,
         "TOKENIZERS_PARALLELISM": "false",
+        "IACFILTER_ATTEMPT": "7.1",
+        "IACFILTER_DRAIN": "/tmp/drain",
     }
 
 
 def test_training_on_cpus_hides_the_gpus() -> None:
     config = demo_config("generative", "training.use_cpu=true")
     one = Node(rank=0, count=1, host="127.0.0.1", port=1)
-    found = environment(config, one, {"CUDA_VISIBLE_DEVICES": "0,1"})
+    found = environment(config, one, "7", Path("/drain"), {"CUDA_VISIBLE_DEVICES": "0,1"})
     assert (found["CUDA_VISIBLE_DEVICES"], found["DS_ACCELERATOR"]) == ("", "cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -102,16 +103,20 @@ def test_a_job_outlives_its_launcher_and_holds_none_of_its_pipes(made: MadeRuns)
     assert "ValidationError" in layout.error_log(job.job_id).read_text()
 
 
-def test_a_job_that_is_stopped_is_cancelled(made: MadeRuns) -> None:
+@pytest.mark.parametrize("state", ["CANCELLED", "DRAINED"])
+def test_a_job_that_is_stopped_is_cancelled_if_that_was_meant(made: MadeRuns, state: str) -> None:
     layout = made.run("mine")
     job = made.job(layout, start(layout), executor="local")
     pipe = reach(layout)
-    processes.stop(job)
+    if state == "CANCELLED":
+        processes.stop(layout, job)
+    else:
+        os.kill(int(job.job_id), signal.SIGTERM)
     wait_for_the_end(layout, job)
     os.close(pipe)
     found = runs.outcome(layout, job.job_id)
     assert found
-    assert (found.state, found.message) == ("CANCELLED", "stopped by SIGTERM")
+    assert (found.state, found.message) == (state, "stopped by SIGTERM")
 
 
 def test_a_process_of_another_program_is_not_the_job(made: MadeRuns) -> None:

@@ -19,6 +19,7 @@ def read(*words: str) -> EvaluateOptions:
 def test_nothing_asked_for_is_the_default() -> None:
     assert read() == DEFAULTS
     assert as_flags(DEFAULTS) == []
+    assert (DEFAULTS.seed, DEFAULTS.used_seed, EvaluateOptions(seed=4).used_seed) == (None, 0, 4)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ def test_nothing_asked_for_is_the_default() -> None:
         EvaluateOptions(threshold=0.1 + 0.2),
         EvaluateOptions(groups=Path("/it's a.csv"), draws=100, seed=2**40),
         EvaluateOptions(output=Path("/--seed=3")),
+        EvaluateOptions(cross_fit=5, seed=0),
     ],
     ids=str,
 )

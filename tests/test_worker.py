@@ -14,13 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iacfilter_hpc import worker
+from iacfilter_hpc.calling import CommandFailed, call
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.options import EvaluateOptions
+from iacfilter_hpc.place import rendezvous
 from iacfilter_hpc.resolve import as_yaml
+from iacfilter_hpc.stopping import DRAIN_SIGNALS
 from iacfilter_hpc.worker import Worker, check_data
-from tests.made_runs import MadeRuns, demo_config
+from tests.fake_slurm import FakeSlurm
+from tests.made_runs import DEMO, MadeRuns, demo_config
 
 
 @pytest.fixture
@@ -48,7 +51,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
 
 def test_a_command_that_ends_well_is_silent(program: Program, tmp_path: Path) -> None:
     made = {"OUT": str(tmp_path / "out")}
-    worker._call(program("import os; open(os.environ['OUT'], 'w')"), made, tmp_path / "log")
+    argv = program("import os; open(os.environ['OUT'], 'w')")
+    call(argv, made, RunLayout(tmp_path), "7", tmp_path / "log")
     assert (tmp_path / "out").exists()
 
 
@@ -66,34 +70,16 @@ def test_how_a_command_failed_is_told(
     program: Program, tmp_path: Path, text: str, how: str
 ) -> None:
     log = tmp_path / "log"
-    with pytest.raises(JobFailed) as caught:
-        worker._call(program(text), {}, log)
+    with pytest.raises(CommandFailed) as caught:
+        call(program(text), {}, RunLayout(tmp_path), "7", log)
     assert caught.value.message == f"job.py ended with {how}"
     assert caught.value.hint == f"the whole log is {log}"
+    assert caught.value.cause == "killed"
     log.write_text("step 1\nerror: no model\nhint: name one\n")
-    with pytest.raises(JobFailed) as caught:
-        worker._call(program(text), {}, log)
+    with pytest.raises(CommandFailed) as caught:
+        call(program(text), {}, RunLayout(tmp_path), "7", log)
     assert caught.value.message == f"no model (job.py ended with {how})"
-
-
-@pytest.mark.parametrize(
-    ("text", "cause"),
-    [
-        ("", None),
-        ("all is well\n'error: ' is how a fault begins\n", None),
-        ("error:\nerror: \n", None),
-        ("loss 1\nerror: first\nerror: second\n", "first"),
-        ("Traceback\n  x\ntorch.OutOfMemoryError: CUDA\n", "torch.OutOfMemoryError: CUDA"),
-        ("[rank1]: ValueError: no\nerror: later\n", "ValueError: no"),
-        ("\xff\0\nKeyError: 'a'", "KeyError: 'a'"),
-    ],
-)
-def test_the_first_error_of_a_log_is_its_cause(
-    tmp_path: Path, text: str, cause: str | None
-) -> None:
-    log = tmp_path / "log"
-    log.write_bytes(text.encode("latin-1"))
-    assert worker.first_error(log) == cause
+    assert caught.value.cause == "exception"
 
 
 FAMILY = """
@@ -173,7 +159,9 @@ def start(run: RunLayout, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
     """Starts the run's worker, whose Python is a shell script of this text."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(text: str, rank: int = 0, nodes: int = 1, work: str = WORK) -> subprocess.Popen[str]:
+    def begin(
+        text: str, rank: int = 0, nodes: int = 1, work: str = WORK, restarts: int = 0
+    ) -> subprocess.Popen[str]:
         python = tmp_path / "python"
         python.write_text(f"#!/bin/sh\n{text}\n")
         python.chmod(0o755)
@@ -186,6 +174,7 @@ def start(run: RunLayout, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
             "SLURM_LOCALID": "0",
             "SLURM_NTASKS": str(nodes),
             "SLURM_JOB_NODELIST": "gpu[1-2]" if nodes > 1 else "gpu1",
+            **({"SLURM_RESTART_COUNT": str(restarts)} if restarts else {}),
         }
         process = subprocess.Popen(
             [sys.executable, "-c", work, str(run.directory), str(python)],
@@ -198,7 +187,10 @@ def start(run: RunLayout, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
 
     yield begin
     for process in started:
-        process.kill()
+        if process.poll() is None:
+            family = psutil.Process(process.pid).children(recursive=True)
+            for each in (process, *family):
+                each.kill()  # what is left would hold the pipe
         process.communicate()
 
 
@@ -211,7 +203,7 @@ def outcome(run: RunLayout) -> dict[str, object]:
 
 
 def test_a_worker_notes_that_it_completed(run: RunLayout, start: Start) -> None:
-    process = start('printf "%s\\n" "$@" >"${0%/*}/arguments"')
+    process = start(f'printf "%s\\n" "$@" >"${{0%/*}}/arguments"; mkdir {run.final}')
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 0
     written = outcome(run)
@@ -247,6 +239,7 @@ def test_a_worker_notes_that_its_command_failed(run: RunLayout, start: Start) ->
     written = outcome(run)
     assert (written["state"], written["exit_code"]) == ("FAILED", 1)
     assert written["message"] == "train.py ended with exit code 3"
+    assert (written["cause"], written["step"], written["saved"]) == ("killed", None, 0)
 
 
 def test_a_worker_that_breaks_off_notes_that(run: RunLayout, start: Start) -> None:
@@ -267,21 +260,148 @@ def test_only_the_first_node_notes_the_outcome(run: RunLayout, start: Start) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
-def test_a_signal_ends_the_whole_family_and_is_noted(
+def test_cancelling_kills_the_whole_family_at_once_and_is_noted(
     run: RunLayout, start: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
     (tmp_path / "job.py").write_text(FAMILY)
     process = start(f"exec {sys.executable} -S -E {tmp_path}/job.py")
     deaf = deaf_children(tmp_path)
+    if number == signal.SIGTERM:
+        run.cancelled("7").touch()  # as iacfilter-cancel does
     process.send_signal(number)
-    wait_for((tmp_path / "stopping").exists)
     process.send_signal(number)  # as impatient people do, and Slurm
-    assert process.wait(timeout=20) == 1
-    wait_for(lambda: all(map(gone, deaf)), seconds=5)
+    assert process.wait(timeout=5) == 1
+    wait_for(lambda: all(map(gone, deaf)), seconds=1)
+    assert not (tmp_path / "stopping").exists()
+    assert not run.drain.exists()
     said = process.communicate(timeout=20)[1]
     assert said == f"error: stopped by {number.name}\n"
     written = outcome(run)
     assert (written["state"], written["message"]) == ("CANCELLED", f"stopped by {number.name}")
+
+
+# As training processes do: save and end well once the file of their node is there
+SAVES = """
+while [ ! -e "$IACFILTER_DRAIN" ]; do sleep 0.02; done
+cat >{drained} <<END
+{{"attempt": "$IACFILTER_ATTEMPT", "step": 9, "checkpoint": "checkpoint-9", "reason": "SIGUSR1",
+  "saved_at": "2026-01-02T03:04:05Z", "schema": 1}}
+END
+mkdir -p {directory}/checkpoint-9
+exit {code}
+"""
+
+
+@pytest.mark.parametrize("number", DRAIN_SIGNALS, ids=lambda n: n.name)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_signal_is_passed_on_as_a_request_to_save(
+    run: RunLayout, start: Start, number: signal.Signals, code: int
+) -> None:
+    text = SAVES.format(drained=run.drained("7.2"), directory=run.directory, code=code)
+    process = start(f"touch {run.directory}/started\n{text}", restarts=2)
+    wait_for((run.directory / "started").exists)
+    process.send_signal(number)
+    process.send_signal(number)
+    said = process.communicate(timeout=20)[1]
+    assert (process.returncode, said) == (0, "")
+    written = json.loads(run.outcome("7.2").read_text())
+    assert (written["state"], written["exit_code"]) == ("DRAINED", 0)
+    assert written["message"] == "stopped at step 9 as asked (SIGUSR1)"
+    assert (written["restarts"], written["saved"]) == (2, 9)
+    assert json.loads(run.drain.read_text())["reason"] == number.name
+
+
+@pytest.mark.parametrize(("work", "state"), [(WORK, "DRAINED"), (EVALUATE, "CANCELLED")])
+def test_a_request_during_evaluation_ends_it_at_once(
+    run: RunLayout, start: Start, work: str, state: str
+) -> None:
+    """That of a training goes on as the run does; another one has nothing to go on from."""
+    run.final.mkdir()
+    config = demo_config(
+        "encoder", "name=mine", "training.use_cpu=true", f"data.test_file={DEMO['test']}"
+    )
+    run.config.write_text(as_yaml(config))
+    process = start(f"touch {run.directory}/started; sleep 300", work=work)
+    wait_for((run.directory / "started").exists)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=5) == (0 if state == "DRAINED" else 1)
+    written = outcome(run)
+    assert (written["state"], written["message"]) == (state, "stopped by SIGUSR1")
+    assert not run.drain.exists()
+
+
+def test_cancelling_after_a_request_does_not_wait_for_it(run: RunLayout, start: Start) -> None:
+    process = start(f"touch {run.directory}/started; sleep 300")
+    wait_for((run.directory / "started").exists)
+    process.send_signal(signal.SIGTERM)
+    wait_for(run.drain.exists)
+    assert process.poll() is None
+    run.cancelled("7").touch()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) == 1
+    assert outcome(run)["state"] == "CANCELLED"
+
+
+def test_cancelling_while_what_is_left_of_a_command_ends(
+    run: RunLayout, start: Start, tmp_path: Path
+) -> None:
+    """The launcher is gone, and its children do not heed that they are asked to stop."""
+    (tmp_path / "job.py").write_text(FAMILY)
+    process = start(f"exec {sys.executable} -S -E {tmp_path}/job.py")
+    deaf = deaf_children(tmp_path)
+    deaf[0].parent().kill()  # type: ignore[union-attr]
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == 1
+    wait_for(lambda: all(map(gone, deaf)), seconds=1)
+    assert outcome(run)["state"] == "CANCELLED"
+
+
+def test_the_failure_of_a_process_is_the_job_s(run: RunLayout, start: Start) -> None:
+    failure = {
+        "schema": 1,
+        "attempt": "7",
+        "rank": 1,
+        "node": "gpu1",
+        "step": 12,
+        "kind": "exception",
+        "type": "OutOfMemoryError",
+        "message": "CUDA out of memory.\nTried to allocate",
+    }
+    run.failure("7", 1).write_text(json.dumps(failure))
+    process = start("exit 1")
+    assert process.communicate(timeout=60)[1].startswith(
+        "error: OutOfMemoryError: CUDA out of memory. (train.py ended"
+    )
+    written = outcome(run)
+    assert (written["cause"], written["step"]) == ("memory", 12)
+
+
+def test_training_that_leaves_nothing_has_failed(run: RunLayout, start: Start) -> None:
+    process = start("exit 0")
+    said = process.communicate(timeout=60)[1]
+    assert said == "error: training ended without a model and without a word\n"
+    assert outcome(run)["state"] == "FAILED"
+
+
+def test_a_model_that_is_there_is_not_trained_again(run: RunLayout, start: Start) -> None:
+    run.final.mkdir()
+    assert start("exit 3").communicate(timeout=60)[1] == ""
+    assert outcome(run)["state"] == "COMPLETED"
+
+
+def test_a_run_that_another_job_trains_is_left_alone(
+    run: RunLayout, start: Start, fake_slurm: FakeSlurm
+) -> None:
+    fake_slurm.queue(("7", "mine", "RUNNING"), ("8", "mine", "RUNNING"))
+    process = start(f"touch {run.directory}/started")
+    said = process.communicate(timeout=60)[1]
+    assert said == "error: job 8 is training this run\nhint: scancel 8 ends it\n"
+    assert not (run.directory / "started").exists()
+    fake_slurm.queue(("7", "mine", "RUNNING"), ("8", "mine", "PENDING"), ("9", "x", "RUNNING"))
+    start(f"touch {run.directory}/started").communicate(timeout=60)
+    assert (run.directory / "started").exists()
 
 
 def test_data_must_be_that_of_the_submission(run: RunLayout, tmp_path: Path) -> None:
@@ -318,7 +438,7 @@ def test_the_batch_script_says_where_to_meet(
     given: str, nodes: int, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IACFILTER_RENDEZVOUS", given)
-    assert worker._rendezvous(nodes) == place
+    assert rendezvous(nodes) == place
 
 
 def test_a_worker_can_be_sent_to_another_process(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from iacfilter_hpc.training.evidence import ValidationScores, write_validation_s
 from iacfilter_hpc.training.generative import add_adapter, load_base
 from iacfilter_hpc.training.tiny import build_tiny_model
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.training.whole import write_whole
 from tests.made_models import made_decision
 from tests.made_runs import DEMO, demo_config
 
@@ -42,6 +43,7 @@ def make_encoder_final(
     is_tp = (True,) * len(REAL) + (False,) * len(REAL)
     scores = ValidationScores(p_tp=(*REAL, *(1 - p for p in REAL)), is_tp=is_tp)
     write_validation_scores(final, scores)
+    write_whole(final)
     return final
 
 
@@ -65,4 +67,5 @@ def make_generative_final(run: Path, max_length: int = 512) -> Path:
         max_length=max_length,
     )
     write_decision(layout.final, decision)
+    write_whole(layout.final)
     return layout.final

@@ -11,12 +11,18 @@ from iacfilter_hpc import layout, processes, runs
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.slurm import queue
+from iacfilter_hpc.stopping import ask
 
 
 def arguments() -> argparse.ArgumentParser:
     """Every flag of the command."""
     made = terminal.parser("iacfilter-cancel", __doc__.partition(": ")[2].strip())
     made.add_argument("runs", nargs="+", metavar="RUN")
+    made.add_argument(
+        "--drain",
+        action="store_true",
+        help="save at the next step and give the nodes back; on Slurm the run is queued again",
+    )
     return made
 
 
@@ -29,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _cancel(given: argparse.Namespace, models: Path) -> int:
     layouts = [runs.find(models, name) for name in given.runs]
+    if given.drain:
+        return _drain(given, layouts)
     cancelled = {run.name: [*_cancel_local(run), *_cancel_slurm(run)] for run in layouts}
     if given.json:
         terminal.print_json({"cancelled": cancelled})
@@ -41,10 +49,39 @@ def _cancel(given: argparse.Namespace, models: Path) -> int:
     return 0
 
 
+def _drain(given: argparse.Namespace, layouts: Sequence[RunLayout]) -> int:
+    asked = {run.name: [*_live_local(run), *_live_slurm(run)] for run in layouts}
+    for run in layouts:
+        if asked[run.name]:
+            ask(run, "iacfilter-cancel --drain")
+    if given.json:
+        terminal.print_json({"asked": asked})
+        return 0
+    for name, job_ids in asked.items():
+        for job_id in job_ids:
+            print(f"Asked {job_id} to save and stop: {name}")
+        if not job_ids:
+            terminal.say(f"{name} has no running job")
+    return 0
+
+
+def _live_local(run: RunLayout) -> list[str]:
+    jobs = [job for job in runs.jobs(run) if job.executor == "local"]
+    return [job.job_id for job in jobs if processes.is_alive(run, job)]
+
+
+def _live_slurm(run: RunLayout) -> list[str]:
+    """Only jobs that run: the request is forgotten when a job starts."""
+    if all(job.executor == "local" for job in runs.jobs(run)):
+        return []
+    found = queue.queued().values()
+    return [e.job_id for e in found if e.name == run.name and e.state == "RUNNING"]
+
+
 def _cancel_local(run: RunLayout) -> list[str]:
     live = [j for j in runs.jobs(run) if j.executor == "local" and processes.is_alive(run, j)]
     for job in live:
-        processes.stop(job)
+        processes.stop(run, job)
     return [job.job_id for job in live]
 
 
@@ -55,6 +92,9 @@ def _cancel_slurm(run: RunLayout) -> list[str]:
     # by name: also a job that the launcher did not live to note down
     live = [e.job_id for e in queue.queued().values() if e.name == run.name and not e.ended]
     if live:
+        for job_id in live:
+            # before the signal: without it the worker takes SIGTERM for a preemption
+            run.cancelled(job_id).touch()
         queue.cancel(live, run.name)
     return live
 

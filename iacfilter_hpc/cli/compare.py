@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.cli.answer import talk_on_stderr
+from iacfilter_hpc.cli.compare_answer import WRITTEN, answer, folder_of, write
+from iacfilter_hpc.errors import IacfilterError, UsageError, together
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.options import EvaluateOptions, add_flags, from_flags
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.evaluation.comparison.compare import Comparison, Request
-    from iacfilter_hpc.evaluation.comparison.external import Named
+    from iacfilter_hpc.evaluation.labelled import Labelled
 
 LONGEST_NAME = 60
 FOLDER = "comparisons"
@@ -33,7 +32,8 @@ Runs are scored here, or were before: iacfilter-evaluate --submit does it on a G
 in nothing but their seed are one system, with mean and standard deviation; so are predictions given
 several times under one NAME. Baselines: keep every detection, and TF-IDF with logistic regression
 trained on the first run's training data. With --cross-fit the runs' cross-fits are compared (made
-here, or before by iacfilter-evaluate, with any --seed), and TF-IDF fitted on folds joins them.
+here, or before by iacfilter-evaluate; of any seed without --seed), and TF-IDF fitted on folds joins
+them.
 
 A file of predictions is one that iacfilter-evaluate wrote, or CSV with the columns file, line,
 smell, and decision (TP or FP) or p_tp (0 to 1) or both; a row for every sample and no other.
@@ -65,6 +65,8 @@ def arguments() -> argparse.ArgumentParser:
         made,
         output=f"write into DIR (default: {FOLDER}/ in the tree of runs, a folder for each set of "
         "systems and data)",
+        seed="of the bootstrap, and of --cross-fit (default: 0, and cross-fits that are there "
+        "already are used whatever their seed)",
     )
     made.add_argument(
         "--fresh", action="store_true", help="score runs again, whatever was found before"
@@ -91,61 +93,58 @@ def _compare(given: argparse.Namespace, models: Path) -> int:
 
     options = from_flags(given)
     _check_files(given, options)
-    runs = [_trained_run(models, name) for name in given.runs]
+    runs = _trained_runs(models, given.runs)
     check_training_is_installed()
-    # only now: numpy, scikit-learn and scipy take a second to import
-    from iacfilter_hpc.evaluation.comparison.compare import Request, compare
-    from iacfilter_hpc.evaluation.comparison.external import Named
+    seconds = accounted_seconds(runs)
+    with talk_on_stderr():
+        # only now: numpy, scikit-learn and scipy take a second to import
+        from iacfilter_hpc.evaluation.comparison.compare import Request, compare
+        from iacfilter_hpc.evaluation.comparison.external import Named
+        from iacfilter_hpc.evaluation.places import make_writable
 
-    files = [Named(name, layout.absolute(path)) for name, path in given.predictions]
-    data = layout.absolute(given.data)
-    request = Request(tuple(runs), tuple(files), data, options, fresh=given.fresh)
-    done = compare(request, accounted_seconds(runs), terminal.say)
-    _answer(given, done, _write(done, options.output or models / FOLDER / _folder(request, done)))
+        files = [Named(name, layout.absolute(path)) for name, path in given.predictions]
+        data = layout.absolute(given.data)
+        request = Request(tuple(runs), tuple(files), data, options, fresh=given.fresh)
+
+        def place(labelled: Labelled) -> Path:
+            return options.output or models / FOLDER / folder_of(request, labelled)
+
+        done = compare(
+            request, seconds, terminal.say, lambda found: make_writable(place(found), WRITTEN)
+        )
+        directory = write(done, place(done.data))
+    answer(given, done, directory)
     return 0
 
 
-def _answer(given: argparse.Namespace, done: Comparison, directory: Path) -> None:
-    from iacfilter_hpc.cli.compare_text import render
-    from iacfilter_hpc.evaluation.comparison.document import document
-    from iacfilter_hpc.evaluation.comparison.markdown import render_markdown
-
-    for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
-        terminal.say(f"warning: {warning}")
-    if given.json:
-        terminal.print_json({**document(done), "directory": str(directory)})
-    elif given.markdown:
-        print(render_markdown(done), end="")
-    else:
-        print(render(done))
-        print(f"Written: {directory / 'report.html'}, report.md, comparison.json")
-
-
-def _write(done: Comparison, directory: Path) -> Path:
-    from iacfilter_hpc.evaluation.comparison.document import document
-    from iacfilter_hpc.evaluation.comparison.html import render_html
-    from iacfilter_hpc.evaluation.comparison.markdown import render_markdown
-    from iacfilter_hpc.files import write_atomically, write_json
-
-    # all of it is made before any of it is written
-    html, markdown, values = render_html(done), render_markdown(done), document(done)
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "report.html", html)
-    write_atomically(directory / "report.md", markdown)
-    write_json(directory / "comparison.json", values)
-    return directory
-
-
 def _check_files(given: argparse.Namespace, options: EvaluateOptions) -> None:
-    for flag, path in (
-        ("--data", given.data),
-        ("--groups", given.groups),
-        *((f"--predictions {name}", path) for name, path in given.predictions),
-    ):
-        if path is not None and not layout.absolute(path).is_file():
-            raise UsageError(f"{flag}: {path} is not a file")
+    problems = [
+        f"{flag}: {path} is not a file"
+        for flag, path in (
+            ("--data", given.data),
+            ("--groups", given.groups),
+            *((f"--predictions {name}", path) for name, path in given.predictions),
+        )
+        if path is not None and not layout.absolute(path).is_file()
+    ]
     if options.output is not None and options.output.exists() and not options.output.is_dir():
-        raise UsageError(f"--output: {options.output} is not a directory")
+        problems.append(f"--output: {options.output} is not a directory")
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _trained_runs(models: Path, names: Sequence[str]) -> list[RunLayout]:
+    """The runs of these names; all that are none are named at once."""
+    found: list[RunLayout] = []
+    problems: list[IacfilterError] = []
+    for name in names:
+        try:
+            found.append(_trained_run(models, name))
+        except IacfilterError as error:
+            problems.append(error)
+    if problems:
+        raise together(problems)
+    return found
 
 
 def _trained_run(models: Path, name: str) -> RunLayout:
@@ -158,20 +157,6 @@ def _trained_run(models: Path, name: str) -> RunLayout:
             hint="iacfilter-evaluate it, and give its predictions.jsonl to --predictions",
         )
     return model.run
-
-
-def _folder(request: Request, done: Comparison) -> str:
-    """The same for the same systems, data and options."""
-    options = request.options
-    systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
-    asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]
-    asked.append(options.cross_fit)
-    digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
-    return f"{done.data.path.stem}-{done.data.sha256[:8]}-{digest[:8]}"
-
-
-def _words(file: Named) -> list[str]:
-    return [file.name, str(file.path)]
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -8,12 +8,16 @@ from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.evaluation.comparison.compare import Comparison, Entry
 from iacfilter_hpc.evaluation.comparison.sentences import (
     conclusions,
+    pooled,
     representative,
     span,
     subject,
+    varieties,
 )
 from iacfilter_hpc.evaluation.comparison.systems import PROTOCOLS
 from iacfilter_hpc.evaluation.comparison.tables import costs, score_text
+from iacfilter_hpc.evaluation.footnotes import FEW
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS
 
 WIDTH = 100
 SCORES = {
@@ -86,10 +90,13 @@ def _footnotes(done: Comparison) -> list[str]:
     notes = [
         "Positive class: TP, a real smell. A dash marks what is not defined.",
         *(f"{name}: {PROTOCOLS[name]}." for name in used),
-        f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.seed}) of "
+        f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.used_seed}) of "
         f"{done.clusters.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
         "pairs) and the bootstrap of the difference in F1 agree.",
         *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
+        *varieties(done),
+        *([sentence] if (sentence := pooled(done)) else []),
+        *([FEW] if done.clusters.groups < FEW_GROUPS else []),
         *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
         *(f"Left out: {reason}." for reason in done.left_out),
     ]

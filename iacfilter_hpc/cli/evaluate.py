@@ -6,11 +6,13 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.cli.answer import talk_on_stderr
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.options import EvaluateOptions, add_flags, from_flags
 
@@ -70,22 +72,24 @@ def _evaluate(given: argparse.Namespace, models: Path) -> int:
 
 
 def _here(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
-    from iacfilter_hpc.evaluation.overlap import check_data
+    from iacfilter_hpc.evaluation.admission import check_data
     from iacfilter_hpc.evaluation.places import results_directory
     from iacfilter_hpc.launch import check_training_is_installed
 
     check_training_is_installed()
     results_directory(model, options)
-    check_data(model.final, data, options)
-    # only now: torch takes seconds to import
-    from iacfilter_hpc.evaluation.report import document, evaluate
-    from iacfilter_hpc.evaluation.table import render
+    check_data(model, data, options)
+    with talk_on_stderr():
+        # only now: torch takes seconds to import
+        from iacfilter_hpc.evaluation.report import evaluate
+        from iacfilter_hpc.evaluation.results import document
+        from iacfilter_hpc.evaluation.table import render
 
-    if options.cross_fit is not None:
-        _show_progress()
-    done = evaluate(model, data, options)
+        if options.cross_fit is not None:
+            _show_progress()
+        done = evaluate(model, data, options)
     if given.json:
-        for warning in done.overlap.warnings():
+        for warning in done.warnings:
             terminal.say(f"warning: {warning}")
         terminal.print_json(document(done))
     else:
@@ -103,14 +107,17 @@ def _show_progress() -> None:
 def _submit(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
     from iacfilter_hpc import launch, resolve
     from iacfilter_hpc.config import load_config
-    from iacfilter_hpc.evaluation.overlap import check_data
+    from iacfilter_hpc.evaluation.admission import check_data
 
     if model.run is None:
         raise UsageError(
             f"--submit needs a run, and {model.final} lies in none", hint="evaluate it here"
         )
     run = model.run
-    check_data(model.final, data, options)
+    can_split = find_spec("sklearn") is not None
+    check_data(model, data, options, folds=can_split)
+    if options.cross_fit is not None and not can_split:
+        terminal.say("note: scikit-learn is not installed here, so the job checks the folds")
     executor = launch.choose_executor(given.executor)
     submitted = launch.submit_evaluation(
         run, load_config(run), data, options, resolve.site_settings(), executor

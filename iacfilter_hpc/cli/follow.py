@@ -47,7 +47,7 @@ def until_end(submitted: Submitted) -> RunState:
                 tail.copy()
             time.sleep(INTERVAL_S)
     except KeyboardInterrupt:
-        processes.stop(job)
+        processes.stop(layout, job)
         raise
     for tail in tails:
         tail.copy()

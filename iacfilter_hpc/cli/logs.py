@@ -11,8 +11,8 @@ from pathlib import Path
 
 from iacfilter_hpc import layout, runs
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import IacfilterError, RunNotFound
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
+from iacfilter_hpc.layout import RunLayout, attempt_name
 
 LINES = 100
 
@@ -28,6 +28,12 @@ def arguments() -> argparse.ArgumentParser:
         "-n", "--lines", type=int, default=LINES, metavar="N", help="the last N lines"
     )
     made.add_argument("--node", type=int, default=0, metavar="RANK", help="of this node of the job")
+    made.add_argument(
+        "--attempt",
+        type=int,
+        metavar="N",
+        help="after N restarts of the job, 0 being its first start (default: the newest)",
+    )
     made.add_argument("--out", action="store_true", help="standard output alone")
     made.add_argument("--err", action="store_true", help="standard error alone")
     return made
@@ -44,14 +50,22 @@ def _logs(given: argparse.Namespace, models: Path) -> int:
     """Becomes tail, unless --json asks for the files alone."""
     run = runs.find(models, given.run) if given.run else _newest(models)
     job_id = _job_id(run, given.run)
-    files = _files(run, job_id, given)
+    attempt = _attempt(run, job_id, given.attempt)
+    files = _files(run, attempt, given)
     if given.json:
-        terminal.print_json({"run": run.name, "job_id": job_id, "files": [str(f) for f in files]})
+        terminal.print_json(
+            {
+                "run": run.name,
+                "job_id": job_id,
+                "attempt": attempt,
+                "files": [str(file) for file in files],
+            }
+        )
         return 0
     there = [path for path in files if path.exists()]
     if not there and not given.follow:
         raise IacfilterError(
-            f"job {job_id} of {run.name} has not written a log yet",
+            f"job {attempt} of {run.name} has not written a log yet",
             hint=f"iacfilter-status {run.name}; iacfilter-logs {run.name} -f waits for it",
         )
     # coreutils' tail also polls on network file systems, where inotify is silent
@@ -64,15 +78,29 @@ def _logs(given: argparse.Namespace, models: Path) -> int:
     raise AssertionError("execv does not return")
 
 
-def _files(run: RunLayout, job_id: str, given: argparse.Namespace) -> list[Path]:
+def _files(run: RunLayout, attempt: str, given: argparse.Namespace) -> list[Path]:
     both = given.out == given.err
     wanted = [
-        *([run.log(job_id, given.node)] if given.out or both else []),
-        *([run.error_log(job_id, given.node)] if given.err or both else []),
+        *([run.log(attempt, given.node)] if given.out or both else []),
+        *([run.error_log(attempt, given.node)] if given.err or both else []),
     ]
     # while a job waits there is nothing to read; an empty file says no more than none
     filled = [path for path in wanted if path.exists() and path.stat().st_size]
     return wanted if given.follow or not filled else filled
+
+
+def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
+    """The name of an attempt of the job: the newest, or the one asked for."""
+    known = runs.attempts(run, job_id)
+    if asked is None:
+        return known[-1]
+    name = attempt_name(job_id, asked)
+    if name not in known:
+        raise UsageError(
+            f"--attempt {asked}: job {job_id} has been restarted {len(known) - 1} times",
+            hint=f"0 to {len(known) - 1}",
+        )
+    return name
 
 
 def _newest(models: Path) -> RunLayout:

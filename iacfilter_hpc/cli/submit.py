@@ -5,116 +5,37 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.cli.submit_flags import arguments, given_settings
 from iacfilter_hpc.errors import UsageError
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config import RunConfig
     from iacfilter_hpc.launch import Submitted
-    from iacfilter_hpc.layers import Layer
+    from iacfilter_hpc.site import Site
 
-EPILOG = """\
-examples:
-  iacfilter-submit --approach generative --dry-run
-  iacfilter-submit --approach generative --gpus 4 --train-file a.jsonl --validation-file b.jsonl
-  iacfilter-submit --approach encoder --config mine.yaml --set resources.constraint=a100
-"""
-
-KEY_OF_FLAG = {
-    "name": "name",
-    "model_name": "model.model_name_or_path",
-    "train_file": "data.train_file",
-    "validation_file": "data.validation_file",
-    "test_file": "data.test_file",
-    "batch_size": "training.per_device_train_batch_size",
-    "num_epochs": "training.num_train_epochs",
-    "gpus": "resources.gpus",
-    "nodes": "resources.nodes",
-    "cpus_per_task": "resources.cpus_per_task",
-    "mem": "resources.mem",
-    "time": "resources.time",
-    "partition": "resources.partition",
-    "account": "resources.account",
-    "qos": "resources.qos",
-}
-"""The setting that each flag gives; a flag that is not given gives none."""
-
-
-def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
-    made.add_argument(
-        "--approach",
-        required=True,
-        choices=("generative", "encoder"),
-        help="generative: CodeLlama with LoRA; encoder: CodeBERT, all weights, one GPU",
-    )
-    made.add_argument("--name", metavar="RUN", help="name of the run (default: made from the date)")
-    _add_training(made.add_argument_group("training"))
-    _add_slurm(
-        made.add_argument_group("Slurm (as in sbatch; any other option: --set resources.X=Y)")
-    )
-    _add_mode(made.add_argument_group("mode"))
-    return made
-
-
-def _add_training(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--train-file", metavar="JSONL", help="samples to train on")
-    group.add_argument("--validation-file", metavar="JSONL", help="samples to choose by")
-    group.add_argument("--test-file", metavar="JSONL", help="evaluated once training has ended")
-    group.add_argument("--model-name", metavar="MODEL", help="hub name or directory of the model")
-    group.add_argument(
-        "--batch-size", metavar="N", help="samples a device takes at once (default: 2)"
-    )
-    group.add_argument("--num-epochs", metavar="N", help="passes over the data (default: 2)")
-    group.add_argument("--config", type=Path, metavar="YAML", help="settings that differ")
-    group.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="assignments",
-        help="one setting, such as training.seed=7; may be repeated",
-    )
-
-
-def _add_slurm(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--gpus", metavar="N", help="GPUs of the whole job, such as 4 or a100:4")
-    group.add_argument("--nodes", metavar="N")
-    group.add_argument("--cpus-per-task", metavar="N", help="CPUs of each node")
-    group.add_argument("--mem", metavar="SIZE", help="memory of each node, such as 64G")
-    group.add_argument("--time", metavar="TIME", help="limit, such as 12:00:00")
-    group.add_argument("--partition", metavar="NAME")
-    group.add_argument("--account", metavar="NAME")
-    group.add_argument("--qos", metavar="NAME")
-
-
-def _add_mode(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="run it here and now, on the CPU, with a tiny model (and the demo data)",
-    )
-    group.add_argument(
-        "--print-script", action="store_true", help="show the sbatch script, touch nothing"
-    )
-    group.add_argument(
-        "--executor",
-        choices=("auto", "slurm", "local"),
-        default="auto",
-        help="auto: Slurm where sbatch is on PATH, else this machine",
-    )
+REHEARSAL = (
+    # many short epochs: time enough to be stopped twice, and small steps
+    "training.num_train_epochs=60",
+    "training.save_total_limit=2",
+    "data.test_file=null",
+    "resources.mem=null",
+    "resources.time=00:30:00",
+)
+"""Settings of a rehearsal, over those of a dry run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    return terminal.run(lambda: _submit(given))
+    parser = arguments(__doc__.partition(": ")[2].strip())
+    given = parser.parse_args(argv)
+    if given.resume is None and given.approach is None:
+        parser.error("the following arguments are required: --approach")
+    return terminal.run(lambda: _submit(given) if given.resume is None else _resume(given))
 
 
 def _submit(given: argparse.Namespace) -> int:
@@ -130,10 +51,12 @@ def _submit(given: argparse.Namespace) -> int:
         given.approach,
         site=site,
         config_file=given.config,
-        assignments=given.assignments,
-        flags=_flags(given),
-        dry_run=given.dry_run,
+        assignments=[*(REHEARSAL if given.rehearse else ()), *given.assignments],
+        flags=given_settings(given),
+        dry_run=given.dry_run or given.rehearse,
     )
+    if given.rehearse:
+        return _rehearse(given, config, site)
     models = layout.models_dir(given.models_dir)
     if given.print_script:
         script = launch.script_text(config, site, models)
@@ -155,14 +78,42 @@ def _submit(given: argparse.Namespace) -> int:
     return 0
 
 
-def _flags(given: argparse.Namespace) -> list[Layer]:
-    from iacfilter_hpc.layers import from_value
+def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
+    from iacfilter_hpc import launch, rehearsal
 
-    return [
-        from_value(key, value, f"--{name.replace('_', '-')}")
-        for name, key in KEY_OF_FLAG.items()
-        if (value := getattr(given, name)) is not None
-    ]
+    if given.dry_run or given.executor == "local":
+        raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
+    launch.choose_executor("slurm")
+    models = layout.models_dir(given.models_dir)
+    verdict = rehearsal.rehearse(config, site, models, terminal.say)
+    if given.json:
+        terminal.print_json({**asdict(verdict), "survives": verdict.survives})
+    else:
+        print(rehearsal.describe(verdict))
+    return 0 if verdict.survives else 1
+
+
+def _resume(given: argparse.Namespace) -> int:
+    from iacfilter_hpc import launch, resolve, resume, runs
+    from iacfilter_hpc.config import load_config
+
+    for name in ("approach", "config", "dry_run", "print_script", "rehearse"):
+        if getattr(given, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} does not go with --resume: a run has its settings",
+                hint="only resources can change, such as --time or --set resources.X=Y",
+            )
+    run = runs.find(layout.models_dir(given.models_dir), given.resume)
+    config = resolve.resumed_config(load_config(run), given.assignments, given_settings(given))
+    executor = launch.choose_executor(given.executor)
+    submitted = resume.resume(run, config, resolve.site_settings(), executor)
+    saved = resume.newest_saved(run)
+    if given.json:
+        terminal.print_json({**_document(submitted, config), "step": saved.step if saved else 0})
+    else:
+        print(_announcement(submitted, config))
+        print(f"Goes on from step {saved.step}" if saved else "Starts anew: nothing was saved")
+    return 0
 
 
 def _announcement(submitted: Submitted, config: RunConfig) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.evaluation.intervals import Intervals, bootstrap_scores
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, Intervals, bootstrap_scores
 from iacfilter_hpc.evaluation.predictions import Prediction
 from iacfilter_hpc.evaluation.scores import Scores, score
 
@@ -17,8 +17,14 @@ class Cell:
     """Scores of some samples, with their intervals; a cell of few samples is never dropped."""
 
     name: str
+    groups: int
     scores: Scores
     intervals: Intervals
+
+    @property
+    def few_groups(self) -> bool:
+        """Whether there are too few groups for an interval to be wide enough."""
+        return self.groups < FEW_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,13 @@ class Cells:
     overall: Cell
     by_smell: tuple[Cell, ...]
     by_technology: tuple[Cell, ...]
+
+    @property
+    def macro_f1(self) -> float | None:
+        """The mean F1 over smells, each weighing the same; None where a smell has none."""
+        values = [cell.scores.f1 for cell in self.by_smell]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ def _cell(name: str, predictions: Sequence[Prediction], draws: int, seed: int) -
     groups = [prediction.group for prediction in predictions]
     return Cell(
         name=name,
+        groups=len(set(groups)),
         scores=score(truth, decided, p_tp),
         intervals=bootstrap_scores(truth, decided, p_tp, groups, draws=draws, seed=seed),
     )

@@ -12,17 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.evaluation.folds import Split, plan_folds
 from iacfilter_hpc.training.temperature import fit_temperature, scaled
 from iacfilter_hpc.training.threshold import choose_threshold
 
 EPOCHS = (0, 2, 4, 8)
 """What the inner folds choose from; 0 keeps the run's weights and only chooses a threshold."""
-
-INNER_FOLDS = 4
 
 Fit = Callable[[Sequence[Sample], Sequence[Sample], Sequence[int]], Sequence[Sequence[float]]]
 """(train, held out, epochs) -> log-odds of the held-out samples after each number of epochs."""
@@ -42,6 +39,7 @@ class FoldChoice:
     samples: int
     groups: int
     tp: int
+    inner_folds: int
     candidates: tuple[int, ...]
     inner_loss: tuple[float, ...]
     epochs: int
@@ -54,7 +52,6 @@ class CrossFit:
     """How a cross-fitted evaluation came about."""
 
     folds: int
-    inner_folds: int
     seed: int
     choices: tuple[FoldChoice, ...]
 
@@ -81,31 +78,26 @@ def cross_fit(
     Raises:
         UsageError: too few groups for so many folds, or folds without both classes.
     """
-    groups = len({sample.group for sample in samples})
-    if not 2 <= folds <= groups:
-        raise UsageError(
-            f"--cross-fit {folds}: folds keep groups whole, and the data has {groups} "
-            "families, repositories or files",
-            hint=f"a number from 2 to {groups}; --groups CSV names families",
-        )
+    plan = plan_folds(samples, folds, seed)
     p_tp, thresholds = [0.0] * len(samples), [0.0] * len(samples)
     choices = []
-    for number, (inside, outside) in enumerate(split_groups(samples, folds, seed), start=1):
-        train = [samples[i] for i in inside]
-        held_out = [samples[i] for i in outside]
-        losses, log_odds = _inner(train, fit, seed, candidates)
+    for fold in plan:
+        train = [samples[i] for i in fold.inside]
+        held_out = [samples[i] for i in fold.outside]
+        losses, log_odds = _inner(train, fold.inner, fit, candidates)
         best = int(np.argmin(losses))
         is_tp = [sample.label == "TP" for sample in train]
         temperature = fit_temperature(log_odds[best], is_tp)
         threshold = choose_threshold(scaled(log_odds[best], temperature), is_tp).value
         (found,) = fit(train, held_out, (candidates[best],))
-        for i, p in zip(outside, scaled(found, temperature), strict=True):
+        for i, p in zip(fold.outside, scaled(found, temperature), strict=True):
             p_tp[i], thresholds[i] = p, threshold
         choice = FoldChoice(
-            fold=number,
+            fold=fold.number,
             samples=len(held_out),
             groups=len({sample.group for sample in held_out}),
             tp=sum(sample.label == "TP" for sample in held_out),
+            inner_folds=len(fold.inner),
             candidates=candidates,
             inner_loss=tuple(losses),
             epochs=candidates[best],
@@ -113,55 +105,24 @@ def cross_fit(
             threshold=threshold,
         )
         say(
-            f"fold {number} of {folds}: {choice.samples} samples of {choice.groups} groups; "
-            f"inner folds chose {choice.epochs} epochs, threshold {threshold:.4f}"
+            f"fold {fold.number} of {folds}: {choice.samples} samples of {choice.groups} groups; "
+            f"{choice.inner_folds} inner folds chose {choice.epochs} epochs, "
+            f"threshold {threshold:.4f}"
         )
         choices.append(choice)
-    record = CrossFit(folds, INNER_FOLDS, seed, tuple(choices))
+    record = CrossFit(folds, seed, tuple(choices))
     return CrossFitted(tuple(p_tp), tuple(thresholds), record)
 
 
-def split_groups(
-    samples: Sequence[Sample], folds: int, seed: int
-) -> list[tuple[list[int], list[int]]]:
-    """Indices (train, held out) of each fold: groups whole, labels as even as groups allow.
-
-    Raises:
-        UsageError: a fold would train on one class only.
-    """
-    labels = np.array([sample.label == "TP" for sample in samples])
-    if not min(labels.sum(), (~labels).sum()) >= folds:
-        raise UsageError(
-            f"{folds} folds need at least {folds} samples of each label; here are "
-            f"{labels.sum()} TP and {(~labels).sum()} FP",
-            hint="fewer folds, or more labelled samples",
-        )
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    parts = splitter.split(np.zeros(len(samples)), labels, [sample.group for sample in samples])
-    made = [(inside.tolist(), outside.tolist()) for inside, outside in parts]
-    if any(len(set(labels[inside])) < 2 for inside, _ in made):
-        raise UsageError(
-            "one group holds all samples of a label, so a fold would train without that label",
-            hint="finer groups, or more labelled samples",
-        )
-    return made
-
-
 def _inner(
-    train: Sequence[Sample], fit: Fit, seed: int, candidates: tuple[int, ...]
+    train: Sequence[Sample], splits: Sequence[Split], fit: Fit, candidates: tuple[int, ...]
 ) -> tuple[list[float], list[list[float]]]:
     """Cross entropy and held-out log-odds of `train`, each an entry a candidate."""
-    groups = len({sample.group for sample in train})
-    if groups < 2:
-        raise UsageError(
-            "one group alone is left to train on, and inner folds need two",
-            hint="fewer folds, or finer groups",
-        )
     log_odds = [[0.0] * len(train) for _ in candidates]
-    for inside, outside in split_groups(train, min(INNER_FOLDS, groups), seed):
-        inner_train, held_out = [train[i] for i in inside], [train[i] for i in outside]
-        for row, found in zip(log_odds, fit(inner_train, held_out, candidates), strict=True):
-            for i, value in zip(outside, found, strict=True):
+    for split in splits:
+        inside, held_out = ([train[i] for i in part] for part in (split.inside, split.outside))
+        for row, found in zip(log_odds, fit(inside, held_out, candidates), strict=True):
+            for i, value in zip(split.outside, found, strict=True):
                 row[i] = value
     return [_cross_entropy(row, train) for row in log_odds], log_odds
 

@@ -8,24 +8,34 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from iacfilter_hpc.evaluation.scores import score
 from iacfilter_hpc.evaluation.weighted import Counts, Floats, WeightedScores, weighted_scores
+from iacfilter_hpc.evaluation.wilson import wilson
 from iacfilter_hpc.options import DRAWS
 
 MIDDLE = (0.025, 0.975)
 """Of the draws, what lies between these quantiles is the interval: 95 %."""
 
 MOST_UNDEFINED = 0.05
+FEWEST_GROUPS = 5
+"""With fewer, draws of whole groups are too much alike to say anything."""
+FEW_GROUPS = 10
+"""An interval of fewer groups than this is likely too narrow, and every report marks it."""
 CELLS_AT_ONCE = 4_000_000
 """Draws times samples whose weights are in memory at a time: 32 MB an array."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The middle 95 % of a score over the draws; `undefined` draws had no such score."""
+    """The middle 95 % of a score over the draws; `undefined` draws had no such score.
+
+    `is_wilson` says that all draws had the same score, and that it is Wilson's interval instead.
+    """
 
     low: float
     high: float
     undefined: int = 0
+    is_wilson: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Intervals:
     roc_auc: Interval | None
     fp_reduction_at_recall_95: Interval | None
     fp_reduction_at_recall_99: Interval | None
+    precision_at_recall_95: Interval | None
     expected_calibration_error: Interval | None
 
 
@@ -62,16 +73,23 @@ def bootstrap_scores(
 
     Samples of a group (a family of repositories, a file) are no independent witnesses, so they are
     drawn together. Draws in which a score is not defined (such as the recall without a TP) are
-    left out; with more than 5 % of them, or with fewer than two groups, the interval is None.
+    left out; with more than 5 % of them, or with fewer than five groups, the interval is None.
+    Shares that are the same in all draws, such as a recall of 1, have Wilson's interval.
     Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, sections 3.8, 5.3.
     """
-    if len(set(groups)) < 2:
+    if len(set(groups)) < FEWEST_GROUPS:
         return Intervals(**dict.fromkeys(MEASURES))
     parts = [
         weighted_scores(truth, decided, p_tp, weights)
         for weights in _weights_in_parts(groups, draws, seed)
     ]
-    return Intervals(**{name: interval(_joined(parts, name)) for name in MEASURES})
+    shares = score(truth, decided, None).shares
+    return Intervals(
+        **{
+            name: spread(interval(_joined(parts, name)), [shares[name]] if name in shares else [])
+            for name in MEASURES
+        }
+    )
 
 
 def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Counts:
@@ -90,6 +108,18 @@ def interval(values: Floats) -> Interval | None:
         return None
     low, high = np.quantile(defined, MIDDLE)
     return Interval(float(low), float(high), undefined)
+
+
+def spread(found: Interval | None, shares: Sequence[tuple[int, int]]) -> Interval | None:
+    """Wilson's interval of the shares in place of one without any width; the widest of several.
+
+    No draw of samples that are all decided rightly has an error, but the next sample may have.
+    """
+    if found is None or found.low < found.high or not shares:
+        return found
+    ends = [wilson(hits, count) for hits, count in shares if count]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    return Interval(low, high, found.undefined, is_wilson=True)
 
 
 def _weights_in_parts(groups: Sequence[str], draws: int, seed: int) -> Iterator[Counts]:

@@ -24,6 +24,7 @@ from iacfilter_hpc.training.generative import answer_logits, load_base
 from iacfilter_hpc.training.quiet import quieten
 from iacfilter_hpc.training.temperature import scaled
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.training.whole import check_whole
 
 BATCH_SIZE = 16
 
@@ -52,10 +53,12 @@ def load_scorer(final: Path) -> Scorer:
     """The model of a final/ directory, on a GPU if there is one.
 
     Raises:
-        TrainingError: `final` holds no finished model, or files of it are missing or damaged.
+        TrainingError: `final` holds no finished model, or files of it are missing or changed.
     """
     quieten()
     decision = read_decision(final)
+    # transformers makes up what it does not find: without its tokenizer a model scores all wrong
+    check_whole(final)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     load = _load_generative if decision.approach == "generative" else _load_encoder
     try:

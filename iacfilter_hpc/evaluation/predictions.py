@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from iacfilter_hpc.detections.fields import Label
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.files import write_atomically
+from iacfilter_hpc.training.wrong import problems_in, shown
 
 SCHEMA = 2
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
@@ -46,10 +47,15 @@ class Prediction:
     over_max_length: Annotated[bool, Field(strict=True)] = False
 
 
+def predictions_text(rows: Sequence[Prediction]) -> str:
+    """What predictions.jsonl holds of these."""
+    lines = [json.dumps({"schema": SCHEMA, **asdict(row)}, allow_nan=False) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
 def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     """Write a file, all of it or nothing; its directory is there."""
-    lines = [json.dumps({"schema": SCHEMA, **asdict(row)}, allow_nan=False) for row in rows]
-    write_atomically(path, "\n".join(lines) + "\n")
+    write_atomically(path, predictions_text(rows))
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -83,20 +89,21 @@ def _parsed(line: bytes, index: int) -> Prediction | list[str]:
     """The prediction in a line, or what is wrong with it."""
     try:
         fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return [f"not JSON: {error}"]
+    except json.JSONDecodeError as error:
+        return [f"not JSON: {error.msg.lower()} at column {error.colno}"]
+    except UnicodeDecodeError as error:
+        return [f"not UTF-8: byte {error.object[error.start]:#04x} at column {error.start + 1}"]
+    except (ValueError, RecursionError):
+        return ["not JSON: nested too deeply, or a number of thousands of digits"]
     if not isinstance(fields, dict):
         return ["not an object"]
     schema = fields.pop("schema", None)
     if schema != SCHEMA:
-        return [f"schema is {json.dumps(schema)}; this version reads {SCHEMA}"]
+        return [f"schema is {shown(schema)}; this version reads {SCHEMA}"]
     try:
         made = FIELDS.validate_python(fields)
     except ValidationError as error:
-        return [
-            f"field {detail['loc'][0]}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
-            for detail in error.errors(include_url=False, include_context=False)
-        ]
+        return [f"field {problem}" for problem in problems_in(error)]
     if made.index != index:
         return [f"field index is {made.index}, not {index}: the file is not whole"]
     if made.p_tp is not None and made.threshold is not None:

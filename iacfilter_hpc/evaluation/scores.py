@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
 from iacfilter_hpc.evaluation.calibration import expected_calibration_error
@@ -21,7 +22,8 @@ class Scores:
     That is where a ratio is 0/0, a class is missing, or p(TP) is not known. `support` counts real
     TPs, `tp` those of them that were decided TP. `fp_reduction` is the share of false alarms
     removed by the decisions; `fp_reduction_at_recall_95` the largest share that a threshold could
-    remove while keeping at least 95 % of the real TPs.
+    remove while keeping at least 95 % of the real TPs, and `precision_at_recall_95` the precision
+    at that threshold.
     """
 
     samples: int
@@ -40,12 +42,22 @@ class Scores:
     roc_auc: float | None
     fp_reduction_at_recall_95: float | None
     fp_reduction_at_recall_99: float | None
+    precision_at_recall_95: float | None
     expected_calibration_error: float | None
 
     @property
     def few_positives(self) -> bool:
         """Whether there are too few real TPs to conclude anything."""
         return self.support < FEW_POSITIVES
+
+    @property
+    def shares(self) -> dict[str, tuple[int, int]]:
+        """The scores that are shares of independent decisions: of how many, and how many do."""
+        return {
+            "precision": (self.tp, self.tp + self.fp),
+            "recall": (self.tp, self.tp + self.fn),
+            "fp_reduction": (self.tn, self.fp + self.tn),
+        }
 
 
 def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] | None) -> Scores:
@@ -73,6 +85,7 @@ def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] 
         roc_auc=_ranked(roc_auc_score, truth, ranked),
         fp_reduction_at_recall_95=_fp_reduction_at(0.95, truth, ranked),
         fp_reduction_at_recall_99=_fp_reduction_at(0.99, truth, ranked),
+        precision_at_recall_95=_precision_at(0.95, truth, ranked),
         expected_calibration_error=(
             None if p_tp is None else expected_calibration_error(truth, p_tp)
         ),
@@ -98,7 +111,21 @@ def _fp_reduction_at(
     if p_tp is None:
         return None
     scores, is_tp = np.asarray(p_tp, dtype=np.float64), np.asarray(truth, dtype=bool)
-    kept = np.sort(scores[is_tp])[::-1]
+    return float(np.mean(scores[~is_tp] < _threshold_for(recall, scores[is_tp])))
+
+
+def _precision_at(
+    recall: float, truth: Sequence[bool], p_tp: Sequence[float] | None
+) -> float | None:
+    """The share of TPs from the highest threshold on whose recall is at least `recall`."""
+    if p_tp is None:
+        return None
+    scores, is_tp = np.asarray(p_tp, dtype=np.float64), np.asarray(truth, dtype=bool)
+    return float(np.mean(is_tp[scores >= _threshold_for(recall, scores[is_tp])]))
+
+
+def _threshold_for(recall: float, real: npt.NDArray[np.float64]) -> float:
+    """The highest p(TP) from which on `recall` of the real TPs are kept."""
+    kept = np.sort(real)[::-1]
     enough = np.arange(1, len(kept) + 1) / len(kept) >= recall
-    threshold = kept[np.argmax(enough)]
-    return float(np.mean(scores[~is_tp] < threshold))
+    return float(kept[np.argmax(enough)])

@@ -8,9 +8,9 @@ from textwrap import fill
 from prettytable import PrettyTable
 
 from iacfilter_hpc.evaluation.cells import Cell
+from iacfilter_hpc.evaluation.footnotes import footnotes, marks_of
 from iacfilter_hpc.evaluation.intervals import Interval
-from iacfilter_hpc.evaluation.report import Evaluation
-from iacfilter_hpc.evaluation.scores import FEW_POSITIVES
+from iacfilter_hpc.evaluation.results import Evaluation
 
 WIDTH = 100
 CROSS_FIT = "CROSS-FIT: each sample is judged by a model that did not train on its fold."
@@ -26,6 +26,7 @@ TITLES = {
     "fp_reduction": "false alarms removed",
     "fp_reduction_at_recall_95": "  could be, at recall >= 0.95",
     "fp_reduction_at_recall_99": "  could be, at recall >= 0.99",
+    "precision_at_recall_95": "precision there, at recall >= 0.95",
     "expected_calibration_error": "expected calibration error of p(TP)",
 }
 """How the scores of all samples are called, in the order in which they are shown."""
@@ -39,25 +40,28 @@ def render(done: Evaluation) -> str:
     lines = [
         f"{done.run} on {file}, {done.audit.samples} samples",
         *([CROSS_FIT] if done.cross_fit else []),
-        *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.overlap.warnings()),
+        *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.warnings),
         "",
-        _overall(done.cells.overall),
+        _overall(done),
         "",
         _confusion(done.cells.overall),
         "",
         _by_name([*done.cells.by_smell, *done.cells.by_technology]),
         "",
-        *_footnotes(done),
+        *footnotes(done),
         f"Written: {done.directory}",
     ]
     return "\n".join(lines)
 
 
-def _overall(cell: Cell) -> str:
+def _overall(done: Evaluation) -> str:
+    cell = done.cells.overall
     rows = [
         [title, _number(getattr(cell.scores, name)), _range(getattr(cell.intervals, name))]
         for name, title in TITLES.items()
     ]
+    place = list(TITLES).index("f1") + 1
+    rows.insert(place, ["F1, mean over smells (macro)", _number(done.cells.macro_f1), "-"])
     return _table([_marked(cell), "score", "95 % interval"], rows)
 
 
@@ -89,55 +93,8 @@ def _by_name(cells: Sequence[Cell]) -> str:
     return _table(["", *COLUMNS], rows)
 
 
-def _footnotes(done: Evaluation) -> list[str]:
-    audit, clusters, options = done.audit, done.clusters, done.options
-    units = {"family": clusters.family, "repository": clusters.repo, "file": clusters.file}
-    grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units.items() if count)
-    given = audit.samples - audit.technology_from_extension
-    guessed = audit.technology_from_extension - audit.technology_unknown
-    cells = [done.cells.overall, *done.cells.by_smell, *done.cells.by_technology]
-    few = any(cell.scores.few_positives for cell in cells)
-    return [
-        "Positive class: TP, a real smell. n: samples. A dash marks what is not defined.",
-        *([f"* fewer than {FEW_POSITIVES} real TPs: such scores say little."] if few else []),
-        f"Intervals: bootstrap of {options.draws} draws (seed {options.seed}) of "
-        f"{clusters.groups} groups kept whole: {grouped}.",
-        *_threshold(done),
-        f"Look {done.look} at this file with this model: looks.jsonl has each.",
-        f"Technology: {given} from the field, {guessed} from the file extension, "
-        f"{audit.technology_unknown} unknown.",
-        f"Cut to fit {done.decision.max_length} tokens: {audit.samples_cut} samples "
-        f"({audit.context_lines_dropped} context lines), kept longer: "
-        f"{audit.kept_over_max_length}.",
-    ]
-
-
-def _threshold(done: Evaluation) -> list[str]:
-    if done.cross_fit is not None:
-        return [
-            f"Fold {each.fold}: {each.samples} samples of {each.groups} groups; inner folds chose "
-            f"{each.epochs} epochs, TP if p(TP) >= {each.threshold:.4f}, temperature "
-            f"{each.temperature:.3f}."
-            for each in done.cross_fit.choices
-        ]
-    origin, temperature = done.decision.validation, done.decision.temperature
-    source = f"validation data {origin.file} (sha256 {origin.sha256[:8]})"
-    rule = f"Threshold: TP if p(TP) >= {done.threshold:.4f}"
-    if done.options.threshold == "validation":
-        return [
-            f"{rule}, the best F1 ({origin.f1:.3f}; {origin.f1_at_half:.3f} at 0.5)",
-            f"  on {source}.",
-            f"Temperature of p(TP): {temperature:.3f}, fitted on the same data.",
-        ]
-    return [
-        f"{rule}, as --threshold {done.options.threshold} asks.",
-        f"Temperature of p(TP): {temperature:.3f}, fitted on",
-        f"  {source}.",
-    ]
-
-
 def _marked(cell: Cell) -> str:
-    return f"{cell.name} *" if cell.scores.few_positives else cell.name
+    return f"{cell.name} {marks}" if (marks := marks_of(cell)) else cell.name
 
 
 def _number(value: float | None) -> str:
@@ -145,7 +102,9 @@ def _number(value: float | None) -> str:
 
 
 def _range(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+    if interval is None:
+        return "-"
+    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

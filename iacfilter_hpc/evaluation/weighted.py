@@ -28,6 +28,7 @@ class WeightedScores:
     roc_auc: Floats
     fp_reduction_at_recall_95: Floats
     fp_reduction_at_recall_99: Floats
+    precision_at_recall_95: Floats
     expected_calibration_error: Floats
 
 
@@ -62,6 +63,7 @@ def weighted_scores(
         roc_auc=ranking.roc_auc,
         fp_reduction_at_recall_95=ranking.fp_reduction_at_95,
         fp_reduction_at_recall_99=ranking.fp_reduction_at_99,
+        precision_at_recall_95=ranking.precision_at_95,
         expected_calibration_error=calibration,
     )
 
@@ -74,10 +76,11 @@ class _Ranking:
     roc_auc: Floats
     fp_reduction_at_95: Floats
     fp_reduction_at_99: Floats
+    precision_at_95: Floats
 
     @classmethod
     def unknown(cls, draws: int) -> _Ranking:
-        return cls(*(np.full(draws, np.nan) for _ in range(4)))
+        return cls(*(np.full(draws, np.nan) for _ in range(5)))
 
 
 def _rank(is_tp: npt.NDArray[np.bool_], scores: Floats, weights: Counts) -> _Ranking:
@@ -97,15 +100,19 @@ def _rank(is_tp: npt.NDArray[np.bool_], scores: Floats, weights: Counts) -> _Ran
     def defined(values: Floats) -> Floats:
         return np.where(both_classes, values, np.nan)
 
-    def fp_reduction_at(recall: float) -> Floats:
+    def kept_at(recall: float) -> tuple[Counts, Counts]:
+        """TPs and FPs from the highest threshold on that keeps so many TPs: [draws, 1] each."""
         first = np.argmax(_ratio(tp, all_tp) >= recall, axis=1)[:, np.newaxis]
-        return defined(_ratio(all_fp - np.take_along_axis(fp, first, axis=1), all_fp)[:, 0])
+        return np.take_along_axis(tp, first, axis=1), np.take_along_axis(fp, first, axis=1)
+
+    (tp_at_95, fp_at_95), (_, fp_at_99) = kept_at(0.95), kept_at(0.99)
 
     return _Ranking(
         average_precision=defined(_ratio((new_tp * precision).sum(axis=1), all_tp[:, 0])),
         roc_auc=defined(_ratio(twice_area, 2 * (all_tp * all_fp)[:, 0])),
-        fp_reduction_at_95=fp_reduction_at(0.95),
-        fp_reduction_at_99=fp_reduction_at(0.99),
+        fp_reduction_at_95=defined(_ratio(all_fp - fp_at_95, all_fp)[:, 0]),
+        fp_reduction_at_99=defined(_ratio(all_fp - fp_at_99, all_fp)[:, 0]),
+        precision_at_95=defined(_ratio(tp_at_95, tp_at_95 + fp_at_95)[:, 0]),
     )
 
 

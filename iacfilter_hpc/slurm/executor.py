@@ -18,12 +18,6 @@ from iacfilter_hpc.resources import Option, Resources
 from iacfilter_hpc.slurm.script import Script
 from iacfilter_hpc.worker import Worker
 
-SRUN_ARGUMENTS = (
-    # when one node's task fails, the others must not wait for it in a collective for ever
-    "--kill-on-bad-exit=1",
-    "--wait=60",
-)
-
 
 class TemplateExecutor(submitit.SlurmExecutor):
     """Submits with our script; submitit formats the options, pickles the worker, calls sbatch."""
@@ -43,14 +37,17 @@ class TemplateExecutor(submitit.SlurmExecutor):
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         made: str = super()._make_submission_file_text(command, uid)
-        head, _, tail = made.partition("export SUBMITIT_EXECUTOR=slurm\n")
+        head = made.partition("export SUBMITIT_EXECUTOR=slurm\n")[0]
         directives = [
             line
             for line in head.splitlines()
             # submitit's --signal goes to every process under proctrack/linuxproc and kills them
             if line.startswith("#SBATCH ") and not line.startswith("#SBATCH --signal=")
         ]
-        return self.script.render(directives, tail.strip())
+        if self.script.lead_s:
+            # B: to the batch shell, which passes the request on in a way that no process dies of
+            directives.append(f"#SBATCH --signal=B:USR1@{self.script.lead_s}")
+        return self.script.render(directives, str(self.folder), command)
 
 
 def slurm_executor(folder: Path, script: Script, resources: Resources) -> TemplateExecutor:
@@ -78,18 +75,17 @@ def slurm_executor(folder: Path, script: Script, resources: Resources) -> Templa
         qos=resources.qos,
         wckey=None,  # submitit's default is refused where wckeys are checked
         dependency="singleton",
-        srun_args=list(SRUN_ARGUMENTS),
-        additional_parameters=_additional(resources.extra),
+        additional_parameters=_additional(resources.extra, requeue=script.trains),
     )
     return executor
 
 
-def _additional(extra: Mapping[str, Option]) -> dict[str, Option]:
+def _additional(extra: Mapping[str, Option], *, requeue: bool) -> dict[str, Option]:
     """sbatch's other options; false means that an option is not given."""
     given = {name: value for name, value in extra.items() if value is not False}
-    # A run that starts over would write over its own files: until a run can resume, it is not
-    # requeued. A dependency that cannot be met any more must not keep the job for ever.
-    return {"no_requeue": True, "kill_on_invalid_dep": "yes", **given}
+    given["requeue" if requeue else "no_requeue"] = True
+    # a dependency that cannot be met any more must not keep the job for ever
+    return {"kill_on_invalid_dep": "yes", **given}
 
 
 def submit(executor: TemplateExecutor, worker: Worker) -> str:

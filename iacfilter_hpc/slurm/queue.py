@@ -47,7 +47,7 @@ def queued() -> dict[str, QueueEntry]:
         SlurmUnreachable: squeue is missing or the controller does not answer.
     """
     columns = ",".join(f"{field}:{SEPARATOR}" for field in FIELDS)
-    output = _call(["squeue", "--me", "--states=all", "--noheader", f"--Format={columns}"])
+    output = call(["squeue", "--me", "--states=all", "--noheader", f"--Format={columns}"])
     entries = (line.split(SEPARATOR) for line in output.splitlines() if line)
     return {entry[0]: _entry(entry) for entry in entries if len(entry) == len(FIELDS) + 1}
 
@@ -62,7 +62,7 @@ def accounted(job_ids: Sequence[str]) -> dict[str, QueueEntry]:
     fields = "JobID,JobName,State,Elapsed,NodeList,ExitCode"
     ids = ",".join(job_ids)
     try:
-        output = _call(
+        output = call(
             ["sacct", "-X", "--noheader", "--parsable2", f"--format={fields}", f"--jobs={ids}"]
         )
     except SlurmUnreachable:
@@ -90,7 +90,7 @@ def cancel(job_ids: Sequence[str], name: str) -> None:
 
     Source: https://slurm.schedmd.com/scancel.html
     """
-    _call(["scancel", f"--name={name}", *job_ids])
+    call(["scancel", f"--name={name}", *job_ids])
 
 
 def _entry(fields: Sequence[str]) -> QueueEntry:
@@ -107,7 +107,12 @@ def _entry(fields: Sequence[str]) -> QueueEntry:
     )
 
 
-def _call(argv: Sequence[str]) -> str:
+def call(argv: Sequence[str]) -> str:
+    """What a command of Slurm prints.
+
+    Raises:
+        SlurmUnreachable: it is missing, gives no answer in time, or fails.
+    """
     try:
         done = subprocess.run(
             argv,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from iacfilter_hpc import __version__
+from iacfilter_hpc.config import Requeue
 from iacfilter_hpc.layout import resource
 from iacfilter_hpc.site import Site
 
@@ -22,9 +24,21 @@ class Script:
     run: str
     python: str
     site: Site
+    directory: Path
+    """Of the run."""
+    lead_s: int = 0
+    """Seconds before the time limit at which the job is asked to save; 0 if it is not."""
+    requeue: Requeue | None = None
+    """What decides whether the run goes on after an attempt; None for a job that does not train."""
 
-    def render(self, directives: Sequence[str], command: str) -> str:
+    @property
+    def trains(self) -> bool:
+        return self.requeue is not None
+
+    def render(self, directives: Sequence[str], folder: str, command: str) -> str:
         """The text of the script; every value in it is quoted for bash.
+
+        `folder` is where the logs go, `command` what srun starts on each node.
 
         Raises:
             jinja2.UndefinedError: the template names a value that there is not.
@@ -44,6 +58,9 @@ class Script:
             python=self.python,
             site=self.site,
             directives=directives,
+            directory=str(self.directory),
+            requeue=self.requeue,
+            folder=folder,
             command=command,
         )
         return text

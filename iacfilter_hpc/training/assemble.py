@@ -76,6 +76,8 @@ def training_arguments(
         metric_for_best_model="eval_f1",
         greater_is_better=True,
         label_names=["label"],
+        # how much patience is left belongs to the state of a run that goes on
+        restore_callback_states_from_checkpoint=True,
         remove_unused_columns=False,
         dataloader_pin_memory=not training.use_cpu,
         # a loss that is not a number must be seen

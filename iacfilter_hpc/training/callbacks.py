@@ -1,18 +1,18 @@
-"""Progress that others can read: metrics.jsonl, heartbeat.json, checkpoints for the group."""
+"""Progress that others can read: metrics.jsonl, heartbeat.json."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+import sys
 import time
 from datetime import UTC, datetime
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from iacfilter_hpc.files import write_json
+from iacfilter_hpc.files import write_atomically, write_json
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.modes import share
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,17 @@ class MetricsCallback(TrainerCallback):
         self._layout = layout
         self._beaten = -math.inf
         # beside the step, so that a reader of many runs need not search their metrics
-        self._newest: dict[str, Number] = {"loss": None, "eval_f1": None}
+        self._newest: dict[str, Number] = {"loss": None, "eval_f1": None, "checkpoint": None}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Say how many steps there will be."""
+        """Say how many steps there will be; forget what an earlier attempt did and did not save."""
+        if state.is_world_process_zero and self._layout.metrics.exists():
+            lines = self._layout.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if _step_of(line) <= state.global_step]
+            write_atomically(self._layout.metrics, "".join(kept))
+        self._newest["checkpoint"] = state.global_step or None
         self._beat(state)
 
     def on_step_end(
@@ -68,9 +73,9 @@ class MetricsCallback(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Let the group read the checkpoint."""
-        if state.is_world_process_zero:
-            share(self._layout.directory / f"checkpoint-{state.global_step}")
+        """Say what is safe now."""
+        self._newest["checkpoint"] = state.global_step
+        self._beat(state)
 
     def _beat(self, state: TrainerState) -> None:
         if state.is_world_process_zero:
@@ -85,6 +90,14 @@ def _progress(state: TrainerState) -> dict[str, Number]:
         "max_steps": state.max_steps,
         "epoch": state.epoch,
     }
+
+
+def _step_of(line: str) -> int:
+    """The step of a line of metrics.jsonl; beyond all where a kill left half a line."""
+    try:
+        return int(json.loads(line)["step"])
+    except ValueError:
+        return sys.maxsize
 
 
 def _is_not_finite(value: Number) -> bool:

@@ -1,4 +1,4 @@
-"""Write final/: the trained weights, the tokenizer and decision.json, complete or not at all."""
+"""Write final/: trained weights, tokenizer, decision.json and manifest, complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from iacfilter_hpc.training.evidence import (
     write_validation_scores,
 )
 from iacfilter_hpc.training.modes import share
+from iacfilter_hpc.training.whole import CARD, write_whole
 
 ADAPTER = "adapter_model.safetensors"
-CARD = "README.md"
 WEIGHTS: dict[Approach, str] = {"generative": ADAPTER, "encoder": "model.safetensors"}
 
 
@@ -54,6 +54,7 @@ def save_final(
         write_seen(partial, seen)
         # PEFT writes one too, that knows nothing of the run
         (partial / CARD).write_text(card, encoding="utf-8")
+        write_whole(partial)
         share(partial)
         partial.replace(layout.final)
     trainer.accelerator.wait_for_everyone()

@@ -49,10 +49,16 @@ def _sources(samples: Sequence[Sample]) -> str:
 
 def _few(parts: dict[str, Sequence[Sample]]) -> str:
     few = []
+    # a smell that one part lacks is where the model knows least
+    names = sorted({sample.smell for samples in parts.values() for sample in samples})
     for part, samples in parts.items():
         counts = Counter(sample.smell for sample in samples if sample.label == "TP")
-        names = sorted({sample.smell for sample in samples})
-        few += [f"{code(name)} in {part} ({counts[name]})" for name in names if counts[name] < FEW]
+        there = {sample.smell for sample in samples}
+        few += [
+            f"{code(name)} in {part} ({counts[name] if name in there else 'no sample'})"
+            for name in names
+            if counts[name] < FEW
+        ]
     if not few:
         return f"Each smell has at least {FEW} real TPs in training and in validation."
     return f"Smells with fewer than {FEW} real TPs, where it may be far off: {', '.join(few)}."

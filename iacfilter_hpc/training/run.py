@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
 from accelerate.state import PartialState
+from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments, set_seed
 
 from iacfilter_hpc.config import TINY, RunConfig
@@ -20,6 +22,12 @@ from iacfilter_hpc.training.assemble import (
     training_arguments,
 )
 from iacfilter_hpc.training.card import model_card
+from iacfilter_hpc.training.checkpoints import (
+    Checkpoints,
+    check_processes,
+    clean,
+    newest_verified,
+)
 from iacfilter_hpc.training.data import read_both_classes
 from iacfilter_hpc.training.decision import Decision, Validation
 from iacfilter_hpc.training.distributed import (
@@ -30,8 +38,10 @@ from iacfilter_hpc.training.distributed import (
     launched_setting,
     skip_shared_memory_op,
 )
-from iacfilter_hpc.training.evidence import Seen, ValidationScores
+from iacfilter_hpc.training.drain import Drain
+from iacfilter_hpc.training.evidence import ValidationScores, seen_of
 from iacfilter_hpc.training.final import save_final
+from iacfilter_hpc.training.lease import claim
 from iacfilter_hpc.training.quiet import quieten
 from iacfilter_hpc.training.temperature import fit_temperature, scaled
 from iacfilter_hpc.training.threshold import Threshold, choose_threshold
@@ -39,16 +49,22 @@ from iacfilter_hpc.training.tiny import build_tiny_model
 
 logger = logging.getLogger(__name__)
 
+ALONE = "0"
+"""The name of an attempt that no job started."""
 
-def train(layout: RunLayout, config: RunConfig) -> None:
+
+def train(
+    layout: RunLayout, config: RunConfig, attempt: str = ALONE, drain: Drain | None = None
+) -> None:
     """Train, choose epoch and threshold on validation data, and write final/.
 
-    Every process of the launch calls this.
+    Every process of the launch calls this. Goes on from the newest checkpoint that is whole.
 
     Raises:
+        Drained: the attempt was asked to stop, and has saved what it did.
         DataError: samples that cannot be read or cannot be made to fit.
         TrainingError: the run is finished already, what runs is not what was asked for, or what
-            was trained cannot be saved whole.
+            was trained cannot be saved whole; LeaseLost if another attempt has taken over.
     """
     if layout.final.exists():
         raise TrainingError(f"{layout.final} exists: this run is trained", hint="start a new run")
@@ -66,20 +82,21 @@ def train(layout: RunLayout, config: RunConfig) -> None:
     made = assemble(config, args, source, train_samples, validation_samples, watchers)
     check_setting(config, actual_setting())
     logger.info("distributed: %s", describe(args))
+    made.trainer.drain = drain
+    made.trainer.checkpoints, resumed = _checkpoints(layout, attempt, args)
     if made.trainer.is_world_process_zero():
         _report(made)
-    made.trainer.train()
+    made.trainer.train(resume_from_checkpoint=resumed)
     log_odds, is_tp = _validation_scores(made)
     temperature = fit_temperature(log_odds, is_tp)
     scores = ValidationScores(tuple(scaled(log_odds, temperature)), tuple(is_tp))
     threshold = choose_threshold(scores.p_tp, scores.is_tp)
     smells = tuple(sorted({sample.smell for sample in train_samples}))
     decision = _decision(config, made, validation_sha256, threshold, temperature, smells)
-    seen = Seen(
-        train=frozenset(sample.key for sample in train_samples),
-        validation=frozenset(sample.key for sample in validation_samples),
-    )
+    seen = seen_of(train_samples, validation_samples)
     card = model_card(layout, config, decision, scores, train_samples, validation_samples)
+    if (lease := made.trainer.checkpoints.lease) is not None:
+        lease.check()
     save_final(made.trainer, layout, decision, scores, seen, card)
     logger.info("threshold %.4f, validation F1 %.4f", threshold.value, threshold.f1)
     PartialState().destroy_process_group()
@@ -96,6 +113,36 @@ def _model_source(layout: RunLayout, config: RunConfig, args: TrainingArguments)
     return layout.tiny_model
 
 
+def _checkpoints(
+    layout: RunLayout, attempt: str, args: TrainingArguments
+) -> tuple[Checkpoints, str | None]:
+    """Where this attempt saves, and the checkpoint that all of its processes go on from."""
+    lease, found, problem = None, None, None
+    if args.process_index == 0:
+        try:
+            lease = claim(layout, attempt)
+            clean(layout, attempt)
+            found = _newest(layout, attempt, args.world_size)
+        except TrainingError as error:
+            problem = error
+    # to the others too: alone they would wait for the main process until they are killed
+    found, problem = broadcast_object_list([found, problem])
+    if problem is not None:
+        raise problem
+    return Checkpoints(layout, attempt, lease), found
+
+
+def _newest(layout: RunLayout, attempt: str, processes: int) -> str | None:
+    started = time.monotonic()
+    found = newest_verified(layout, attempt)
+    if found is None:
+        return None
+    check_processes(found, processes)
+    seconds = time.monotonic() - started
+    logger.info("going on from %s, verified in %.2f s", found.path.name, seconds)
+    return str(found.path)
+
+
 def _report(made: Assembly) -> None:
     for name, audit in (("train", made.train_audit), ("validation", made.validation_audit)):
         for line in audit.describe(name):
@@ -106,6 +153,8 @@ def _report(made: Assembly) -> None:
 
 def _validation_scores(made: Assembly) -> tuple[list[float], list[bool]]:
     """Log-odds of TP and truth of the validation samples, in order, by the best epoch's model."""
+    # all is saved, and what is left is short: a request to stop now has nothing to save
+    made.trainer.drain = None
     predicted = made.trainer.predict(made.validation, metric_key_prefix="final")
     logits = np.asarray(predicted.predictions, dtype=np.float64)
     log_odds: list[float] = (logits[:, 1] - logits[:, 0]).tolist()

@@ -15,17 +15,17 @@ from torch import nn
 from transformers import (
     EvalPrediction,
     PreTrainedTokenizerBase,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
 )
 
 from iacfilter_hpc.config import Selection
 from iacfilter_hpc.training.collators import Batch, PadCollator
+from iacfilter_hpc.training.durable import DurableTrainer
 from iacfilter_hpc.training.sampling import LengthBucketSampler
 
 
-class DecisionTrainer(Trainer, ABC):
+class DecisionTrainer(DurableTrainer, ABC):
     """Trains on the mean of sample losses, and evaluates F1 of TP at probability 0.5.
 
     A subclass says what a sample's loss is, and how a forward pass becomes the logits [FP, TP].
@@ -101,6 +101,7 @@ class DecisionTrainer(Trainer, ABC):
 
         No loss: the Trainer's mean of batch means would count the samples that fill up batches.
         """
+        self.stop_if_asked()
         batch = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
             logits = self.decision_logits(model, batch).float()

@@ -30,7 +30,7 @@ SIZES = """(window, document) => ({
     scrolled: [...document.querySelectorAll(".scroll")].filter(
         (element) => element.scrollWidth > element.clientWidth).length,
     cells: [...document.querySelectorAll(".confusion td span")].filter(
-        (span) => span.scrollWidth > span.closest("td").clientWidth).length,
+        (span) => span.scrollWidth > span.clientWidth).length,
 })"""
 
 

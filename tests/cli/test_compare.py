@@ -197,6 +197,36 @@ def test_a_copied_model_is_in_no_run(
     assert "--predictions" in done.stderr
 
 
+def test_all_runs_that_are_none_are_named_at_once(
+    compare: Command, data: Labelled, made: MadeRuns
+) -> None:
+    layout = made.run("mine")
+    done = compare("nowhere", "mine", "neither", *ARGUMENTS)
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("error: no run nowhere under ")
+    assert lines[1] == f"error: mine has no trained model: {layout.final} is missing"
+    assert lines[2].startswith("error: no run neither under ")
+    assert (done.returncode, sum(line.startswith("hint: ") for line in lines)) == (1, 2)
+
+
+@pytest.mark.parametrize("blocked", ["out", "out/report.md"])
+def test_a_place_that_cannot_be_written_to(
+    compare: Command, data: Labelled, tmp_path: Path, blocked: str
+) -> None:
+    """It is said before anything is scored: afterwards the last file would fail alone."""
+    if blocked == "out":
+        (tmp_path / "in-the-way").write_text("")
+        done = compare(*ARGUMENTS, "-o", "in-the-way/out")
+        assert "in-the-way/out cannot be written to: Not a directory" in done.stderr
+    else:
+        (tmp_path / blocked).mkdir(parents=True)
+        done = compare(*ARGUMENTS, "-o", "out")
+        assert "report.md is a directory, where a file is to be written" in done.stderr
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.md"]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "hint: -o DIR names another place" in done.stderr
+
+
 def test_the_last_report_stands_until_the_next_is_whole(
     compare: Command, data: Labelled, tmp_path: Path
 ) -> None:

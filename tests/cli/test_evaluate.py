@@ -10,6 +10,7 @@ import pytest
 from submitit.core.utils import DelayedSubmission
 
 from iacfilter_hpc import runs
+from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.resolve import as_yaml
@@ -108,6 +109,17 @@ def test_bad_data_is_named_before_anything_is_submitted(
     assert fake_slurm.calls("sbatch") == 0
 
 
+def test_folds_that_cannot_be_are_refused_before_anything_is_submitted(
+    fake_slurm: FakeSlurm, trained: RunLayout
+) -> None:
+    for flags in (["--submit"], []):
+        done = iacfilter("evaluate", "mine", "--data", DATA, "--cross-fit", "9", *flags)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: --cross-fit 9: folds keep groups whole, and the data")
+    assert fake_slurm.calls("sbatch") == 0
+    assert not trained.evaluation.exists()
+
+
 def test_it_submits_a_job_on_one_gpu(fake_slurm: FakeSlurm, trained: RunLayout) -> None:
     done = iacfilter("evaluate", "mine", "--data", DATA, "--submit")
     assert (done.returncode, done.stderr) == (0, "")
@@ -127,7 +139,8 @@ def test_the_job_does_what_the_command_was_told(
     fake_slurm: FakeSlurm, trained: RunLayout, tmp_path: Path
 ) -> None:
     groups = tmp_path / "it's groups.csv"
-    groups.write_text("file,repo\n")
+    files = {sample.file for sample in read_samples(DEMO["test"])}
+    groups.write_text("file,repo\n" + "".join(f"{file},mine\n" for file in files))
     done = iacfilter(
         *("evaluate", "mine", "--data", DATA, "--submit", "--threshold", "0.3"),
         *("--groups", str(groups), "--draws", "500", "--seed", "9", "-o", str(tmp_path)),

@@ -66,6 +66,7 @@ def test_json_names_the_files(two_jobs: MadeRuns) -> None:
         "schema": 1,
         "run": "new",
         "job_id": "7",
+        "attempt": "7",
         "files": [str(folder / "7_0_log.out"), str(folder / "7_0_log.err")],
     }
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc import runs
-from iacfilter_hpc.cli.submit import KEY_OF_FLAG, arguments, main
+from iacfilter_hpc.cli.submit import main
+from iacfilter_hpc.cli.submit_flags import KEY_OF_FLAG, arguments
 from iacfilter_hpc.config import load_config
 from iacfilter_hpc.layout import resource
 from tests.cli.commands import iacfilter
@@ -87,9 +88,9 @@ def test_every_flag_gives_its_setting(
 
 
 def test_every_flag_has_a_setting() -> None:
-    given = vars(arguments().parse_args(["--approach", "encoder"]))
+    given = vars(arguments("").parse_args(["--approach", "encoder"]))
     others = {"approach", "assignments", "config", "dry_run", "executor", "json", "models_dir"}
-    assert set(given) - others - {"print_script"} == set(KEY_OF_FLAG)
+    assert set(given) - others - {"print_script", "resume", "rehearse"} == set(KEY_OF_FLAG)
     assert all(given[name] is None for name in KEY_OF_FLAG)
 
 
@@ -266,3 +267,27 @@ def test_shipped_settings_can_be_named(
     assert main([*GENERATIVE, "--config", "generative-tiny", "--name", "mine"]) == 0
     assert load_config(runs.find(models, "mine")).model.model_name_or_path == "tiny"
     assert resource("configs", "generative-tiny.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "the following arguments are required: --approach"),
+        (["--resume=x", "--approach=encoder"], "--approach does not go with --resume"),
+        (["--resume=x", "--dry-run"], "--dry-run does not go with --resume"),
+        (["--resume=x", "--rehearse"], "--rehearse does not go with --resume"),
+        (["--resume=x"], "no run x under"),
+        (["--approach=encoder", "--rehearse", "--dry-run"], "--rehearse is about Slurm"),
+        (["--approach=encoder", "--rehearse", "--executor=local"], "--rehearse is about Slurm"),
+    ],
+)
+def test_modes_that_do_not_go_together(
+    capsys: pytest.CaptureFixture[str], models: Path, arguments: list[str], says: str
+) -> None:
+    try:
+        code: object = main(arguments)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert says in said.err

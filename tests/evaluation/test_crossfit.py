@@ -9,7 +9,8 @@ import pytest
 
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import UsageError
-from iacfilter_hpc.evaluation.crossfit import cross_fit, split_groups
+from iacfilter_hpc.evaluation.crossfit import cross_fit
+from iacfilter_hpc.evaluation.folds import INNER_FOLDS, plan_folds, split_groups
 
 pytestmark = pytest.mark.train
 
@@ -109,7 +110,7 @@ def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
         for p, t, s in zip(fitted.p_tp, fitted.thresholds, samples, strict=True)
     ]
     assert sum(right) > 0.85 * len(right)
-    assert len(lines) == 5 and "inner folds chose 4 epochs" in lines[0]
+    assert len(lines) == 5 and "4 inner folds chose 4 epochs" in lines[0]
     assert sum(choice.samples for choice in fitted.record.choices) == len(samples)
     assert sum(choice.tp for choice in fitted.record.choices) == sum(
         s.label == "TP" for s in samples
@@ -129,8 +130,31 @@ def test_folds_keep_groups_whole(folds: int) -> None:
 
 
 def test_inner_folds_need_two_groups() -> None:
-    with pytest.raises(UsageError, match="one group alone is left to train on"):
-        cross_fit(data(groups=2), Recorder(), 2, seed=0, say=lambda _: None)
+    fit = Recorder()
+    with pytest.raises(UsageError, match=r"^inner folds of fold 1: one group alone is left to tr"):
+        cross_fit(data(groups=2), fit, 2, seed=0, say=lambda _: None)
+    assert not fit.calls, "nothing is trained first"
+
+
+def test_inner_folds_are_as_many_as_the_labels_allow() -> None:
+    """Three real ones in three families: two are left to train on, and make two inner folds."""
+    samples = [made_sample(i, "TP" if i in (0, 10, 20) else "FP", f"f{i // 5}") for i in range(60)]
+    plan = plan_folds(samples, 3, seed=0)
+    assert [len(fold.inner) for fold in plan] == [2, 2, 2]
+    for fold in plan:
+        for split in fold.inner:
+            assert {samples[fold.inside[i]].label for i in split.inside} == {"TP", "FP"}
+    assert {len(fold.inner) for fold in plan_folds(data(), 3, seed=0)} == {INNER_FOLDS}
+    fitted = cross_fit(samples, Recorder(), 3, seed=0, say=lambda _: None)
+    assert [choice.inner_folds for choice in fitted.record.choices] == [2, 2, 2]
+
+
+def test_the_fold_that_cannot_be_split_again_is_named() -> None:
+    fit = Recorder()
+    two = [made_sample(i, "TP" if i in (0, 10) else "FP", f"f{i // 5}") for i in range(40)]
+    with pytest.raises(UsageError, match=r"^inner folds of fold 1: 1 TP and \d+ FP are left to"):
+        cross_fit(two, fit, 2, seed=0, say=lambda _: None)
+    assert not fit.calls
 
 
 def test_both_labels_are_needed_on_each_side() -> None:

@@ -147,7 +147,7 @@ def test_what_is_remembered_is_bounded(
 def test_long_lines_make_short_chunks(tmp_path: Path, scorer: Scorer) -> None:
     """A megabyte of text in each prompt: few of them are in memory at once."""
     names = [f"{number}.yml" for number in range(5)]
-    rows = "".join(f"work/{name},1,sec_https,x\n" for name in names)
+    rows = "".join(f"work/{name},1,sec_https,http\n" for name in names)
     report, scripts = write_all(tmp_path, rows)
     for name in names:
         (scripts.folder / name).write_text(f"{name}: {'http://a b ' * 100_000}\n")
@@ -158,7 +158,7 @@ def test_long_lines_make_short_chunks(tmp_path: Path, scorer: Scorer) -> None:
 
 
 def test_a_technology_for_all_is_what_the_model_reads(tmp_path: Path, scorer: Scorer) -> None:
-    report, scripts = write_all(tmp_path, "work/tool.conf,1,sec_https,x\n")
+    report, scripts = write_all(tmp_path, "work/tool.conf,1,sec_https,url\n")
     (scripts.folder / "tool.conf").write_text("url = http://a.example\n")
     (without,) = flat(list(Filter(scorer, 0.5, scripts, None).judge(read_rows(report))))
     assert without.reason == "technology unknown: pass --technology"

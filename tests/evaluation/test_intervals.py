@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from scipy.stats import binomtest
 
 from iacfilter_hpc.evaluation import intervals
 from iacfilter_hpc.evaluation.intervals import (
@@ -75,7 +76,7 @@ def test_nineteen_of_twenty_is_95_percent(times: int) -> None:
     assert found.fp_reduction_at_recall_99.tolist() == [0.5]
 
 
-@pytest.mark.parametrize(("samples", "groups"), [(60, 12), (25, 4)])
+@pytest.mark.parametrize(("samples", "groups"), [(60, 12), (25, 6)])
 def test_intervals_equal_the_slow_reference(samples: int, groups: int) -> None:
     made = made_decisions(samples, groups)
     draws = draw_weights(made.groups, 200, seed=3).tolist()
@@ -84,6 +85,9 @@ def test_intervals_equal_the_slow_reference(samples: int, groups: int) -> None:
     found = bootstrap_scores(made.truth, made.decided, made.p_tp, made.groups, draws=200, seed=3)
     for name in MEASURES:
         fast, slow = getattr(found, name), wanted[name]
+        if fast is not None and fast.is_wilson:
+            assert slow is not None and slow.low == slow.high
+            continue
         assert (fast is None) == (slow is None)
         if fast is not None and slow is not None:
             assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), abs=1e-12)
@@ -126,14 +130,31 @@ def test_clusters_widen_the_interval() -> None:
 
 
 def test_no_interval_where_there_is_none() -> None:
-    one_group = bootstrap_scores([True, False], [True, False], [0.9, 0.1], ["a", "a"])
-    assert {getattr(one_group, name) for name in MEASURES} == {None}
-    # each class in one of two groups: half of the draws lack one
-    halves = bootstrap_scores([True, False], [True, False], [0.9, 0.1], ["a", "b"])
-    assert halves.roc_auc is halves.recall is None
-    assert halves.accuracy == Interval(1, 1)
+    truth, p_tp = [True, False] * 5, [0.9, 0.1] * 5
+    for groups in ("aaaaaaaaaa", "aabbccdddd"):
+        few = bootstrap_scores(truth, truth, p_tp, [*groups])
+        assert {getattr(few, name) for name in MEASURES} == {None}, "fewer than five groups"
+    # one real one in one of five groups: a third of the draws lack it
+    rare = [True] + [False] * 9
+    lacking = bootstrap_scores(rare, rare, p_tp, [*"aabbccddee"])
+    assert lacking.roc_auc is lacking.recall is None
+    assert lacking.accuracy == Interval(1, 1)
     without_p = bootstrap_scores([True, False] * 9, [True] * 18, None, [*"abcdefghi"] * 2)
     assert without_p.average_precision is None and without_p.precision is not None
+
+
+def test_shares_that_never_vary_have_wilsons_interval() -> None:
+    """Twenty of twenty right is no proof that the next one will be."""
+    truth = [True, True, False, False] * 10
+    groups = [f"family-{i // 4}" for i in range(40)]
+    found = bootstrap_scores(truth, truth, None, groups)
+    for name in ("precision", "recall", "fp_reduction"):
+        ends = binomtest(20, 20).proportion_ci(0.95, method="wilson")
+        wanted = Interval(ends.low, ends.high, is_wilson=True)
+        assert getattr(found, name) == wanted and wanted.low < 0.9
+    assert found.f1 == Interval(1, 1)
+    spread = bootstrap_scores(truth, [True, *truth[1:-1], True], None, groups)
+    assert spread.precision is not None and not spread.precision.is_wilson
 
 
 def test_few_undefined_draws_are_counted() -> None:

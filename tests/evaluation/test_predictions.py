@@ -55,12 +55,12 @@ def test_what_was_cut_may_be_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"label": "YES"}, "field label: input should be 'TP' or 'FP'"),
-        ({"line": 0}, "field line: input should be greater than or equal to 1"),
-        ({"line": "7"}, "field line: input should be a valid integer"),
-        ({"p_tp": 1.5}, "field p_tp: input should be less than or equal to 1"),
-        ({"p_tp": float("nan")}, "field p_tp: input should be "),
-        ({"score": 1}, "field score: unexpected keyword argument"),
+        ({"label": "YES"}, "field label is \"YES\": input should be 'TP' or 'FP'"),
+        ({"line": 0}, "field line is 0: input should be greater than or equal to 1"),
+        ({"line": "7"}, 'field line is "7": input should be a valid integer'),
+        ({"p_tp": 1.5}, "field p_tp is 1.5: input should be less than or equal to 1"),
+        ({"p_tp": float("nan")}, "field p_tp is NaN: input should be "),
+        ({"score": 1}, "field score is not known to this version"),
         ({"schema": 1}, "schema is 1; this version reads 2"),
         ({"index": 4}, "field index is 4, not 0: the file is not whole"),
         (

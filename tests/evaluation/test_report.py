@@ -21,7 +21,8 @@ from iacfilter_hpc.errors import DataError, TrainingError, UsageError
 from iacfilter_hpc.evaluation.intervals import bootstrap_scores
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
-from iacfilter_hpc.evaluation.report import Evaluation, document, evaluate
+from iacfilter_hpc.evaluation.report import evaluate
+from iacfilter_hpc.evaluation.results import Evaluation, document
 from iacfilter_hpc.evaluation.scores import score
 from iacfilter_hpc.evaluation.table import render
 from iacfilter_hpc.layout import RunLayout, resource
@@ -84,7 +85,7 @@ def test_every_sample_is_written_with_its_decision(run: RunLayout, done: Evaluat
 
 def test_metrics_follow_from_the_predictions(done: Evaluation) -> None:
     metrics = json.loads((done.directory / "metrics.json").read_text())
-    assert metrics == document(done) and metrics["schema"] == 1
+    assert metrics == document(done) and metrics["schema"] == 2
     rows = read_predictions(done.directory / "predictions.jsonl")
     parts = [("overall", None, None)]
     parts += [("by_smell", "smell", name) for name in metrics["by_smell"]]
@@ -95,6 +96,8 @@ def test_metrics_follow_from_the_predictions(done: Evaluation) -> None:
         cell = metrics[part] if name is None else metrics[part][name]
         intervals = cell.pop("intervals")
         assert cell.pop("few_positives") is (cell["support"] < 10)
+        assert cell.pop("groups") == len({row.group for row in chosen})
+        assert cell.pop("few_groups") is True
         truth, decided = [row.label == "TP" for row in chosen], [is_kept(row) for row in chosen]
         p_tp = [row.p_tp for row in chosen if row.p_tp is not None]
         assert cell == asdict(score(truth, decided, p_tp))
@@ -116,8 +119,14 @@ def test_metrics_say_what_they_rest_on(run: RunLayout, done: Evaluation) -> None
     assert metrics["temperature"] == decision.temperature
     assert (metrics["sha256"], metrics["look"]) == (sha256_of(TEST), 1)
     counts = {"samples": 3, "train": 0, "validation": 0}
-    assert metrics["overlap"] == {**counts, "is_validation_file": False}
+    assert metrics["overlap"] == {**counts, "is_validation_file": False, "near": 0, "related": 0}
     assert metrics["warnings"] == []
+    assert metrics["model"] == sha256_of(run.final / "manifest.json")
+    assert metrics["looks_log"] == str(run.evaluation / "looks.jsonl")
+    assert metrics["predictions_sha256"] == sha256_of(done.directory / "predictions.jsonl")
+    f1 = [cell["f1"] for cell in metrics["by_smell"].values()]
+    macro = None if None in f1 else pytest.approx(sum(f1) / len(f1))
+    assert metrics["macro_f1_by_smell"] == macro
     groups = {"groups": 3, "family": 0, "repo": 0, "file": 3}
     assert metrics["bootstrap"] == {"draws": 2000, "seed": 0, "level": 0.95, **groups}
     made = metrics["provenance"]
@@ -133,13 +142,15 @@ def test_the_table_says_what_it_rests_on(done: Evaluation) -> None:
     assert f"{done.audit.samples - done.audit.technology_from_extension} from the field" in text
     assert f"Cut to fit {done.decision.max_length} tokens: {done.audit.samples_cut} samples" in text
     assert "2000 draws (seed 0) of 3 groups kept whole: 3 samples by file." in text
-    assert "Look 1 at this file with this model" in text
+    assert f"Look 1 at this file, in this log: {done.looks_log}" in text
+    assert "# fewer than 10 groups: intervals are likely too narrow; fewer than 5: there" in text
+    assert "precision there, at recall >= 0.95" in text and "(macro)" in text
     assert "WARNING" not in text
-    paths = (str(DEMO), str(done.directory))
+    paths = (str(DEMO), str(done.directory.parent))
     assert max(len(line) for line in lines if not any(path in line for path in paths)) <= 100
-    assert lines[2].startswith("all *"), "three samples are few"
+    assert lines[2].startswith("all *# "), "three samples are few, and in few groups"
     for cell in (*done.cells.by_smell, *done.cells.by_technology):
-        assert any(line.startswith(f"{cell.name} * ") for line in lines)
+        assert any(line.startswith(f"{cell.name} *# ") for line in lines)
     scores = done.cells.overall.scores
     real = next(line for line in lines if line.startswith("real TP"))
     assert real.split()[2:] == [str(scores.tp), str(scores.fn)]
@@ -201,6 +212,37 @@ def test_every_look_is_logged(run: RunLayout, done: Evaluation, tmp_path: Path) 
     assert (last["run"], last["data"], last["samples"]) == ("a-run", str(renamed), 3)
     assert (last["purpose"], last["threshold"]) == ("evaluate", "argmax")
     assert not (tmp_path / "out" / "looks.jsonl").exists()
+
+
+def test_a_model_with_a_gap_is_not_scored(run: RunLayout, tmp_path: Path) -> None:
+    """Without its tokenizer transformers would make one up, and score all samples wrong."""
+    moved = RunLayout(tmp_path / "elsewhere")
+    shutil.copytree(run.final, moved.final)
+    (moved.final / "tokenizer.json").unlink()
+    (moved.final / "README.md").write_text("of my own")
+    (moved.final / "notes.txt").write_text("not in the manifest")
+    with pytest.raises(TrainingError) as caught:
+        evaluate(Trained(moved.final, None), TEST, EvaluateOptions(output=tmp_path / "out"))
+    assert caught.value.message == f"{moved.final / 'tokenizer.json'} is missing"
+    assert caught.value.hint == "copy final/ whole, with every file in it"
+    assert not list((tmp_path / "out").rglob("looks.jsonl"))
+    with pytest.raises(TrainingError, match=r"tokenizer\.json is missing"):
+        load_scorer(moved.final)
+
+
+@pytest.mark.parametrize("blocked", ["out", "out/test-{}/metrics.json"])
+def test_a_place_that_cannot_be_written_to_is_no_look(
+    run: RunLayout, done: Evaluation, tmp_path: Path, blocked: str
+) -> None:
+    before = looks(run.evaluation)
+    path = tmp_path / blocked.format(done.data.sha256[:8])
+    if blocked == "out":
+        path.write_text("a file")
+    else:
+        path.mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"cannot be written to|is a directory, where"):
+        evaluate(of_run(run), TEST, EvaluateOptions(output=tmp_path / "out"))
+    assert looks(run.evaluation) == before
 
 
 def test_groups_from_a_file_are_kept_whole(run: RunLayout, tmp_path: Path) -> None:

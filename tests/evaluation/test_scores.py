@@ -40,6 +40,7 @@ def test_by_hand() -> None:
     assert found.roc_auc == pytest.approx(1 - (0 + 1 + 1 + 5) / 24)
     # all four positives must stay, and with the last of them five FPs do
     assert found.fp_reduction_at_recall_95 == pytest.approx(1 / 6)
+    assert found.precision_at_recall_95 == pytest.approx(4 / 9)
     assert found.few_positives
 
 
@@ -50,6 +51,7 @@ def test_false_alarms_that_a_threshold_could_remove() -> None:
     found = score(truth, [True] * 30, p_tp)
     assert found.fp_reduction_at_recall_95 == 0.5  # 19 of 20 is 95 %, ties stay together
     assert found.fp_reduction_at_recall_99 == 0
+    assert found.precision_at_recall_95 == pytest.approx(19 / 24)
     assert found.fp_reduction == 0
     assert not found.few_positives
 

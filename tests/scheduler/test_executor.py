@@ -19,7 +19,7 @@ from tests.made_runs import demo_config
 
 @pytest.fixture
 def executor(tmp_path: Path) -> TemplateExecutor:
-    script = Script(template="encoder", run="mine", python="/python", site=Site())
+    script = Script("evaluate", "mine", "/python", Site(), tmp_path)
     return slurm_executor(tmp_path / "slurm", script, demo_config("encoder").resources)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.config import Requeue, RunConfig
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.launch import script_text
 from iacfilter_hpc.layout import RunLayout, resource
@@ -27,6 +30,7 @@ TEMPLATES = sorted(path.name.split(".")[0] for path in resource("slurm_templates
 GOLDEN = Path(__file__).parents[1] / "golden"
 PYTHON = "/shared/envs/iacfilter/bin/python"
 MODELS = Path("/shared/models")
+REQUEUE = Requeue(limit=20, exclude_hours=4, lead_seconds=None)
 BARE = Site(python=PYTHON)
 FULL = Site(
     python="/shared/it's/python 3",
@@ -41,7 +45,7 @@ FULL = Site(
 def evaluation_text(config: RunConfig, site: Site) -> str:
     """The script of an evaluation, as launch.submit_evaluation has it made."""
     layout = RunLayout(MODELS / config.approach / str(config.name))
-    script = Script(template="evaluate", run=layout.name, python=str(site.python), site=site)
+    script = Script("evaluate", layout.name, str(site.python), site, layout.directory)
     return slurm_executor(layout.slurm, script, config.resources).text()
 
 
@@ -92,12 +96,14 @@ def test_golden_files_are_sound_bash(name: str) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_renders(template: str) -> None:
-    text = Script(template=template, run="mine", python=PYTHON, site=FULL).render(
-        ["#SBATCH --nodes=1"], "srun true"
+    text = Script(template, "mine", PYTHON, FULL, MODELS, requeue=REQUEUE).render(
+        ["#SBATCH --nodes=1"], "/logs", "a program"
     )
-    assert text.startswith("#!/bin/bash\n")
-    assert text.endswith("\nexport SUBMITIT_EXECUTOR=slurm\nsrun true\n")
-    assert "{" not in re.sub(r"\$\{\w+:-\}", "", text)
+    assert text.startswith("#!/bin/bash\n#")
+    assert "\nexport SUBMITIT_EXECUTOR=slurm\nlogs=/logs\n" in text
+    assert "\n    a program)\n" in text
+    assert ("slurm.afterwards" in text) == (template not in ("base", "evaluate"))
+    assert not re.search(r"\{[{%#]|[}%#]\}", text)
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
 
 
@@ -110,13 +116,25 @@ def test_sbatch_lines_come_before_the_first_command() -> None:
         assert max(directives) < first
 
 
-def test_what_no_job_of_ours_may_ask_for() -> None:
-    for make in SCRIPTS.values():
-        text = make()
-        assert "--signal" not in text
-        assert "--requeue" not in text
-        assert "#SBATCH --no-requeue\n" in text
-        assert "#SBATCH --dependency=singleton\n" in text
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_only_training_may_be_queued_again(name: str) -> None:
+    text = SCRIPTS[name]()
+    trains = name != "evaluate"
+    assert ("#SBATCH --requeue\n" in text) == trains
+    assert ("#SBATCH --no-requeue\n" in text) != trains
+    # to the batch shell alone: Slurm would send it to every process of a step, of which they die
+    assert re.findall("#SBATCH --signal=(.*)", text) == (["B:USR1@120"] if trains else [])
+    assert "#SBATCH --dependency=singleton\n" in text
+    assert "#SBATCH --open-mode=append\n" in text
+
+
+def test_how_early_a_job_is_asked_to_save(tmp_path: Path) -> None:
+    asked = demo_config("encoder", "requeue.lead_seconds=300")
+    assert "#SBATCH --signal=B:USR1@300\n" in script_text(asked, BARE, MODELS)
+    slow = tmp_path / "encoder" / "another" / "metrics.jsonl"
+    slow.parent.mkdir(parents=True)
+    slow.write_text('{"step": 8, "save_seconds": 200.0}\n')
+    assert "#SBATCH --signal=B:USR1@460\n" in script_text(demo_config("encoder"), BARE, tmp_path)
 
 
 def test_a_false_option_is_not_given() -> None:
@@ -128,15 +146,18 @@ def test_every_value_in_a_template_is_quoted() -> None:
     source = "".join(path.read_text() for path in resource("slurm_templates").iterdir())
     values = set(re.findall(r"\{\{ (.*?) \}\}", source))
     # submitit quotes command and directives; version and run stand in a comment, on one line;
-    # a variable's name has been matched against a pattern
+    # a variable's name has been matched against a pattern; the other two are numbers
     unquoted = {value for value in values if not value.endswith(" | quote")}
-    assert unquoted == {"command", "directive", "version", "run", "name"}
+    numbers = {"requeue.limit", "requeue.exclude_hours"}
+    assert unquoted == {"command", "directive", "version", "run", "name"} | numbers
 
 
 PROGRAM = """\
 #!/bin/sh
 [ "$2" = iacfilter_hpc.slurm.rendezvous ] && echo head:29500
-exit 0
+[ "$2" = iacfilter_hpc.slurm.afterwards ] || exit 0
+printf '%s\\0' "$@" >"$HERE/afterwards.arguments"
+for word; do case "$word" in --code=*) exit "${word#--code=}" ;; esac; done
 """
 SRUN = """\
 #!/bin/sh
@@ -162,22 +183,32 @@ class Shell:
         path.chmod(0o755)
         return str(path)
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """The script's end; nothing may have appeared in its directory."""
-        variables = {"HERE": str(self.home), "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}"}
+    def start(self, script: str, **slurm: str) -> subprocess.Popen[str]:
+        """The script as it runs in a job, with these variables of Slurm."""
+        variables = {
+            "HERE": str(self.home),
+            "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
+            "SLURM_JOB_ID": "7",
+            **slurm,
+        }
         text = script.replace("#!/bin/bash\n", f"#!/bin/bash\n{MODULE}", 1)
         path = self.home / "script"
         path.write_text(text, encoding="utf-8", newline="")
-        done = subprocess.run(
+        return subprocess.Popen(
             ["bash", str(path)],
             cwd=self.work,
             env=variables,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
+
+    def run(self, script: str, **slurm: str) -> subprocess.CompletedProcess[str]:
+        """The script's end; nothing may have appeared in its directory."""
+        with self.start(script, **slurm) as process:
+            said, complained = process.communicate(timeout=30)
         assert not list(self.work.iterdir()), "a value was executed"
-        return done
+        return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
 
     def noted(self, name: str) -> list[str]:
         return (self.home / name).read_bytes().decode().split("\0")[:-1]
@@ -232,7 +263,8 @@ def test_a_models_directory_arrives_byte_for_byte_or_is_refused(name: str, shell
     folder = str(models / "generative" / "mine" / "slurm")
     arguments = shell.noted("srun.arguments")
     assert arguments[-1] == folder
-    assert arguments[arguments.index("--output") + 1] == f"{folder}/%j_%t_log.out"
+    assert f"--output={folder}/7_%t_log.out" in arguments
+    assert str(models / "generative" / "mine") in shell.noted("afterwards.arguments")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -267,7 +299,7 @@ def test_a_model_and_data_are_in_no_script(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(set(HOSTILE) - set(ON_ONE_LINE)))
 def test_a_run_directory_of_a_hostile_name_cannot_be_evaluated(name: str) -> None:
     layout = RunLayout(MODELS / "encoder" / f"x{HOSTILE[name]}")
-    script = Script(template="evaluate", run=layout.name, python=PYTHON, site=Site())
+    script = Script("evaluate", layout.name, PYTHON, Site(), layout.directory)
     with pytest.raises(IacfilterError, match="cannot hold logs of Slurm"):
         slurm_executor(layout.slurm, script, demo_config("encoder").resources)
 
@@ -286,11 +318,61 @@ def test_a_failing_step_fails_the_job(shell: Shell) -> None:
     text = script_text(demo_config("generative", "name=mine"), site, MODELS)
     shell.program("bin/srun", "#!/bin/sh\nexit 7\n")
     assert shell.run(text).returncode == 7
+    assert "--code=7" in shell.noted("afterwards.arguments")
     shell.program("python", "#!/bin/sh\nexit 3\n")
     assert shell.run(text).returncode == 3
     shell.program("bin/srun", SRUN)
     assert shell.run(text).returncode == 3
     assert not (shell.home / "srun.arguments").exists()
+
+
+@pytest.mark.parametrize(("restarts", "attempt"), [(None, "7"), ("1", "7.1"), ("12", "7.12")])
+def test_each_start_has_logs_of_its_own(restarts: str | None, attempt: str, shell: Shell) -> None:
+    text = script_text(demo_config("encoder"), Site(python=shell.program("python")), MODELS)
+    done = shell.run(text, **({"SLURM_RESTART_COUNT": restarts} if restarts else {}))
+    assert done.returncode == 0
+    logs = [Path(a.partition("=")[2]).name for a in shell.noted("srun.arguments") if "_%t_" in a]
+    assert logs == [f"{attempt}_%t_log.out", f"{attempt}_%t_log.err"]
+
+
+WAITS = """\
+#!/bin/sh
+touch "$HERE/started"
+while [ ! -e "$HERE/end" ]; do sleep 0.02; done
+exit 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(signal.SIGUSR1, "time limit"), (signal.SIGTERM, "SIGTERM")]
+)
+def test_a_signal_is_a_request_and_the_script_waits(
+    number: signal.Signals, reason: str, shell: Shell
+) -> None:
+    shell.program("bin/srun", WAITS)
+    config = demo_config("encoder", "name=mine")
+    run = shell.home / "models" / "encoder" / "mine"
+    run.mkdir(parents=True)
+    (run / "drain").write_text("of the attempt before")
+    text = script_text(config, Site(python=shell.program("python")), shell.home / "models")
+    with shell.start(text) as process:
+        wait_for((shell.home / "started").exists)
+        assert not (run / "drain").exists()
+        for _ in range(2):  # Slurm may send more than one
+            process.send_signal(number)
+            wait_for((run / "drain").exists)
+        assert json.loads((run / "drain").read_text())["reason"] == reason
+        assert process.poll() is None
+        (shell.home / "end").touch()
+        assert process.wait(timeout=20) == 5
+    assert "--code=5" in shell.noted("afterwards.arguments")
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 def test_the_script_that_is_shown_is_the_one_that_is_submitted(
@@ -299,7 +381,7 @@ def test_the_script_that_is_shown_is_the_one_that_is_submitted(
     from iacfilter_hpc.slurm.executor import submit
     from iacfilter_hpc.worker import Worker
 
-    script = Script(template="generative", run="mine", python=PYTHON, site=FULL)
+    script = Script("generative", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
     executor = slurm_executor(tmp_path / "slurm", script, demo_config("generative").resources)
     assert submit(executor, Worker(tmp_path)) == "4242"
     assert fake_slurm.script() == executor.text()

@@ -62,7 +62,7 @@ def test_encoder_from_pending_to_forgotten(slurm: Cluster, tmp_path: Path) -> No
     weights = final / "model.safetensors"
     assert stat.S_IMODE(weights.stat().st_mode) & 0o044 == 0o044, "the group reads the weights"
     (metrics,) = toolkit.directory("enc").glob("evaluation/*/metrics.json")
-    assert json.loads(metrics.read_text())["schema"] == 1
+    assert json.loads(metrics.read_text())["overall"]["samples"] > 0
 
     log = toolkit.run("logs", "enc")
     assert log.code == 0, log.err
@@ -161,4 +161,4 @@ def test_evaluation_as_a_job(toolkit: Toolkit) -> None:
     assert len(list(toolkit.directory("judged").glob("evaluation/*/predictions.jsonl"))) == 1
     here = toolkit.run("evaluate", "judged", f"--data={DEMO / 'test.jsonl'}", "--json")
     assert here.code == 0, here.err
-    assert here.json["schema"] == 1
+    assert here.json["overall"]["samples"] > 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import stat
 from datetime import datetime
 from pathlib import Path
 
@@ -62,16 +60,18 @@ def test_other_processes_write_nothing(tmp_path: Path, args: TrainingArguments) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_checkpoints_are_readable_by_the_group(tmp_path: Path, args: TrainingArguments) -> None:
-    checkpoint = tmp_path / "checkpoint-4"
-    checkpoint.mkdir()
-    weights = checkpoint / "model.safetensors"
-    weights.touch(mode=0o600)
-    before = os.umask(0o027)
-    try:
-        MetricsCallback(RunLayout(tmp_path)).on_save(
-            args, TrainerState(global_step=4), TrainerControl()
-        )
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(weights.stat().st_mode) == 0o640
+def test_what_an_attempt_did_not_save_is_forgotten(tmp_path: Path, args: TrainingArguments) -> None:
+    layout = RunLayout(tmp_path)
+    layout.metrics.write_text('{"step": 3, "loss": 1}\n{"step": 4, "loss": 2}\n{"step": 5, "lo')
+    state = TrainerState(global_step=3)
+    MetricsCallback(layout).on_train_begin(args, state, TrainerControl())
+    assert layout.metrics.read_text() == '{"step": 3, "loss": 1}\n'
+    assert json.loads(layout.heartbeat.read_text())["checkpoint"] == 3
+
+
+def test_the_heartbeat_names_the_newest_checkpoint(tmp_path: Path, args: TrainingArguments) -> None:
+    layout, callback = RunLayout(tmp_path), MetricsCallback(RunLayout(tmp_path))
+    callback.on_train_begin(args, TrainerState(), TrainerControl())
+    assert json.loads(layout.heartbeat.read_text())["checkpoint"] is None
+    callback.on_save(args, TrainerState(global_step=4), TrainerControl())
+    assert json.loads(layout.heartbeat.read_text())["checkpoint"] == 4

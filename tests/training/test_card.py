@@ -138,6 +138,15 @@ def test_its_limits_are_those_of_the_data(layout: RunLayout) -> None:
     assert "7 of 96 training and 0 of 0 validation samples were cut to fit." in text
 
 
+def test_a_smell_that_one_part_lacks_is_named(layout: RunLayout) -> None:
+    """Nothing chose a threshold for it, or nothing trained it: there it may be far off."""
+    samples = [s for s in read_samples(TRAIN) if s.smell != "hard_coded_secret"]
+    text = card_of(layout, samples=samples)
+    few = next(line for line in text.splitlines() if "fewer than 10 real TPs" in line)
+    assert "`hard_coded_secret` in training (no sample)" in few
+    assert "`use_of_http` in validation (no sample)" in few
+
+
 def test_text_from_data_breaks_nothing(layout: RunLayout) -> None:
     hostile = "a|b`c\n---\n# no heading " + "x" * 200
     samples = [replace(sample, source=hostile, smell=hostile) for sample in read_samples(TRAIN)]

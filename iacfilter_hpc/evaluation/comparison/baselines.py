@@ -14,11 +14,13 @@ from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import Sample, read_samples, sha256_of
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.comparison.cost import Cost
-from iacfilter_hpc.evaluation.comparison.systems import Member, System
+from iacfilter_hpc.evaluation.comparison.systems import Member, Protocol, System
 from iacfilter_hpc.evaluation.crossfit import cross_fit
-from iacfilter_hpc.evaluation.overlap import ARGMAX
+from iacfilter_hpc.evaluation.labelled import Labelled
+from iacfilter_hpc.evaluation.overlap import ARGMAX, Overlap, find_overlap
 from iacfilter_hpc.options import Threshold
 from iacfilter_hpc.runs import RunRecord
+from iacfilter_hpc.training.evidence import seen_of
 from iacfilter_hpc.training.threshold import choose_threshold
 
 KEEP_ALL = "keep all"
@@ -28,11 +30,20 @@ TFIDF_FOLDS = "TF-IDF + LR, folds"
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The samples that `run` was trained on, and those that chose its threshold."""
+    """The samples that `run` was trained on, and those that chose its threshold.
+
+    The sha256 is that of the file of the latter.
+    """
 
     run: str
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]
+    validation_sha256: str
+
+    def overlap(self, data: Labelled) -> Overlap:
+        """How far what is fitted on these samples has seen `data`."""
+        seen = seen_of(self.train, self.validation)
+        return find_overlap(data, seen, self.validation_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +81,17 @@ def read_splits(run: str, record: RunRecord, config: RunConfig) -> Splits | str:
             found.append(tuple(read_samples(path)))
         except DataError as error:
             return error.message.splitlines()[0]
-    return Splits(run, *found)
+    train, validation = found
+    return Splits(run, train, validation, record.data_sha256["validation_file"])
 
 
-def tfidf(splits: Splits, samples: Sequence[Sample], threshold: Threshold) -> Baseline:
+def tfidf(splits: Splits, data: Labelled, threshold: Threshold) -> Baseline:
     """TF-IDF of smell, technology and content, weighed by logistic regression.
 
     The threshold is chosen as that of the runs is: on the validation samples, unless a number or
     argmax is asked for. There is no random choice in it.
     """
-    pipeline = build_pipeline()
+    pipeline, samples, overlap = build_pipeline(), data.samples, splits.overlap(data)
     started = time.perf_counter()
     pipeline.fit(_texts(splits.train), [sample.label == "TP" for sample in splits.train])
     fitted = time.perf_counter()
@@ -93,6 +105,7 @@ def tfidf(splits: Splits, samples: Sequence[Sample], threshold: Threshold) -> Ba
         threshold=value,
         threshold_origin=origin,
         source=f"the training data of {splits.run}",
+        warnings=tuple(overlap.warnings()),
     )
     cost = Cost(
         name=TFIDF,
@@ -103,7 +116,8 @@ def tfidf(splits: Splits, samples: Sequence[Sample], threshold: Threshold) -> Ba
         train_samples_per_s=len(splits.train) / (fitted - started),
         scored_samples_per_s=len(samples) / (scored - fitted),
     )
-    return Baseline(System(TFIDF, "baseline", "held-out", (member,)), cost)
+    protocol: Protocol = "seen" if overlap.is_seen else "held-out"
+    return Baseline(System(TFIDF, "baseline", protocol, (member,)), cost)
 
 
 def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baseline:
@@ -129,6 +143,7 @@ def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baselin
         threshold=None,
         threshold_origin=f"inner folds of {folds} folds, seed {seed}",
         source="the other folds of these samples",
+        fold_seed=seed,
     )
     system = System(TFIDF_FOLDS, "baseline", "cross-fit", (member,))
     return Baseline(system, Cost.unknown(TFIDF_FOLDS))

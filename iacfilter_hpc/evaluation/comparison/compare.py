@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.errors import IacfilterError, UsageError, together
+from iacfilter_hpc.evaluation.admission import check_folds
 from iacfilter_hpc.evaluation.cells import Clusters, find_clusters
 from iacfilter_hpc.evaluation.comparison.baselines import (
     KEEP_ALL,
@@ -21,14 +22,13 @@ from iacfilter_hpc.evaluation.comparison.baselines import (
     tfidf,
 )
 from iacfilter_hpc.evaluation.comparison.cost import Cost
+from iacfilter_hpc.evaluation.comparison.entrants import Entrant, enter
 from iacfilter_hpc.evaluation.comparison.external import Named, read_systems
 from iacfilter_hpc.evaluation.comparison.measure import SystemCells, measure
 from iacfilter_hpc.evaluation.comparison.pairs import Pair, compare_pairs
-from iacfilter_hpc.evaluation.comparison.systems import Protocol, System
+from iacfilter_hpc.evaluation.comparison.systems import System
 from iacfilter_hpc.evaluation.comparison.trained_runs import (
-    Entrant,
     Say,
-    admit,
     data_of,
     group_seeds,
     score_entrant,
@@ -73,46 +73,68 @@ class Comparison:
     provenance: Provenance
 
 
-def compare(request: Request, accounted: Mapping[str, float], say: Say) -> Comparison:
+def compare(
+    request: Request,
+    accounted: Mapping[str, float],
+    say: Say,
+    ready: Callable[[Labelled], object] = lambda _: None,
+) -> Comparison:
     """Score and compare; `accounted` has the seconds of the jobs that sacct knows.
 
-    Whatever can be wrong is found before any sample is scored, and before any look is logged.
+    Whatever can be wrong is found before any sample is scored, and before any look is logged:
+    `ready` is called in between.
 
     Raises:
         DataError: wrong lines or rows in a file.
-        UsageError: names that are not told apart.
-        IacfilterError: a run that cannot be compared.
+        UsageError: names that are not told apart, folds that cannot be.
+        IacfilterError: runs that cannot be compared (all are named).
     """
     options = request.options
+    seed = options.used_seed
     _check_names(request)
     data = read_labelled(request.data, options.groups)
-    external = read_systems(request.files, data)
-    entrants = [admit(run, data, options) for run in request.runs]
-    scored = [
-        score_entrant(entrant, data, options, accounted, fresh=request.fresh, say=say)
-        for entrant in entrants
-    ]
-    protocol: Protocol = "held-out" if options.cross_fit is None else "cross-fit"
+    check_folds(data, options)
+    external, entrants = _admitted(request, data)
+    ready(data)
+    scored = [score_entrant(entrant, data, options, accounted, say) for entrant in entrants]
     baselines, left_out = _baselines(entrants, data, options)
-    systems = [*group_seeds(scored, protocol), *external, *(each.system for each in baselines)]
+    systems = [*group_seeds(scored, options), *external, *(each.system for each in baselines)]
     return Comparison(
         data=data,
         options=options,
         clusters=find_clusters(data.samples),
         entries=tuple(
-            Entry(system, measure(system, data.samples, options.draws, options.seed))
-            for system in systems
+            Entry(system, measure(system, data.samples, options.draws, seed)) for system in systems
         ),
-        pairs=tuple(compare_pairs(systems, data.samples, options.draws, options.seed)),
+        pairs=tuple(compare_pairs(systems, data.samples, options.draws, seed)),
         costs=(
             *(each.cost for each in scored),
             *(Cost.unknown(system.name) for system in external),
             *(each.cost for each in baselines),
         ),
-        warnings=tuple(_warnings(entrants)),
+        warnings=(*data.warnings, *_warnings(systems), *_other_data(entrants)),
         left_out=tuple(left_out),
         provenance=provenance(),
     )
+
+
+def _admitted(request: Request, data: Labelled) -> tuple[list[System], list[Entrant]]:
+    """Files of predictions and runs; all that is wrong with any of them is told at once."""
+    external: list[System] = []
+    entrants: list[Entrant] = []
+    problems: list[IacfilterError] = []
+    try:
+        external = read_systems(request.files, data)
+    except IacfilterError as error:
+        problems.append(error)
+    for run in request.runs:
+        try:
+            entrants.append(enter(run, data, request.options, fresh=request.fresh))
+        except IacfilterError as error:
+            problems.append(error)
+    if problems:
+        raise together(problems)
+    return external, entrants
 
 
 def _check_names(request: Request) -> None:
@@ -138,19 +160,24 @@ def _baselines(
     if isinstance(splits, str):
         left_out.append(f"{TFIDF}: {splits}")
     else:
-        made.append(tfidf(splits, data.samples, options.threshold))
+        made.append(tfidf(splits, data, options.threshold))
     if options.cross_fit is not None:
-        made.append(cross_fit_tfidf(data.samples, options.cross_fit, options.seed))
+        made.append(cross_fit_tfidf(data.samples, options.cross_fit, options.used_seed))
     return [*made, keep_all(data.samples)], left_out
 
 
-def _warnings(entrants: Sequence[Entrant]) -> list[str]:
+def _warnings(systems: Sequence[System]) -> list[str]:
     """What a reader must know before believing any score."""
-    found = [
-        f"{entrant.run.name}: {warning}"
-        for entrant in entrants
-        for warning in entrant.overlap.warnings()
+    return [
+        f"{member.name}: {warning}"
+        for system in systems
+        for member in system.members
+        for warning in member.warnings
     ]
+
+
+def _other_data(entrants: Sequence[Entrant]) -> list[str]:
+    found = []
     for other in entrants[1:]:
         first = entrants[0]
         if data_of(other) != data_of(first):

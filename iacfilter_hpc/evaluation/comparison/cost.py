@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import prod
@@ -16,6 +16,9 @@ from iacfilter_hpc import runs
 from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.decision import Decision
+
+SLACK = 1.0
+"""Seconds by which a log event may seem to be older than the session that wrote it."""
 
 Clock = Literal["sacct", "own clock", "measured here"]
 
@@ -88,25 +91,76 @@ def count_parameters(final: Path) -> int:
 def train_speed(metrics: Path, samples: int) -> float | None:
     """Samples a second of training, from metrics.jsonl; `samples` is those of one epoch.
 
-    The Trainer's own figure assumes that no epoch was saved by stopping early.
+    The Trainer's own figure assumes that no epoch was saved by stopping early, and its runtime is
+    that of one session, whereas its epoch counts those of earlier sessions too. So a session that
+    went on with an earlier one is measured from its first log event to its last.
     """
     if not metrics.is_file():
         return None
-    for event in _events(metrics):
-        runtime, epochs = event.get("train_runtime"), event.get("epoch")
-        if isinstance(runtime, int | float) and isinstance(epochs, int | float) and runtime > 0:
-            return samples * epochs / runtime
-    return None
+    epochs, seconds = 0.0, 0.0
+    before: list[_Logged] = []
+    for event in map(_logged, _events(metrics)):
+        before.append(event)
+        if event.runtime is not None and event.runtime > 0 and event.epoch is not None:
+            done, took = _session(before, event.epoch, event.runtime)
+            epochs, seconds = epochs + done, seconds + took
+    return samples * epochs / seconds if epochs > 0 and seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Logged:
+    """What a log event says of the clock; `at` is its own time, `runtime` that of its session."""
+
+    at: float | None
+    epoch: float | None
+    runtime: float | None
+
+
+def _logged(event: Mapping[str, Any]) -> _Logged:
+    return _Logged(
+        at=_moment(event.get("time")),
+        epoch=_number(event.get("epoch")),
+        runtime=_number(event.get("train_runtime")),
+    )
+
+
+def _session(events: Sequence[_Logged], epoch: float, runtime: float) -> tuple[float, float]:
+    """Epochs and seconds of the session that the last of the events ends."""
+    end = events[-1].at
+    if end is None:
+        return epoch, runtime
+    begin = end - runtime - SLACK
+    inside = [event for event in events if event.at is not None and event.at >= begin]
+    if len(inside) == len(events):
+        return epoch, runtime
+    first = next((e for e in inside if e.epoch is not None and e.at is not None), None)
+    if first is None or first.epoch is None or first.at is None:
+        return 0.0, 0.0
+    return epoch - first.epoch, end - first.at
+
+
+def _moment(value: object) -> float | None:
+    """Seconds of a time in ISO 8601; None if it is none."""
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
 
 
 def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None, Clock | None]:
-    """Hours of all training jobs; None if those of any are not known."""
+    """Hours of all attempts of all training jobs; None if those of any are not known."""
     jobs = [job for job in runs.jobs(run) if job.purpose == "train"]
     if jobs and all(job.job_id in accounted for job in jobs):
         return sum(accounted[job.job_id] for job in jobs) / 3600, "sacct"
-    outcomes = [runs.outcome(run, job.job_id) for job in jobs]
+    attempts = [attempt for job in jobs for attempt in runs.attempts(run, job.job_id)]
+    outcomes = [runs.outcome(run, attempt) for attempt in attempts]
     spans = [_seconds(outcome.started_at, outcome.ended_at) for outcome in outcomes if outcome]
-    if not jobs or len(spans) < len(jobs):
+    if not jobs or len(spans) < len(attempts):
         return None, None
     return sum(spans) / 3600, "own clock"
 

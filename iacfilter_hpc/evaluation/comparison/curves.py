@@ -25,7 +25,7 @@ from iacfilter_hpc.evaluation.comparison.canvas import (
 from iacfilter_hpc.evaluation.comparison.compare import Comparison, Entry
 from iacfilter_hpc.evaluation.comparison.sentences import number
 from iacfilter_hpc.evaluation.comparison.systems import Member
-from iacfilter_hpc.evaluation.comparison.wilson import wilson
+from iacfilter_hpc.evaluation.wilson import wilson
 
 BINS = 10
 F1_LINES = (0.5, 0.6, 0.7, 0.8, 0.9)

@@ -10,7 +10,7 @@ from iacfilter_hpc.evaluation.comparison.compare import Comparison, Entry
 from iacfilter_hpc.evaluation.comparison.cost import Cost
 from iacfilter_hpc.evaluation.comparison.measure import SystemCell
 from iacfilter_hpc.evaluation.comparison.pairs import Pair
-from iacfilter_hpc.evaluation.comparison.sentences import conclusions
+from iacfilter_hpc.evaluation.comparison.sentences import conclusions, varied
 from iacfilter_hpc.evaluation.comparison.systems import Member
 from iacfilter_hpc.evaluation.scores import Scores
 
@@ -20,7 +20,7 @@ SCHEMA = 1
 def document(done: Comparison) -> dict[str, Any]:
     """What comparison.json holds."""
     options = done.options
-    bootstrap = {"draws": options.draws, "seed": options.seed, "level": 0.95}
+    bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
     return {
         "schema": SCHEMA,
         "data": str(done.data.path),
@@ -48,7 +48,9 @@ def _system(entry: Entry) -> dict[str, Any]:
         "name": system.name,
         "kind": system.kind,
         "protocol": system.protocol,
+        "varied": varied(system),
         "overall": _cell(cells.overall),
+        "macro_f1_by_smell": asdict(cells.macro_f1),
         "by_smell": {cell.name: _cell(cell) for cell in cells.by_smell},
         "by_technology": {cell.name: _cell(cell) for cell in cells.by_technology},
         "members": [_member(member, scores) for member, scores in members],
@@ -60,6 +62,8 @@ def _cell(cell: SystemCell) -> dict[str, Any]:
         "samples": cell.first.samples,
         "support": cell.first.support,
         "few_positives": cell.first.few_positives,
+        "groups": cell.groups,
+        "few_groups": cell.few_groups,
         **{name: asdict(measured) for name, measured in cell.measured.items()},
     }
 
@@ -68,6 +72,7 @@ def _member(member: Member, scores: Scores) -> dict[str, Any]:
     return {
         "name": member.name,
         "seed": member.seed,
+        "fold_seed": member.fold_seed,
         "threshold": member.threshold,
         "threshold_origin": member.threshold_origin,
         "temperature": member.temperature,

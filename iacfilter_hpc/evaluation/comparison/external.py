@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.comparison.decisions import ARGMAX, read_decisions
-from iacfilter_hpc.evaluation.comparison.past import METRICS, Past, read_past
+from iacfilter_hpc.evaluation.comparison.matching import matched
+from iacfilter_hpc.evaluation.comparison.past import Past, read_past
 from iacfilter_hpc.evaluation.comparison.systems import Member, Protocol, System
 from iacfilter_hpc.evaluation.labelled import Labelled
 from iacfilter_hpc.evaluation.predictions import read_predictions
+from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS
 
 JSON_STARTS_WITH = b"{"
+HINT = "iacfilter-evaluate writes it and predictions.jsonl anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,6 @@ class Named:
 class _Read:
     member: Member
     protocol: Protocol
-
-
-Row = TypeVar("Row")
 
 
 def read_systems(files: Sequence[Named], data: Labelled) -> list[System]:
@@ -78,7 +77,7 @@ def _read(file: Named, data: Labelled) -> _Read:
 
 def _ours(file: Named, data: Labelled) -> _Read:
     found = read_predictions(file.path)
-    rows = _matched(
+    rows = matched(
         file.path,
         [(f"{file.path}:{row.index + 1}", row.key, row) for row in found],
         data,
@@ -91,7 +90,7 @@ def _ours(file: Named, data: Labelled) -> _Read:
     ]
     if wrong:
         raise DataError("\n".join(wrong), hint="both must be of the same labelled samples")
-    past = read_past(file.path.parent) if (file.path.parent / METRICS).is_file() else None
+    past, warnings = _past(file, data)
     thresholds = {row.threshold for row in rows}
     return _Read(
         Member(
@@ -102,14 +101,34 @@ def _ours(file: Named, data: Labelled) -> _Read:
             threshold_origin=_origin(past),
             source=str(file.path),
             temperature=past.temperature if past else None,
+            fold_seed=past.cross_fit.seed if past and past.cross_fit else None,
+            warnings=warnings,
         ),
         _protocol(past),
     )
 
 
+def _past(file: Named, data: Labelled) -> tuple[Past | None, tuple[str, ...]]:
+    """What metrics.json beside a predictions.jsonl says of it, and what is to be known of that.
+
+    None where the two do not belong together: then nothing is known of how it came about.
+    """
+    folder = file.path.parent
+    if file.path.name != PREDICTIONS or not (folder / METRICS).is_file():
+        return None, ()
+    past = read_past(folder, HINT)
+    if past.sha256 != data.sha256:
+        problem = f"is about data with the sha256 {past.sha256[:8]}, not about these"
+    elif past.predictions_sha256 != sha256_of(file.path):
+        problem = f"is not about {file.path} as it is now"
+    else:
+        return past, past.warnings
+    return None, (f"{folder / METRICS} {problem}, so how these decisions came about is not known",)
+
+
 def _csv(file: Named, data: Labelled) -> _Read:
     found = read_decisions(file.path)
-    rows = _matched(
+    rows = matched(
         file.path,
         [(row.where, (row.file, row.line, row.smell), row) for row in found],
         data,
@@ -129,46 +148,6 @@ def _csv(file: Named, data: Labelled) -> _Read:
     )
 
 
-def _matched(
-    path: Path,
-    rows: Iterable[tuple[str, Hashable, Row]],
-    data: Labelled,
-    key_of: Callable[[Sample], Hashable],
-) -> list[Row]:
-    """The row of each sample, in the samples' order; what the data repeats, the rows repeat too.
-
-    Each of `rows` is its place in `path`, its key, and itself.
-    """
-    wanted = Counter(key_of(sample) for sample in data.samples)
-    found: dict[Hashable, list[Row]] = defaultdict(list)
-    unknown, repeated = [], []
-    for where, key, row in rows:
-        if key not in wanted:
-            unknown.append(f"{where}: {_shown(key)} is no sample of {data.path}")
-        elif len(found[key]) == wanted[key]:
-            repeated.append(f"{where}: {_shown(key)} occurs before")
-        else:
-            found[key].append(row)
-    if not any(found.values()):
-        raise DataError(
-            f"{path}: none of its rows is of a sample in {data.path}",
-            hint="predictions and data must be of the same samples",
-        )
-    missing = [
-        f"{data.path}:{index + 1}: {_shown(key_of(sample))} has no row in {path}"
-        for index, sample in enumerate(data.samples)
-        if len(found.get(key_of(sample), ())) < wanted[key_of(sample)]
-    ]
-    if problems := [*unknown, *repeated, *missing]:
-        raise DataError("\n".join(problems), hint="every sample needs one row, every row a sample")
-    rest = {key: iter(matched) for key, matched in found.items()}
-    return [next(rest[key_of(sample)]) for sample in data.samples]
-
-
-def _shown(key: Hashable) -> str:
-    return " ".join(map(str, key)) if isinstance(key, tuple) else f"the detection {key}"
-
-
 def _all_known(p_tp: Sequence[float | None]) -> tuple[float, ...] | None:
     known = tuple(p for p in p_tp if p is not None)
     return known if len(known) == len(p_tp) else None
@@ -177,12 +156,14 @@ def _all_known(p_tp: Sequence[float | None]) -> tuple[float, ...] | None:
 def _protocol(past: Past | None) -> Protocol:
     if past is None:
         return "external"
-    return "cross-fit" if past.is_cross_fit else "held-out"
+    if past.cross_fit:
+        return "cross-fit"
+    return "seen" if past.is_seen else "held-out"
 
 
 def _origin(past: Past | None) -> str:
     if past is None:
         return "as the file has it"
-    if past.is_cross_fit:
+    if past.cross_fit:
         return "chosen in each fold on the other folds"
     return f"{past.threshold_mode}, as its {METRICS} says"

@@ -16,6 +16,7 @@ from iacfilter_hpc.evaluation.comparison.dots import f1_by_smell, f1_by_technolo
 from iacfilter_hpc.evaluation.comparison.sentences import (
     conclusions,
     method,
+    pooled,
     representative,
     subject,
 )
@@ -72,6 +73,7 @@ def render_html(done: Comparison) -> str:
         subject=subject(done),
         conclusions=conclusions(done),
         method=method(done),
+        pooled=pooled(done),
         protocols=PROTOCOLS,
         tables={table.name: table for table in tables.all_tables(done)},
         confusions=[_confusion(entry) for entry in done.entries],

@@ -12,10 +12,13 @@ from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.evaluation.comparison.systems import Member, System
 from iacfilter_hpc.evaluation.intervals import (
     CELLS_AT_ONCE,
+    FEW_GROUPS,
+    FEWEST_GROUPS,
     MEASURES,
     Interval,
     draw_weights,
     interval,
+    spread,
 )
 from iacfilter_hpc.evaluation.scores import Scores, score
 from iacfilter_hpc.evaluation.weighted import Counts, Floats, WeightedScores, weighted_scores
@@ -39,6 +42,7 @@ class SystemCell:
     """How a system decides some of the samples; `measured` has every name of MEASURES."""
 
     name: str
+    groups: int
     members: tuple[Scores, ...]
     measured: Mapping[str, Measured]
 
@@ -46,6 +50,11 @@ class SystemCell:
     def first(self) -> Scores:
         """The scores of the member that stands for the system."""
         return self.members[0]
+
+    @property
+    def few_groups(self) -> bool:
+        """Whether there are too few groups for an interval to be wide enough."""
+        return self.groups < FEW_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,12 @@ class SystemCells:
     overall: SystemCell
     by_smell: tuple[SystemCell, ...]
     by_technology: tuple[SystemCell, ...]
+
+    @property
+    def macro_f1(self) -> Measured:
+        """The mean F1 over smells, each weighing the same; it has no interval."""
+        by_member = zip(*(cell.members for cell in self.by_smell), strict=True)
+        return _measured([_mean([scores.f1 for scores in found]) for found in by_member], None)
 
 
 def measure(system: System, samples: Sequence[Sample], draws: int, seed: int) -> SystemCells:
@@ -102,16 +117,26 @@ def _cell(
     groups = [samples[i].group for i in chosen]
     scores = tuple(score(truth, member.decided, member.p_tp) for member in members)
     drawn: Mapping[str, Floats] | None = None
-    if len(set(groups)) > 1:
+    if len(set(groups)) >= FEWEST_GROUPS:
         drawn = drawn_scores(members, truth, draw_weights(groups, boot.draws, boot.seed))
     measured = {
         measure: _measured(
             [getattr(each, measure) for each in scores],
-            None if drawn is None else interval(drawn[measure]),
+            None if drawn is None else spread(interval(drawn[measure]), _shares(scores, measure)),
         )
         for measure in MEASURES
     }
-    return SystemCell(name, scores, measured)
+    return SystemCell(name, len(set(groups)), scores, measured)
+
+
+def _shares(scores: Sequence[Scores], name: str) -> list[tuple[int, int]]:
+    """Hits and counts of a score that is a share; none of another."""
+    return [each.shares[name] for each in scores if name in each.shares]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
 def _measured(values: Sequence[float | None], found: Interval | None) -> Measured:

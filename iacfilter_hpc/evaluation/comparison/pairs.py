@@ -11,7 +11,7 @@ from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.evaluation.comparison.mcnemar import McNemar, holm, mcnemar
 from iacfilter_hpc.evaluation.comparison.measure import drawn_scores
 from iacfilter_hpc.evaluation.comparison.systems import System
-from iacfilter_hpc.evaluation.intervals import Interval, draw_weights, interval
+from iacfilter_hpc.evaluation.intervals import FEWEST_GROUPS, Interval, draw_weights, interval
 from iacfilter_hpc.evaluation.scores import score
 from iacfilter_hpc.evaluation.weighted import Floats
 
@@ -79,9 +79,9 @@ def _drawn_f1(
     draws: int,
     seed: int,
 ) -> Mapping[str, Floats]:
-    """F1 of each system in the same draws; empty where one group holds all samples."""
+    """F1 of each system in the same draws; empty where there are too few groups."""
     groups = [sample.group for sample in samples]
-    if len(set(groups)) < 2:
+    if len(set(groups)) < FEWEST_GROUPS:
         return {}
     weights = draw_weights(groups, draws, seed)
     drawn = {}

@@ -5,101 +5,136 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.labelled import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
-from iacfilter_hpc.training.decision import FILE
+from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS, SCHEMA
+from iacfilter_hpc.training.wrong import problems_in, shown
 
-METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
-SCHEMA = 1
-HINT = "iacfilter-evaluate writes it anew, iacfilter-compare --fresh too"
+Count = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Of a cross-fit: how many, and the seed of their making and of training."""
+
+    folds: Annotated[int, Field(ge=2)]
+    seed: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How many of the samples the model had seen, and whether they are its validation file."""
+
+    train: Count
+    validation: Count
+    is_validation_file: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What decides whether an evaluation can be used again; `threshold` is None if it has many."""
+    """What decides whether an evaluation can be used again; `threshold` is None if it has many.
 
-    sha256: str
-    threshold: float | None
-    threshold_mode: str
-    temperature: float | None
-    is_cross_fit: bool
-    fold_seed: int | None
-    """The seed of a cross-fit's folds and training."""
-    samples_per_s: float | None
-    """How fast the samples were scored, where that was measured."""
+    The hashes are of the model's manifest, of the data, and of the predictions beside it.
+    """
+
+    # what else metrics.json holds is for its readers
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True)
+
+    model: Text
+    sha256: Text
+    predictions_sha256: Text
+    threshold: Probability | None
+    threshold_mode: Text
+    temperature: Positive | None
+    cross_fit: Folds | None
+    overlap: Known
+    warnings: tuple[Text, ...]
+    samples_per_s: Positive
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the model or its threshold had seen some of the samples."""
+        known = self.overlap
+        return known.train > 0 or known.validation > 0 or known.is_validation_file
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A model as it would decide now; `is_cross_fit` if it would be fine-tuned fold by fold."""
+    """A model as it would decide now; `folds` if it would be fine-tuned fold by fold."""
 
-    final: Path
+    sha256: str
     threshold: float
     temperature: float
-    is_cross_fit: bool
+    folds: int | None
 
 
-def read_past(directory: Path) -> Past:
-    """What metrics.json in `directory` says.
+def read_past(directory: Path, hint: str) -> Past:
+    """What metrics.json in `directory` says; `hint` is what to do where it is damaged.
 
     Raises:
-        DataError: it cannot be read, or it has another schema than this version reads.
+        DataError: it cannot be read, is damaged (each wrong key is named), or has another schema
+            than this version reads.
     """
     path = directory / METRICS
     try:
-        fields: dict[str, Any] = json.loads(path.read_bytes())
-        if fields["schema"] != SCHEMA:
-            raise DataError(
-                f"{path} has schema {fields['schema']}; this version reads {SCHEMA}", hint=HINT
-            )
-        return Past(
-            sha256=str(fields["sha256"]),
-            threshold=_number(fields["threshold"]),
-            threshold_mode=str(fields["threshold_mode"]),
-            temperature=_number(fields["temperature"]),
-            is_cross_fit=fields["cross_fit"] is not None,
-            fold_seed=None if fields["cross_fit"] is None else int(fields["cross_fit"]["seed"]),
-            samples_per_s=_number(fields.get("samples_per_s")),
+        text = path.read_bytes()
+        fields = json.loads(text)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON", hint=hint) from error
+    if not isinstance(fields, dict) or "schema" not in fields:
+        raise DataError(f"{path}: schema is missing", hint=hint)
+    if fields["schema"] != SCHEMA:
+        raise DataError(
+            f"{path} has schema {shown(fields['schema'])}; this version reads {SCHEMA}", hint=hint
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error!r}", hint=HINT) from error
+    try:
+        return PAST.validate_json(text)
+    except ValidationError as error:
+        problems = "\n".join(f"{path}: {problem}" for problem in problems_in(error))
+        raise DataError(problems, hint=hint) from error
 
 
-def read_past_predictions(directory: Path, data: Labelled) -> list[Prediction]:
+def read_past_predictions(
+    directory: Path, past: Past, data: Labelled, hint: str
+) -> list[Prediction]:
     """The predictions beside metrics.json.
 
     Raises:
-        DataError: they cannot be read, or are not those of the samples in `data`.
+        DataError: they cannot be read, or are not those of the samples in `data`, or have changed.
     """
     path = directory / PREDICTIONS
-    rows = read_predictions(path)
+    try:
+        rows = read_predictions(path)
+    except DataError as error:
+        raise DataError(error.message, hint=hint) from error
     if [row.key for row in rows] != [sample.key for sample in data.samples]:
-        raise DataError(f"{path} is not of the samples in {data.path}", hint=HINT)
+        raise DataError(f"{path} is not of the samples in {data.path}", hint=hint)
+    if sha256_of(path) != past.predictions_sha256:
+        raise DataError(f"{path} is not the one that {METRICS} beside it is about", hint=hint)
     return rows
 
 
-def still_holds(past: Past, directory: Path, data: Labelled, model: Judge) -> bool:
-    """Whether an evaluation is of this data, of this model, and came about in this way.
-
-    final/ is written once, so its temperature and threshold tell models apart; and a model that was
-    put there later is newer than the evaluation.
-    """
-    evaluated, made = (directory / METRICS).stat(), (model.final / FILE).stat()
-    # a cross-fit has as many of both as it has folds
-    expected = (None, None) if model.is_cross_fit else (model.threshold, model.temperature)
+def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
+    """Whether an evaluation is of this data, of this very model, and came about in this way."""
+    # a cross-fit has as many thresholds and temperatures as it has folds
+    expected = (model.threshold, model.temperature) if model.folds is None else (None, None)
     return (
         past.sha256 == data.sha256
+        and past.model == model.sha256
         and (past.threshold, past.temperature) == expected
-        and made.st_mtime <= evaluated.st_mtime
+        and (past.cross_fit.folds if past.cross_fit else None) == model.folds
     )
 
 
-def _number(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)
+PAST = TypeAdapter(Past)

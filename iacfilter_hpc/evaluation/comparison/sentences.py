@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from iacfilter_hpc.evaluation.comparison.compare import Comparison
 from iacfilter_hpc.evaluation.comparison.pairs import ALPHA, Pair, Verdict
 from iacfilter_hpc.evaluation.comparison.systems import System
-from iacfilter_hpc.evaluation.intervals import Interval
+from iacfilter_hpc.evaluation.footnotes import POOLED_SCORES
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.scores import FEW_POSITIVES
 
 NONE = "-"
@@ -47,7 +48,8 @@ def method(done: Comparison) -> list[str]:
         "The positive class is TP: a real smell. A detection that is decided FP is filtered out, "
         "so recall is the share of real smells kept, and false alarms removed is the share of "
         "false alarms that a reader is spared.",
-        f"Intervals hold the middle 95 % of {options.draws} bootstrap draws (seed {options.seed}) "
+        f"Intervals hold the middle 95 % of {options.draws} bootstrap draws (seed "
+        f"{options.used_seed}) "
         "of whole groups, since samples of one family, repository or file are no independent "
         "witnesses. A dash marks what is not defined.",
         "McNemar's exact test compares which samples two systems decide rightly; p is adjusted by "
@@ -58,9 +60,42 @@ def method(done: Comparison) -> list[str]:
         "Of several seeds the mean is shown, with the standard deviation (n - 1) of one seed; the "
         "interval is that of the mean. McNemar's test, the confusion matrix and the curves are "
         "those of the lowest seed, which was fixed before any score was known.",
+        *varieties(done),
+        *([sentence] if (sentence := pooled(done)) else []),
         *([CROSS_FIT_COSTS] if done.options.cross_fit is not None else []),
-        f"* marks fewer than {FEW_POSITIVES} real smells: such scores say little.",
+        f"* marks fewer than {FEW_POSITIVES} real smells: such scores say little. # marks fewer "
+        f"than {FEW_GROUPS} groups, whose intervals are likely too narrow; with fewer than "
+        f"{FEWEST_GROUPS} there is none. w marks Wilson's interval, which takes samples for "
+        "independent: it stands where all draws are alike.",
     ]
+
+
+def pooled(done: Comparison) -> str | None:
+    """What cross-fits do to scores that rank; None if nothing is cross-fit."""
+    if any(entry.system.protocol == "cross-fit" for entry in done.entries):
+        return f"Of what is cross-fit, {POOLED_SCORES}."
+    return None
+
+
+def varieties(done: Comparison) -> list[str]:
+    """What varies behind each ±: a sentence a system of several members."""
+    found = ((entry.system.title, varied(entry.system)) for entry in done.entries)
+    return [f"± of {title}: {what}." for title, what in found if what]
+
+
+def varied(system: System) -> str | None:
+    """What its members differ in; None for one alone."""
+    if len(system.members) == 1:
+        return None
+    if system.kind != "run":
+        return f"{len(system.members)} files of predictions"
+    seeds = f"training seeds {_listed([member.seed for member in system.members])}"
+    folds = [member.fold_seed for member in system.members if member.fold_seed is not None]
+    if not folds:
+        return seeds
+    if len(set(folds)) == 1:
+        return f"{seeds}; folds are those of seed {folds[0]} for all"
+    return f"{seeds}; and folds, of seeds {_listed(folds)} in this order"
 
 
 def number(value: float | None) -> str:
@@ -70,7 +105,9 @@ def number(value: float | None) -> str:
 
 def span(interval: Interval | None) -> str:
     """An interval to three digits."""
-    return NONE if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+    if interval is None:
+        return NONE
+    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
 
 
 def p_value(p: float) -> str:
@@ -83,6 +120,10 @@ def representative(system: System) -> str | None:
     if len(system.members) == 1:
         return None
     return f"seed {system.first.seed}" if system.kind == "run" else "the first"
+
+
+def _listed(seeds: Sequence[int | None]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _with(pairs: Sequence[Pair], verdict: Verdict) -> list[Pair]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["run", "predictions", "baseline"]
-Protocol = Literal["held-out", "cross-fit", "external"]
+Protocol = Literal["held-out", "cross-fit", "seen", "external"]
 PROTOCOLS: dict[Protocol, str] = {
     "held-out": "neither trained nor given a threshold on these samples",
     "cross-fit": "trained on some of these very samples and judged on the others, fold by fold",
+    "seen": "trained or tuned on some of these samples: its scores say how well it remembers them",
     "external": "decisions from elsewhere; how they came about is not known here",
 }
 """How decisions came about, and what that means for a reader."""
@@ -21,7 +22,8 @@ class Member:
 
     `p_tp` is None where any is unknown, `threshold` where there is none or more than one;
     `threshold_origin` says in words where it comes from. `source` is what was read for it, and
-    `look` counts this model's looks at the data (None for what is no run).
+    `look` counts this model's looks at the data (None for what is no run). `fold_seed` is that of a
+    cross-fit's folds; `warnings` are what is to be known of these decisions before believing them.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Member:
     seed: int | None = None
     temperature: float | None = None
     look: int | None = None
+    fold_seed: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iacfilter_hpc.evaluation.comparison.compare import Comparison, Entry
 from iacfilter_hpc.evaluation.comparison.cost import Cost
@@ -45,6 +45,7 @@ RANKING = {
     "roc_auc": "ROC AUC",
     "fp_reduction_at_recall_95": "False alarms that could go at recall 0.95",
     "fp_reduction_at_recall_99": "The same at recall 0.99",
+    "precision_at_recall_95": "Precision at recall 0.95",
     "expected_calibration_error": "Expected calibration error",
 }
 """Scores by name, and what heads their column."""
@@ -52,7 +53,14 @@ RANKING = {
 
 def overall(done: Comparison) -> Table:
     """How well each system decides."""
-    return _scores(done, "overall", "Decisions on all samples", OVERALL)
+    made = _scores(done, "overall", "Decisions on all samples", OVERALL)
+    place = made.columns.index(OVERALL["f1"]) + 1
+    rows = [
+        (*row[:place], Cell(score_text(entry.cells.macro_f1)), *row[place:])
+        for row, entry in zip(made.rows, done.entries, strict=True)
+    ]
+    columns = (*made.columns[:place], "F1, mean over smells", *made.columns[place:])
+    return replace(made, columns=columns, rows=tuple(rows))
 
 
 def ranking(done: Comparison) -> Table:
@@ -157,8 +165,9 @@ def all_tables(done: Comparison) -> list[Table]:
 
 
 def cell_title(cell: SystemCell) -> str:
-    """The name of a smell or technology, marked where it has few real smells."""
-    return f"{cell.name} *" if cell.first.few_positives else cell.name
+    """The name of a smell or technology, marked where it has few real smells or few groups."""
+    marks = ("*" if cell.first.few_positives else "") + ("#" if cell.few_groups else "")
+    return f"{cell.name} {marks}" if marks else cell.name
 
 
 def _scores(done: Comparison, name: str, title: str, names: dict[str, str]) -> Table:

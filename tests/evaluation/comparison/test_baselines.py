@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.detections.samples import read_samples, sha256_of
+from iacfilter_hpc.detections.samples import Sample, read_samples, sha256_of
 from iacfilter_hpc.evaluation.comparison.baselines import (
     Splits,
     build_pipeline,
@@ -18,6 +18,7 @@ from iacfilter_hpc.evaluation.comparison.baselines import (
     read_splits,
     tfidf,
 )
+from iacfilter_hpc.evaluation.labelled import Labelled
 from iacfilter_hpc.runs import RunRecord
 from iacfilter_hpc.training.threshold import choose_threshold
 from tests.made_runs import DEMO, RECORD, demo_config
@@ -28,7 +29,12 @@ from .made_data import truth_of, write_samples
 @pytest.fixture
 def splits(tmp_path: Path) -> Splits:
     train = write_samples(tmp_path / "train.jsonl", 50).samples
-    return Splits("a-run", train, write_samples(tmp_path / "validation.jsonl", 30).samples)
+    validation = write_samples(tmp_path / "validation.jsonl", 30)
+    return Splits("a-run", train, validation.samples, validation.sha256)
+
+
+def data_of(*samples: Sample) -> Labelled:
+    return Labelled(Path("/data/labelled.jsonl"), "d" * 64, samples)
 
 
 def test_keep_all_keeps_all(splits: Splits) -> None:
@@ -43,14 +49,14 @@ def test_tfidf_reads_smell_technology_and_content_only(splits: Splits) -> None:
     others = [replace(sample, **{name: "something else"}) for name in unseen]  # type: ignore[arg-type]
     seen = ("smell", "technology", "content")
     changed = [replace(sample, **{name: "something else"}) for name in seen]  # type: ignore[arg-type]
-    made = tfidf(splits, [sample, *others, *changed], "validation").system.first
+    made = tfidf(splits, data_of(sample, *others, *changed), "validation").system.first
     assert made.p_tp is not None
     assert len(set(made.p_tp[:7])) == 1
     assert all(p != made.p_tp[0] for p in made.p_tp[7:])
 
 
 def test_its_threshold_is_chosen_on_the_validation_samples(splits: Splits) -> None:
-    made = tfidf(splits, splits.train, "validation").system.first
+    made = tfidf(splits, data_of(*splits.train), "validation").system.first
     texts = [[f"{s.smell} {s.technology} {s.content}" for s in part] for part in (splits.train,)]
     pipeline = build_pipeline().fit(texts[0], truth_of(splits.train))
     held_out = [f"{s.smell} {s.technology} {s.content}" for s in splits.validation]
@@ -62,14 +68,14 @@ def test_its_threshold_is_chosen_on_the_validation_samples(splits: Splits) -> No
 
 
 def test_or_is_what_was_asked_for(splits: Splits) -> None:
-    assert tfidf(splits, splits.train, "argmax").system.first.threshold == 0.5
-    fixed = tfidf(splits, splits.train, 0.9).system.first
+    assert tfidf(splits, data_of(*splits.train), "argmax").system.first.threshold == 0.5
+    fixed = tfidf(splits, data_of(*splits.train), 0.9).system.first
     assert fixed.threshold == 0.9 and fixed.p_tp is not None
     assert fixed.decided == tuple(p >= 0.9 for p in fixed.p_tp)
 
 
 def test_it_is_the_same_every_time(splits: Splits) -> None:
-    one, two = (tfidf(splits, splits.train, "validation") for _ in range(2))
+    one, two = (tfidf(splits, data_of(*splits.train), "validation") for _ in range(2))
     assert one.system == two.system
     assert one.cost.trained_parameters == two.cost.trained_parameters
     assert one.cost.scored_samples_per_s is not None and one.cost.clock == "measured here"
@@ -89,8 +95,19 @@ def copied(tmp_path: Path) -> tuple[RunRecord, RunConfig]:
 def test_splits_are_those_of_the_record(copied: tuple[RunRecord, RunConfig]) -> None:
     found = read_splits("mine", *copied)
     assert found == Splits(
-        "mine", tuple(read_samples(DEMO["train"])), tuple(read_samples(DEMO["validation"]))
+        "mine",
+        tuple(read_samples(DEMO["train"])),
+        tuple(read_samples(DEMO["validation"])),
+        sha256_of(DEMO["validation"]),
     )
+
+
+def test_what_it_has_learned_from_is_no_test(splits: Splits) -> None:
+    known = tfidf(splits, data_of(*splits.train[:5]), "argmax").system
+    assert known.protocol == "seen"
+    assert known.first.warnings[0].startswith("5 of 5 samples are among those that trained")
+    new = replace(splits.train[0], file="new.pp", content="a line of its own")
+    assert tfidf(splits, data_of(new), "argmax").system.protocol == "held-out"
 
 
 def test_splits_that_are_gone_or_changed(copied: tuple[RunRecord, RunConfig]) -> None:

@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc import runs
+from iacfilter_hpc.cli.compare_text import render as render_text
 from iacfilter_hpc.config import Approach
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.detections.write import write_samples
 from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError, UsageError
 from iacfilter_hpc.evaluation.comparison.compare import Comparison, Request, compare
 from iacfilter_hpc.evaluation.comparison.external import Named
-from iacfilter_hpc.evaluation.labelled import read_labelled
+from iacfilter_hpc.evaluation.comparison.html import render_html
+from iacfilter_hpc.evaluation.comparison.markdown import render_markdown
+from iacfilter_hpc.evaluation.labelled import Labelled, read_labelled
 from iacfilter_hpc.evaluation.report import evaluate
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.options import EvaluateOptions
@@ -160,17 +163,28 @@ def test_an_evaluation_of_another_model_or_threshold_is_not_used(made: Runs) -> 
     for file in made.one.evaluation.glob("*/metrics.json"):
         path = file if "0.25" not in file.parent.name else path
     fields = json.loads(path.read_text())
-    for name, value in (("threshold", 0.123), ("temperature", 9.9), ("sha256", "another")):
+    for name, value in (
+        ("threshold", 0.123),
+        ("temperature", 9.9),
+        ("sha256", "another"),
+        ("model", "a"),
+    ):
         path.write_text(json.dumps({**fields, name: value}))
         assert compared(made.one)[1] == ["seed-11: scoring 3 samples"], name
     assert "decisions of" in compared(made.one)[1][0]
+    # copied anew, the model is newer than its evaluation, and still the same
     newer = path.stat().st_mtime + 5
-    os.utime(made.one.final / "decision.json", (newer, newer))
-    assert compared(made.one)[1] == ["seed-11: scoring 3 samples"], "the model is newer"
-    os.utime(made.one.final / "decision.json", (newer - 60, newer - 60))
+    for file in made.one.final.iterdir():
+        os.utime(file, (newer, newer))
+    assert "decisions of" in compared(made.one)[1][0]
+    manifest = made.one.final / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text + "\n")
+    assert compared(made.one)[1] == ["seed-11: scoring 3 samples"], "it is another model"
+    manifest.write_text(text)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 1}', '{"schema": 2}', "\0\0"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 1}', '{"schema": 2}', "\0\0", ""])
 def test_damaged_metrics(made: Runs, text: str) -> None:
     compared(made.one)
     path = next(made.one.evaluation.glob("*/metrics.json"))
@@ -206,7 +220,7 @@ def test_nothing_is_looked_at_if_anything_is_wrong(made: Runs, tmp_path: Path) -
     with pytest.raises(IacfilterError, match=r"config\.yaml cannot be read"):
         compared(made.one, broken)
     shutil.rmtree(broken.final)
-    with pytest.raises(TrainingError, match="has no finished model"):
+    with pytest.raises(TrainingError, match=r"^broken: .* has no finished model"):
         compared(made.one, broken)
     assert not made.one.evaluation.exists()
 
@@ -225,8 +239,54 @@ def test_samples_that_a_run_knows_are_called_out(made: Runs, tmp_path: Path) -> 
     train_lines = (DEMO / "train.jsonl").read_text().splitlines()
     mixed.write_text(TEST.read_text() + train_lines[0] + "\n")
     done, _ = compared(made.one, data=mixed)
-    (warning,) = done.warnings
-    assert warning.startswith("seed-11: 1 of 4 samples are among those that trained the model")
+    assert [warning.partition(":")[0] for warning in done.warnings] == ["seed-11", "TF-IDF + LR"]
+    assert "1 of 4 samples are among those that trained the model" in done.warnings[0]
+    protocols = [entry.system.protocol for entry in done.entries]
+    assert protocols == ["seen", "seen", "held-out"], "TF-IDF learned from that sample too"
+    again, said = compared(made.one, data=mixed)
+    assert "decisions of" in said[0] and again.entries[0].system.protocol == "seen"
+
+
+def test_all_runs_that_are_broken_are_named(made: Runs, tmp_path: Path) -> None:
+    """With the bad file of predictions beside them; nothing is scored, and no look is logged."""
+    broken = []
+    for name in ("first", "second"):
+        run = RunLayout(shutil.copytree(made.two.directory, tmp_path / "encoder" / name))
+        run.config.write_text("approach: [")
+        broken.append(run)
+    bad = tmp_path / "bad.csv"
+    bad.write_text("file,line,smell,decision\nx,y,z,TP\n")
+    compared(made.other)
+    metrics = next(made.other.evaluation.glob("*/metrics.json"))
+    metrics.write_text("{")
+    before = looks(made.other)
+    request = Request(
+        (made.one, broken[0], made.other, broken[1]), (Named("bad", bad),), TEST, OPTIONS
+    )
+    with pytest.raises(IacfilterError) as caught:
+        compare(request, {}, lambda _: None)
+    lines = caught.value.message.splitlines()
+    for place in (f"{bad}:2", str(broken[0].config), str(metrics), str(broken[1].config)):
+        assert any(line.startswith(place) for line in lines), place
+    assert "--fresh" in (caught.value.hint or "")
+    assert looks(made.other) == before and not made.one.evaluation.exists()
+
+
+def test_a_cross_fit_that_cannot_be_is_refused_first(made: Runs) -> None:
+    with pytest.raises(UsageError, match="--cross-fit 4: folds keep groups whole"):
+        compared(made.one, options=EvaluateOptions(cross_fit=4))
+    assert not made.one.evaluation.exists()
+
+
+def test_nothing_is_looked_at_before_all_is_ready(made: Runs) -> None:
+    """Where the report cannot be written, for one."""
+
+    def refuse(data: Labelled) -> None:
+        raise UsageError(f"no place for {data.path.name}")
+
+    with pytest.raises(UsageError, match=r"no place for test\.jsonl"):
+        compare(Request((made.one,), (), TEST, OPTIONS), {}, lambda _: None, refuse)
+    assert not made.one.evaluation.exists()
 
 
 def test_a_train_file_that_is_gone(made: Runs, tmp_path: Path) -> None:
@@ -264,16 +324,26 @@ def test_cross_fits_are_marked_and_used_again(made: Runs, families: Path, tmp_pa
     assert floor.system.protocol == "held-out"
     assert (run.system.first.threshold, run.system.first.temperature) == (None, None)
     assert run.system.first.threshold_origin == "inner folds of 2 folds, seed 3"
-    again, said = compared(made.one, data=families, options=replace(options, seed=4))
-    assert "-cross-fit-2" in said[0] and "decisions of" in said[0]
+    anyone = replace(options, seed=None)
+    again, said = compared(made.one, data=families, options=anyone)
+    (folder,) = made.one.evaluation.glob("*-cross-fit-*")
+    assert folder.name.endswith("-cross-fit-2-seed-3")
+    assert said == [f"seed-11: decisions of {folder}, a cross-fit with seed 3"]
     assert again.entries[0].system.first.threshold_origin == "inner folds of 2 folds, seed 3"
     assert again.entries[0].system.first.p_tp == run.system.first.p_tp
     groups = tmp_path / "groups.csv"
     files = {sample.file for sample in read_samples(families)}
     rows = [f"{file},{'aabbccdd'['abcdefgh'.index(file[0])]}" for file in files]
     groups.write_text("\n".join(["file,family", *rows]) + "\n")
-    _, said = compared(made.one, data=families, options=replace(options, groups=groups))
+    said = compared(made.one, data=families, options=replace(options, groups=groups))[1]
     assert said == ["seed-11: scoring 24 samples"], "its folds kept other groups whole"
+    asked, said = compared(made.one, data=families, options=replace(options, seed=4))
+    assert said == ["seed-11: scoring 24 samples"], "of another seed than is asked for"
+    assert asked.entries[0].system.first.fold_seed == 4
+    last = json.loads((made.one.evaluation / "looks.jsonl").read_text().splitlines()[-1])
+    assert (last["cross_fit"], last["seed"], last["groups_sha256"]) == (2, 4, None)
+    for text in (render_text(done), render_markdown(done), render_html(done)):
+        assert "the models of different folds" in " ".join(text.split())
 
 
 def test_others_beside_runs(made: Runs, tmp_path: Path) -> None:

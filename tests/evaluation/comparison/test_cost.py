@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,42 @@ def test_on_cpu_there_are_hours_but_no_gpu_hours(made: MadeRuns, run: RunLayout)
     on_cpu = demo_config("encoder", "training.use_cpu=true", "training.bf16=false")
     found = cost(run, on_cpu)
     assert (found.gpus, found.gpu_hours) == (0, None) and found.hours == pytest.approx(HOUR)
+
+
+def test_every_attempt_of_a_job_counts(made: MadeRuns, run: RunLayout) -> None:
+    """A job that was requeued has an outcome for each of its attempts."""
+    made.job(run)
+    made.outcome(run, "DRAINED")
+    (run.slurm / "7.1_log.out").write_text("")
+    assert cost(run).hours is None, "the second attempt has not told"
+    made.outcome(run, "COMPLETED", job_id="7.1")
+    assert cost(run).hours == pytest.approx(2 * HOUR)
+
+
+def event(at: str, **fields: object) -> str:
+    return json.dumps({"time": f"2026-01-02T{at}+00:00", **fields}) + "\n"
+
+
+def test_training_speed_is_that_of_what_each_session_did(tmp_path: Path) -> None:
+    """The last session ran from epoch 2 to 3, and its runtime is its own."""
+    metrics = tmp_path / "metrics.jsonl"
+    first = event("10:00:50", epoch=0.5, loss=1) + event("10:03:20", epoch=2.0, eval_f1=0.5)
+    resumed = event("12:00:01", epoch=2.0, resumed_from=20)
+    last = event("12:01:41", epoch=3.0, train_runtime=105.0)
+    metrics.write_text(first + resumed + last)
+    assert train_speed(metrics, 100) == pytest.approx(1.0)
+    # without a line for the beginning, from its first log event on
+    metrics.write_text(first + event("12:00:51", epoch=2.5, loss=1) + last)
+    assert train_speed(metrics, 100) == pytest.approx(1.0)
+    # one that went on with a finished training, which had its end logged, adds nothing
+    metrics.write_text(
+        event("10:00:10", epoch=1.0, loss=1)
+        + event("10:01:40", epoch=2.0, train_runtime=100.0)
+        + event("12:00:00", epoch=2.0, train_runtime=0.01)
+    )
+    assert train_speed(metrics, 100) == pytest.approx(2.0)
+    metrics.write_text(first + event("12:00:00", epoch=2.0, train_runtime=0.01))
+    assert train_speed(metrics, 100) is None
 
 
 def test_training_speed_counts_the_epochs_that_were_run(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.comparison.external import Named, read_systems
 from iacfilter_hpc.evaluation.comparison.systems import System
@@ -103,23 +104,92 @@ def test_our_own_form(tmp_path: Path, data: Labelled) -> None:
     assert (first.threshold, first.temperature) == (0.5, None)
 
 
+def write_evaluation(folder: Path, data: Labelled, **changes: object) -> Path:
+    """predictions.jsonl with a metrics.json beside it, as far as it is read."""
+    path = folder / "predictions.jsonl"
+    write_predictions(path, [prediction(data, i) for i in range(10)])
+    known = {"train": 0, "validation": 0, "is_validation_file": False}
+    metrics = {
+        "schema": 2,
+        "model": "f" * 64,
+        "sha256": data.sha256,
+        "predictions_sha256": sha256_of(path),
+        "threshold": 0.5,
+        "threshold_mode": "validation",
+        "temperature": 1.5,
+        "cross_fit": None,
+        "overlap": known | {"near": 0},
+        "warnings": [],
+        "samples_per_s": 10.0,
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics | changes))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("cross_fit", "protocol"), [(None, "held-out"), ({"seed": 3}, "cross-fit")]
+    ("cross_fit", "protocol"), [(None, "held-out"), ({"folds": 2, "seed": 3}, "cross-fit")]
 )
 def test_metrics_beside_it_tell_how_it_came_about(
     tmp_path: Path, data: Labelled, cross_fit: object, protocol: str
 ) -> None:
-    write_predictions(tmp_path / "predictions.jsonl", [prediction(data, i) for i in range(10)])
-    metrics = {"schema": 1, "sha256": data.sha256, "threshold": 0.5, "threshold_mode": "validation"}
-    (tmp_path / "metrics.json").write_text(
-        json.dumps({**metrics, "temperature": 1.5, "cross_fit": cross_fit})
-    )
-    system = read(tmp_path / "predictions.jsonl", data)
+    system = read(write_evaluation(tmp_path, data, cross_fit=cross_fit), data)
     assert (system.protocol, system.first.temperature) == (protocol, 1.5)
     assert system.title == ("other (cross-fit)" if protocol == "cross-fit" else "other")
+    assert system.first.fold_seed == (3 if cross_fit else None)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', '{"schema": 9}', "\0"])
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"train": 1, "validation": 0, "is_validation_file": False},
+        {"train": 0, "validation": 1, "is_validation_file": False},
+        {"train": 0, "validation": 0, "is_validation_file": True},
+    ],
+)
+def test_what_was_seen_is_not_held_out(
+    tmp_path: Path, data: Labelled, known: dict[str, object]
+) -> None:
+    system = read(write_evaluation(tmp_path, data, overlap=known, warnings=["so it is"]), data)
+    assert (system.protocol, system.first.warnings) == ("seen", ("so it is",))
+
+
+def test_metrics_of_other_data_tell_nothing(tmp_path: Path, data: Labelled) -> None:
+    system = read(write_evaluation(tmp_path, data, sha256="0" * 64), data)
+    assert (system.protocol, system.first.temperature) == ("external", None)
+    (warning,) = system.first.warnings
+    assert f"{tmp_path / 'metrics.json'} is about data with the sha256 00000000" in warning
+
+
+def test_metrics_of_other_predictions_tell_nothing(tmp_path: Path, data: Labelled) -> None:
+    path = write_evaluation(tmp_path, data)
+    path.write_text(path.read_text().replace('"decision": "TP"', '"decision":  "TP"'))
+    system = read(path, data)
+    assert system.protocol == "external"
+    assert f"is not about {path} as it is now" in system.first.warnings[0]
+    renamed = path.rename(tmp_path / "mine.jsonl")
+    assert (read(renamed, data).protocol, read(renamed, data).first.warnings) == ("external", ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"temperature": 0}, "temperature is 0: input should be greater than 0"),
+        ({"threshold": "high"}, 'threshold is "high": input should be a valid number'),
+        ({"cross_fit": {"folds": 1}}, "cross_fit.seed is missing"),
+        ({"warnings": None}, "warnings is null: input should be a valid array"),
+    ],
+)
+def test_a_wrong_key_of_metrics_is_named(
+    tmp_path: Path, data: Labelled, changes: dict[str, object], says: str
+) -> None:
+    path = write_evaluation(tmp_path, data, **changes)
+    with pytest.raises(DataError) as caught:
+        read(path, data)
+    assert f"{tmp_path / 'metrics.json'}: {says}" in caught.value.message
+    assert "--fresh" not in (caught.value.hint or "--fresh"), "it would not help here"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 2}', '{"schema": 9}', "\0"])
 def test_damaged_metrics_beside_it(tmp_path: Path, data: Labelled, text: str) -> None:
     write_predictions(tmp_path / "predictions.jsonl", [prediction(data, i) for i in range(10)])
     (tmp_path / "metrics.json").write_text(text)
@@ -144,11 +214,7 @@ def test_one_name_given_twice_is_two_runs_of_a_system(good: Path, data: Labelled
 def test_one_name_cannot_be_of_two_kinds(good: Path, data: Labelled) -> None:
     folder = good.parent / "evaluation"
     folder.mkdir()
-    write_predictions(folder / "predictions.jsonl", [prediction(data, i) for i in range(10)])
-    metrics = {"schema": 1, "sha256": "", "threshold": 0.5, "threshold_mode": "validation"}
-    (folder / "metrics.json").write_text(
-        json.dumps({**metrics, "temperature": 1, "cross_fit": {"seed": 1}})
-    )
+    write_evaluation(folder, data, cross_fit={"folds": 2, "seed": 1})
     with pytest.raises(UsageError, match="a: its files are cross-fit and external"):
         read_systems([Named("a", good), Named("a", folder / "predictions.jsonl")], data)
 

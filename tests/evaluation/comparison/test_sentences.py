@@ -9,10 +9,16 @@ import pytest
 from iacfilter_hpc.evaluation.comparison.compare import Comparison
 from iacfilter_hpc.evaluation.comparison.mcnemar import McNemar
 from iacfilter_hpc.evaluation.comparison.pairs import Pair
-from iacfilter_hpc.evaluation.comparison.sentences import conclusions, p_value, subject
+from iacfilter_hpc.evaluation.comparison.sentences import (
+    conclusions,
+    method,
+    p_value,
+    subject,
+    varied,
+)
 from iacfilter_hpc.evaluation.intervals import Interval
 
-from .made_data import made_comparison
+from .made_data import made_comparison, made_system
 
 AHEAD = Pair("a", "b", McNemar(9, 1, 0.02), 0.03, 0.2, Interval(0.1, 0.3))
 BEHIND = Pair("a", "b", McNemar(1, 9, 0.02), 0.03, -0.2, Interval(-0.3, -0.1))
@@ -72,6 +78,24 @@ def test_what_cannot_be_told_apart_is_said(done: Comparison) -> None:
     assert said(done, SAME, AHEAD, other)[1] == (
         "These 60 samples cannot tell apart: c and d; e and d."
     )
+
+
+def test_what_varies_is_said(done: Comparison) -> None:
+    samples = done.data.samples
+    alone, seeds = made_system("a", samples, 1), made_system("b", samples, 2, 11)
+    assert varied(alone) is None
+    assert varied(seeds) == "training seeds 2, 11"
+    one, two = (replace(member, fold_seed=3) for member in seeds.members)
+    folded = replace(seeds, protocol="cross-fit", members=(one, two))
+    assert varied(folded) == "training seeds 2, 11; folds are those of seed 3 for all"
+    both = replace(folded, members=(one, replace(two, fold_seed=0)))
+    assert varied(both) == "training seeds 2, 11; and folds, of seeds 3, 0 in this order"
+    entry = replace(done.entries[0], system=folded)
+    shown = replace(done, entries=(entry, *done.entries[1:]))
+    sentences = method(shown)
+    assert f"± of b (2 seeds, cross-fit): {varied(folded)}." in sentences
+    assert any("the models of different folds gave" in sentence for sentence in sentences)
+    assert not any("different folds" in sentence for sentence in method(done))
 
 
 def test_the_subject(done: Comparison) -> None:

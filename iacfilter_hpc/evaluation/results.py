@@ -1,0 +1,114 @@
+"""What an evaluation found, as plain JSON types and as files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from iacfilter_hpc.evaluation.cells import Cell, Cells, Clusters
+from iacfilter_hpc.evaluation.crossfit import CrossFit
+from iacfilter_hpc.evaluation.labelled import Labelled
+from iacfilter_hpc.evaluation.overlap import Overlap
+from iacfilter_hpc.evaluation.predictions import Prediction, predictions_text
+from iacfilter_hpc.files import replacing
+from iacfilter_hpc.options import EvaluateOptions
+from iacfilter_hpc.provenance import Provenance
+from iacfilter_hpc.training.audit import Audit
+from iacfilter_hpc.training.decision import Decision
+
+SCHEMA = 2
+METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a model decides the samples of one file; `directory` holds the same as files.
+
+    `model_sha256` is that of the model's manifest. `look` counts the looks at the file's content
+    that `looks_log` has, this one included; `samples_per_s` is the speed of scoring alone, the
+    model being loaded. `cross_fit` is None where the run's own model decided; else each fold has a
+    threshold and a temperature of its own.
+    """
+
+    run: str
+    model_sha256: str
+    data: Labelled
+    directory: Path
+    options: EvaluateOptions
+    decision: Decision
+    threshold: float
+    overlap: Overlap
+    look: int
+    looks_log: Path
+    audit: Audit
+    clusters: Clusters
+    cells: Cells
+    predictions: tuple[Prediction, ...]
+    samples_per_s: float
+    cross_fit: CrossFit | None
+    provenance: Provenance
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before believing any score."""
+        return [*self.data.warnings, *self.overlap.warnings()]
+
+
+def document(done: Evaluation) -> dict[str, Any]:
+    """The evaluation as plain JSON types: what metrics.json holds."""
+    options, fitted = done.options, done.cross_fit
+    own = options.threshold == "validation" and fitted is None
+    mode = options.threshold if isinstance(options.threshold, str) else "fixed"
+    bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
+    return {
+        "schema": SCHEMA,
+        "run": done.run,
+        "model": done.model_sha256,
+        "data": str(done.data.path),
+        "sha256": done.data.sha256,
+        "groups_sha256": done.data.groups_sha256,
+        "predictions_sha256": _sha256_of_predictions(done),
+        "positive": "TP",
+        "cross_fit": None if fitted is None else asdict(fitted),
+        "threshold": done.threshold if fitted is None else None,
+        "threshold_mode": mode if fitted is None else "cross-fit",
+        "threshold_origin": asdict(done.decision.validation) if own else None,
+        "temperature": done.decision.temperature if fitted is None else None,
+        "warnings": done.warnings,
+        "overlap": asdict(done.overlap),
+        "look": done.look,
+        "looks_log": str(done.looks_log),
+        "audit": asdict(done.audit),
+        "samples_per_s": done.samples_per_s,
+        "bootstrap": {**bootstrap, **asdict(done.clusters)},
+        "overall": _cell(done.cells.overall),
+        "macro_f1_by_smell": done.cells.macro_f1,
+        "by_smell": {cell.name: _cell(cell) for cell in done.cells.by_smell},
+        "by_technology": {cell.name: _cell(cell) for cell in done.cells.by_technology},
+        "provenance": asdict(done.provenance),
+    }
+
+
+def write(done: Evaluation) -> None:
+    """Write metrics.json and predictions.jsonl into the evaluation's directory: both or none."""
+    metrics = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
+    with replacing(done.directory / PREDICTIONS, done.directory / METRICS) as (rows, scores):
+        rows.write(predictions_text(done.predictions).encode())
+        scores.write(metrics.encode())
+
+
+def _sha256_of_predictions(done: Evaluation) -> str:
+    return hashlib.sha256(predictions_text(done.predictions).encode()).hexdigest()
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        **asdict(cell.scores),
+        "few_positives": cell.scores.few_positives,
+        "groups": cell.groups,
+        "few_groups": cell.few_groups,
+        "intervals": asdict(cell.intervals),
+    }

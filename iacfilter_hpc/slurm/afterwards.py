@@ -1,0 +1,165 @@
+"""What a batch script does once its attempt has ended: queue the run again, or leave it.
+
+Run by the batch shell after srun has returned, when all that the attempt did is saved: `scontrol
+requeue` leaves a job's processes no time at all. Light, since a preempted job has seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from iacfilter_hpc import runs
+from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
+from iacfilter_hpc.failures import memory_ran_out, nodes_at_fault, saved_step
+from iacfilter_hpc.layout import RunLayout, attempt_name
+from iacfilter_hpc.requeue import Decision, decide
+from iacfilter_hpc.runs import Outcome
+from iacfilter_hpc.slurm.jobs import is_away, job_state, requeue, resubmit
+
+GOES_ON = os.EX_TEMPFAIL
+"""Of a job that another one goes on from: not 0, which would tell others that the run is done."""
+CONTROLLER_S = 900
+"""How long a controller may be away before a run is given up."""
+ASK_AGAIN_S = 5.0
+KILL_S = 60
+"""How long Slurm may take to end this shell after it has taken the job back."""
+
+Answer = TypeVar("Answer")
+
+
+def main() -> int:
+    """Decide, act, and end with the job's exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--code", type=int, required=True)
+    parser.add_argument("--limit", type=int, required=True)
+    parser.add_argument("--exclude-hours", type=float, required=True)
+    given = parser.parse_args()
+    layout, job_id = RunLayout(given.directory), os.environ["SLURM_JOB_ID"]
+    attempt = attempt_name(job_id, int(os.environ.get("SLURM_RESTART_COUNT", "0")))
+    try:
+        return _follow(layout, job_id, attempt, given)
+    except IacfilterError as error:
+        _say(error.text())
+        return int(given.code) or 1
+
+
+def _follow(layout: RunLayout, job_id: str, attempt: str, given: argparse.Namespace) -> int:
+    outcome = runs.outcome(layout, attempt) or _killed(layout, job_id, attempt)
+    if outcome.cause == "killed" and memory_ran_out(layout, attempt):
+        outcome = replace(outcome, cause="memory")
+    state = _patiently(lambda: job_state(job_id))
+    if state != "RUNNING":
+        # cancelled, or taken back by Slurm itself, which then starts it again on its own
+        runs.write_record(layout.outcome(attempt), replace(outcome, why=f"Slurm says {state}"))
+        return int(given.code)
+    before = [each for each in runs.outcomes_of_chain(layout, job_id) if each.attempt != attempt]
+    decision = decide([*before, outcome], given.limit)
+    _say(f"attempt {attempt}: {outcome.state}, {decision.action}: {decision.why}")
+    if decision.action == "stop":
+        runs.write_record(layout.outcome(attempt), replace(outcome, why=decision.why))
+        # 0 would start what waits for a finished run
+        unfinished = 0 if outcome.state == "COMPLETED" else 1
+        return outcome.exit_code or int(given.code) or unfinished
+    layout.drain.unlink(missing_ok=True)
+    return _go_on(layout, job_id, outcome, decision, given.exclude_hours)
+
+
+def _go_on(
+    layout: RunLayout, job_id: str, outcome: Outcome, decision: Decision, exclude_hours: float
+) -> int:
+    noted = replace(outcome, next="requeued", why=decision.why)
+    if decision.action == "again":
+        # written first: nothing can be done once Slurm has the job back
+        runs.write_record(layout.outcome(outcome.attempt), noted)
+        # the shell ignored it; from now on it is Slurm that ends us, and not only after KillWait
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        try:
+            _patiently(lambda: requeue(job_id))
+        except SlurmUnreachable as error:
+            _say(f"{error.message}; the run goes on as a new job")
+        else:
+            time.sleep(KILL_S)
+            return 0
+    bad = _nodes_at_fault(layout, outcome, exclude_hours)
+    try:
+        new, bad = _new_job(layout, job_id, bad)
+    except IacfilterError as error:
+        noted = replace(outcome, why=f"{decision.why}, but {error.message}")
+        runs.write_record(layout.outcome(outcome.attempt), noted)
+        raise
+    _say(f"the run goes on as job {new}" + (f", not on {', '.join(bad)}" if bad else ""))
+    runs.write_record(layout.outcome(outcome.attempt), replace(noted, next=new))
+    return GOES_ON
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """An answer of the controller, also of one that is away for some minutes.
+
+    Raises:
+        SlurmUnreachable: it says no, or is away for longer.
+    """
+    until = time.monotonic() + CONTROLLER_S
+    while True:
+        try:
+            return ask()
+        except SlurmUnreachable as error:
+            if not is_away(error) or time.monotonic() > until:
+                raise
+            _say(f"{error.message}; asking again in {ASK_AGAIN_S:.0f} s")
+            time.sleep(ASK_AGAIN_S)
+
+
+def _new_job(layout: RunLayout, job_id: str, bad: list[str]) -> tuple[str, list[str]]:
+    """The id of the job that the run goes on as, and the nodes that it keeps off."""
+    try:
+        return resubmit(layout, job_id, bad), bad
+    except SubmissionError as error:
+        if not bad:
+            raise
+        _say(f"{error.message}; without the other nodes there are too few")
+        return resubmit(layout, job_id, []), []
+
+
+def _nodes_at_fault(layout: RunLayout, outcome: Outcome, hours: float) -> list[str]:
+    """Nodes on which an attempt of the run failed of the node within the last hours."""
+    since = time.time() - hours * 3600
+    found = {
+        node
+        for each in [*runs.outcomes(layout), outcome]
+        if each.cause == "node" and runs.moment(each.ended_at).timestamp() >= since
+        for node in nodes_at_fault(layout, each.attempt) or each.nodes
+    }
+    return sorted(found)
+
+
+def _killed(layout: RunLayout, job_id: str, attempt: str) -> Outcome:
+    """The outcome of an attempt whose worker could not write one."""
+    return Outcome(
+        job_id=job_id,
+        restarts=int(attempt.partition(".")[2] or 0),
+        state="FAILED",
+        exit_code=1,
+        message="its worker was killed",
+        cause="killed",
+        saved=saved_step(layout),
+        started_at=runs.now(),
+        ended_at=runs.now(),
+        nodes=[],
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the job's log
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Act on jobs: requeue one, submit its script anew, move what depends on it to the new job."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from iacfilter_hpc import runs
+from iacfilter_hpc.environment import outside_any_job
+from iacfilter_hpc.errors import SlurmUnreachable, SubmissionError
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.runs import JobRecord
+from iacfilter_hpc.slurm.queue import call
+
+SEPARATOR = "\x1f"
+
+
+AWAY = re.compile(
+    r"contact slurm controller|timed out|no answer in|connection refused|communication", re.I
+)
+
+
+def is_away(error: SlurmUnreachable) -> bool:
+    """Whether the controller did not answer, rather than say no."""
+    return AWAY.search(error.message) is not None
+
+
+def job_state(job_id: str) -> str:
+    """The controller's word for a job, such as RUNNING or COMPLETING.
+
+    Raises:
+        SlurmUnreachable: it does not answer, or knows no such job.
+    """
+    found = re.search(r"\bJobState=(\S+)", call(["scontrol", "--oneliner", "show", "job", job_id]))
+    return found[1] if found else "UNKNOWN"
+
+
+def requeue(job_id: str) -> None:
+    """Put a running job back into the queue; its processes are killed at once.
+
+    Source: https://slurm.schedmd.com/scontrol.html#OPT_requeue
+
+    Raises:
+        SlurmUnreachable: the job may not be requeued, or the controller does not answer.
+    """
+    call(["scontrol", "requeue", job_id])
+
+
+def send_signal(name: str, job_id: str) -> None:
+    """Send a signal to a job's steps, as a preemption does, and not to its batch shell.
+
+    Source: https://slurm.schedmd.com/scancel.html#OPT_signal
+    """
+    call(["scancel", f"--signal={name}", job_id])
+
+
+def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
+    """Submit the script of a job again, as a new job of the same run; its id.
+
+    The new job is held until all it needs is there, and `--dependency=singleton` in the script
+    keeps it from starting beside the old one. Jobs that depend on the old one wait for it instead.
+
+    Raises:
+        SubmissionError: sbatch refused it, and no job was made.
+        SlurmUnreachable: the new job cannot be released.
+    """
+    script = layout.slurm / f"{job_id}_submission.sh"
+    argv = ["sbatch", "--parsable", "--hold"]
+    argv += [f"--exclude={','.join(exclude)}"] if exclude else []
+    with outside_any_job():
+        try:
+            new = call([*argv, str(script)]).strip().partition(";")[0]
+        except SlurmUnreachable as error:
+            raise SubmissionError(error.message) from error
+        _hand_on(layout.slurm, job_id, new)
+        record = JobRecord(
+            job_id=new,
+            executor="slurm",
+            purpose="train",
+            host=socket.gethostname(),
+            submitted_at=runs.now(),
+            follows=job_id,
+        )
+        runs.write_record(layout.job(new), record)
+        _move_dependents(job_id, new)
+        call(["scontrol", "release", new])
+    return new
+
+
+def moved(dependency: str, old: str, new: str) -> str | None:
+    """A dependency as squeue shows it, with one job in another's place; None if it names it not.
+
+    squeue adds the state of each in brackets, such as afterok:12(unfulfilled).
+    """
+    plain = re.sub(r"\([^)]*\)", "", dependency)
+    found = re.sub(rf"(?<=:){re.escape(old)}(?=[:,?+]|$)", new, plain)
+    return found if found != plain else None
+
+
+def _hand_on(folder: Path, old: str, new: str) -> None:
+    """submitit looks for what it pickled, and people for the script, under the job's id."""
+    for name in ("submitted.pkl", "submission.sh"):
+        shutil.copyfile(folder / f"{old}_{name}", folder / f"{new}_{name}")
+
+
+def _move_dependents(old: str, new: str) -> None:
+    columns = f"JobID:{SEPARATOR},Dependency:{SEPARATOR}"
+    listed = call(["squeue", "--me", "--states=PENDING", "--noheader", f"--Format={columns}"])
+    for line in listed.splitlines():
+        job_id, dependency = line.split(SEPARATOR)[:2]
+        if (changed := moved(dependency, old, new)) is not None:
+            try:
+                call(["scontrol", "update", f"JobId={job_id}", f"Dependency={changed}"])
+            except SlurmUnreachable as error:
+                # one that was cancelled just now must not keep the run from going on
+                sys.stderr.write(f"job {job_id} still waits for {old}: {error.message}\n")

@@ -1,0 +1,86 @@
+"""One attempt to train a run, as one of its processes: how it ended is left in a file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from accelerate.state import PartialState
+
+from iacfilter_hpc.config import load_config
+from iacfilter_hpc.environment import ATTEMPT
+from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.files import write_json
+from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.runs import DrainedRecord, now, write_record
+from iacfilter_hpc.training.drain import Drained, listen
+from iacfilter_hpc.training.run import ALONE, train
+
+SCHEMA = 1
+MESSAGE_LENGTH = 2000
+
+logger = logging.getLogger(__name__)
+
+
+def run_attempt(layout: RunLayout, rank: int) -> int:
+    """Train; the exit code. Stopping as asked is a good end, and drained.json says that it was one.
+
+    A process that is killed leaves no file, which tells a kill from a failure.
+    """
+    attempt = os.environ.get(ATTEMPT, ALONE)
+    drain = listen(layout)
+    try:
+        train(layout, load_config(layout), attempt, drain)
+    except Drained as end:
+        if rank == 0:
+            _note_drained(layout, attempt, end)
+        PartialState().destroy_process_group()
+    except IacfilterError as error:
+        _note_failure(layout, attempt, rank, error, kind="error")
+        # most errors meet every process alike: one shows how to mend it, the others name their rank
+        sys.stderr.write(f"{error.text()}\n" if rank == 0 else f"[rank {rank}] {error.message}\n")
+        return 1
+    except Exception as error:
+        _note_failure(layout, attempt, rank, error, kind="exception")
+        raise
+    return 0
+
+
+def _note_drained(layout: RunLayout, attempt: str, end: Drained) -> None:
+    kept = f"all is in {end.checkpoint}" if end.checkpoint else "nothing was done yet"
+    logger.info("asked to stop (%s): stopped at step %d, %s", end.reason, end.step, kept)
+    record = DrainedRecord(
+        attempt=attempt,
+        step=end.step,
+        checkpoint=end.checkpoint,
+        reason=end.reason,
+        saved_at=now(),
+    )
+    write_record(layout.drained(attempt), record)
+
+
+def _note_failure(
+    layout: RunLayout, attempt: str, rank: int, error: Exception, *, kind: str
+) -> None:
+    document = {
+        "schema": SCHEMA,
+        "attempt": attempt,
+        "rank": rank,
+        "node": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
+        "step": _step(layout.heartbeat),
+        "kind": kind,
+        "type": type(error).__name__,
+        "message": str(error)[:MESSAGE_LENGTH],
+    }
+    write_json(layout.failure(attempt, rank), document)
+
+
+def _step(heartbeat: Path) -> int | None:
+    try:
+        return int(json.loads(heartbeat.read_bytes())["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

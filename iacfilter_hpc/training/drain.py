@@ -1,0 +1,78 @@
+"""The request to save and stop: a signal or a file, heard by every process at the same step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from iacfilter_hpc.environment import DRAIN
+from iacfilter_hpc.layout import RunLayout
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+UNKNOWN = "unknown"
+
+
+class Drained(Exception):
+    """Training has stopped because it was asked to; all that it did is in `checkpoint`."""
+
+    def __init__(self, step: int, checkpoint: str | None, reason: str) -> None:
+        super().__init__(f"stopped at step {step}")
+        self.step = step
+        self.checkpoint = checkpoint
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Where a request shows.
+
+    `shared` lies in the run's directory. Other nodes may see a new file on NFS late, so each node's
+    worker also makes `local` when it gets a signal.
+    """
+
+    shared: Path
+    local: Path | None
+    heard: list[str]
+    """Signals that this process got."""
+
+    def is_asked_here(self) -> bool:
+        """Whether this process knows of a request."""
+        if self.heard or (self.local is not None and self.local.exists()):
+            return True
+        return self.shared.exists()
+
+    def is_asked(self, device: torch.device) -> bool:
+        """Whether any process knows of a request; each must call this at the same place."""
+        asked = self.is_asked_here()
+        if not torch.distributed.is_initialized():
+            return asked
+        flag = torch.tensor(int(asked), device=device)
+        torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+        return bool(flag.item())
+
+    def reason(self) -> str:
+        """Why: as the file in the run's directory says, else the signal."""
+        try:
+            fields = json.loads(self.shared.read_bytes())
+            return str(fields["reason"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return self.heard[0] if self.heard else UNKNOWN
+
+
+def listen(layout: RunLayout) -> Drain:
+    """Turn the signals that mean it into requests, from now on."""
+    local = os.environ.get(DRAIN)
+    drain = Drain(layout.drain, Path(local) if local else None, [])
+
+    def note(number: int, _: FrameType | None) -> None:
+        drain.heard.append(signal.Signals(number).name)
+
+    for number in SIGNALS:
+        signal.signal(number, note)
+    return drain

@@ -1,0 +1,22 @@
+"""Do something without a trace in the state of the random generators."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def unchanged_randomness() -> Iterator[None]:
+    """After the block Python, numpy and torch (CPU and GPUs) draw as if it had not been."""
+    python, array = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(array)

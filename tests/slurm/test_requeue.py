@@ -1,0 +1,222 @@
+"""A run goes on after each way in which an attempt ends before it is finished, and only then."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from iacfilter_hpc.layout import RunLayout
+
+from .cluster import Cluster
+from .test_operations import LONG, processes_of
+from .toolkit import Toolkit
+
+
+@pytest.fixture
+def toolkit(slurm: Cluster, tmp_path: Path) -> Iterator[Toolkit]:
+    yield Toolkit(slurm, tmp_path / "models")
+    slurm.cancel_all()
+
+
+class Trained:
+    """A long run that has begun to train, and what its files say."""
+
+    def __init__(self, toolkit: Toolkit, approach: str, *options: str) -> None:
+        self.toolkit = toolkit
+        self.job_id = toolkit.submit(approach, "long", *LONG, *options)
+        self.layout = RunLayout(toolkit.directory("long"))
+        self.step_after(2)
+
+    def until(self, condition: Callable[[], Any], seconds: float = 90) -> Any:
+        """The condition's value once it is true."""
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"{self.queue()}\n{self.toolkit.log('long')}"
+            time.sleep(0.1)
+        return found
+
+    def step(self) -> int:
+        try:
+            return int(json.loads(self.layout.heartbeat.read_bytes())["step"])
+        except (OSError, ValueError):
+            return 0
+
+    def step_after(self, step: int) -> None:
+        self.until(lambda: self.step() > step)
+
+    def outcome(self, attempt: str, *, is_requeued: bool = True) -> dict[str, Any]:
+        """How an attempt ended, and what was decided; where requeueing is refused, only then."""
+        path = self.layout.outcome(attempt)
+
+        def decided() -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+            is_moving = found.get("next") == "requeued" and not is_requeued
+            return found if found.get("why") and not is_moving else {}
+
+        found: dict[str, Any] = self.until(decided)
+        return found
+
+    def queue(self) -> str:
+        return self.toolkit.cluster.run("squeue", "--states=all", check=False).stdout
+
+    def node(self) -> str:
+        return str(self.toolkit.status("long")["nodes"])
+
+    def trainers(self) -> list[psutil.Process]:
+        found = []
+        for process in processes_of(self.job_id):
+            line = process.cmdline()
+            if any(w.endswith("jobs/train.py") for w in line) and not any(
+                w.endswith("jobs/launch.py") for w in line
+            ):
+                found.append(process)
+        return found
+
+    def goes_on(self, attempt: str, step: int) -> None:
+        """The attempt trains, from no earlier step than this, with logs of its own."""
+        log = self.layout.error_log(attempt)
+        self.until(lambda: log.exists() and "going on from checkpoint-" in log.read_text())
+        self.until(lambda: self.step() > step)
+        assert self.layout.error_log(self.job_id).exists()
+
+
+def test_preempted(toolkit: Toolkit) -> None:
+    """SIGTERM to the steps alone, and GraceTime=5; then the job is back by its own doing."""
+    run = Trained(toolkit, "generative")
+    cluster, before = toolkit.cluster, run.step()
+    high = ["sbatch", "--parsable", "--partition=high", "--exclusive", f"--nodelist={run.node()}"]
+    asked = time.monotonic()
+    cluster.run(*high, "--output=/dev/null", "--wrap=sleep 1")
+    first = run.outcome(run.job_id)
+    print("preempted: seconds to the decision", time.monotonic() - asked)
+    assert (first["state"], first["next"]) == ("DRAINED", "requeued")
+    assert first["saved"] >= before
+    run.goes_on(f"{run.job_id}.1", first["saved"])
+    print("preempted: seconds to the next step", time.monotonic() - asked)
+
+
+@pytest.mark.parametrize("name", ["USR1", "TERM", "USR2"])
+def test_signalled(toolkit: Toolkit, name: str) -> None:
+    run = Trained(toolkit, "encoder" if name == "TERM" else "generative")
+    asked = time.monotonic()
+    toolkit.cluster.run("scancel", f"--signal={name}", run.job_id)
+    first = run.outcome(run.job_id)
+    print(name, "seconds to the decision", time.monotonic() - asked)
+    assert (first["state"], first["next"]) == ("DRAINED", "requeued")
+    run.goes_on(f"{run.job_id}.1", first["saved"])
+    print(name, "seconds to the next step", time.monotonic() - asked)
+
+
+def test_out_of_time(toolkit: Toolkit) -> None:
+    """Slurm sends the signal 8 to 21 s after the start."""
+    run = Trained(toolkit, "encoder", "--time=00:01:00", "--set=requeue.lead_seconds=30")
+    first = run.outcome(run.job_id)
+    assert (first["state"], first["next"]) == ("DRAINED", "requeued")
+    assert "time limit" in first["message"]
+    run.goes_on(f"{run.job_id}.1", first["saved"])
+
+
+def test_scancel_is_the_end(toolkit: Toolkit) -> None:
+    run = Trained(toolkit, "generative")
+    toolkit.cluster.run("scancel", run.job_id)
+    toolkit.wait("long", "CANCELLED")
+    run.until(lambda: not processes_of(run.job_id), 30)
+    assert not run.layout.outcome(f"{run.job_id}.1").exists()
+
+
+def test_cancel_is_quick(toolkit: Toolkit) -> None:
+    run = Trained(toolkit, "generative")
+    asked = time.monotonic()
+    assert toolkit.run("cancel", "long").code == 0
+    toolkit.wait("long", "CANCELLED")
+    run.until(lambda: not processes_of(run.job_id), 30)
+    took = time.monotonic() - asked
+    print("cancel: seconds to the last process", took)
+    assert took < 5
+    assert json.loads(run.layout.outcome(run.job_id).read_text())["state"] == "CANCELLED"
+
+
+@pytest.mark.parametrize("who", ["trainer", "launcher", "worker"])
+def test_killed(toolkit: Toolkit, who: str) -> None:
+    run = Trained(toolkit, "generative")
+    trainers = run.trainers()
+    trainer = trainers[-1]
+    launcher = trainer.parent()
+    assert launcher is not None
+    worker = launcher.parent()
+    assert worker is not None
+    victim = {"trainer": trainer, "launcher": launcher, "worker": worker}[who]
+    asked = time.monotonic()
+    os.kill(victim.pid, signal.SIGKILL)
+    first = run.outcome(run.job_id)
+    print(who, first["message"], "seconds to the decision", time.monotonic() - asked)
+    # trainers outlive their launcher, and then save as they are asked to
+    ends = ("DRAINED", "") if who == "launcher" else ("FAILED", "killed")
+    assert (first["state"], first["cause"], first["next"]) == (*ends, "requeued")
+    run.until(lambda: run.layout.error_log(f"{run.job_id}.1").exists())
+    assert not any(process.is_running() for process in trainers), "none trains on beside it"
+
+
+def test_node_lost(toolkit: Toolkit) -> None:
+    """Slurm queues the job again by itself, and the run goes on elsewhere."""
+    run, cluster = Trained(toolkit, "encoder"), toolkit.cluster
+    run.until(lambda: list(run.layout.directory.glob("checkpoint-*/manifest.json")))
+    node = run.node()
+    cluster.kill_slurmd(node)
+    for process in [*steps_of(run.job_id), *processes_of(run.job_id)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    try:
+        run.goes_on(f"{run.job_id}.1", 1)
+        assert run.node() != node
+    finally:
+        cluster.start_slurmd(node)
+        cluster.cancel_all()
+        cluster.wait_ready()
+
+
+def steps_of(job_id: str) -> list[psutil.Process]:
+    """The slurmstepd processes of a job."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.name().startswith("slurmstepd") and f"[{job_id}." in " ".join(process.cmdline())
+    ]
+
+
+def test_new_job_where_requeueing_is_off(toolkit: Toolkit) -> None:
+    run = Trained(toolkit, "encoder")
+    cluster = toolkit.cluster
+    waiting = cluster.run(
+        *("sbatch", "--parsable", f"--dependency=afterok:{run.job_id}", "--output=/dev/null"),
+        "--wrap=true",
+    ).stdout.strip()
+    cluster.run("scontrol", "update", f"JobId={run.job_id}", "Requeue=0")
+    cluster.run("scancel", "--signal=TERM", run.job_id)
+    first = run.outcome(run.job_id, is_requeued=False)
+    assert first["state"] == "DRAINED"
+    assert first["next"].isdecimal()
+    run.goes_on(first["next"], first["saved"])
+    shown = cluster.run("scontrol", "--oneliner", "show", "job", waiting).stdout
+    assert f"Dependency=afterok:{first['next']}(unfulfilled)" in shown
+    assert toolkit.status("long")["job_id"] == first["next"]
+    assert toolkit.status("long")["state"] == "RUNNING"
+
+
+def test_an_error_is_not_tried_again(toolkit: Toolkit) -> None:
+    job_id = toolkit.submit("encoder", "wrong", "--model-name=/nowhere/model")
+    toolkit.wait("wrong", "FAILED")
+    layout = RunLayout(toolkit.directory("wrong"))
+    found = json.loads(layout.outcome(job_id).read_text())
+    assert (found["cause"], found["next"]) == ("error", "")
+    assert "again" in found["why"]
