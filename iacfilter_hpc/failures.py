@@ -30,6 +30,8 @@ LOST_PEER = re.compile(
     r"remote process exited|NCCL communicator was aborted|Socket [Tt]imeout|"
     r"Timed out waiting \d+ms for (?:recv|send)|DistNetworkError|DistStoreError"
 )
+CHILD = "ChildFailedError"
+"""What torchelastic raises when any of its processes has ended badly."""
 # slurmstepd's words. Source: src/slurmd/slurmstepd/mgr.c
 OOM_KILL = re.compile(r"oom.kill event|OOM Killed", re.IGNORECASE)
 
@@ -55,7 +57,8 @@ def find_failure(layout: RunLayout, attempt: str, log: Path) -> Failure | None:
     if told:
         return told[0]
     line = first_error(log)
-    return Failure(_cause(line, "exception"), line) if line else None
+    # a launcher's word about a process that left none of its own: it was killed
+    return Failure(_cause(line, "exception"), line) if line and CHILD not in line else None
 
 
 def memory_ran_out(layout: RunLayout, attempt: str) -> bool:

@@ -189,3 +189,14 @@ def test_the_step_of_the_newest_checkpoint(run: RunLayout) -> None:
         (run.directory / name).mkdir()
     (run.directory / ".saving-7" / "checkpoint-32").mkdir(parents=True)
     assert saved_step(run) == 16
+
+
+def test_a_launcher_s_complaint_is_no_cause(run: RunLayout, tmp_path: Path) -> None:
+    """It raises one however its processes ended; one that was killed has left no word."""
+    log = tmp_path / "log"
+    log.write_text(
+        "Traceback (most recent call last):\n"
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n"
+        "traceback : Signal 9 (SIGKILL) received by PID 30235\n"
+    )
+    assert find_failure(run, "7", log) is None

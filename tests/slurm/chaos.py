@@ -23,7 +23,8 @@ from .cluster import Cluster
 from .toolkit import Toolkit
 
 TARGETS = ("rank", "launcher", "step")
-EPOCHS = 150
+EPOCHS = 400
+"""Enough for fifty kills."""
 LONGEST_WAIT_S = 5.0
 
 
@@ -45,18 +46,19 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="models-") as models,
         Cluster(Path(root) / "c", "cgroup") as cluster,
     ):
-        survived = run_chaos(Toolkit(cluster, Path(models) / "models"), kills, seed)
+        toolkit = Toolkit(cluster, Path(models) / "models")
+        survived = run_chaos(toolkit, kills, seed, EPOCHS)
     print(survived)
     sys.exit(0 if survived.is_equal else "the weights differ from those of a run left alone")
 
 
-def run_chaos(toolkit: Toolkit, kills: int, seed: int) -> Survived:
+def run_chaos(toolkit: Toolkit, kills: int, seed: int, epochs: int) -> Survived:
     """A run that is killed so many times, and its twin."""
-    submit(toolkit, "twin")
+    submit(toolkit, "twin", epochs)
     toolkit.wait("twin", "COMPLETED", timeout=300)
     chance, done = random.Random(seed), Counter[str]()
     started = time.monotonic()
-    job_id = submit(toolkit, "chaos")
+    job_id = submit(toolkit, "chaos", epochs)
     directory = toolkit.directory("chaos")
     for number in range(kills):
         log = directory / "slurm" / f"{job_id}{f'.{number}' if number else ''}_0_log.err"
@@ -82,7 +84,7 @@ def has_gone_on(directory: Path, step: int) -> bool:
     return step_of(directory) > step
 
 
-def submit(toolkit: Toolkit, name: str) -> str:
+def submit(toolkit: Toolkit, name: str, epochs: int) -> str:
     return toolkit.submit(
         "generative",
         name,
@@ -90,7 +92,7 @@ def submit(toolkit: Toolkit, name: str) -> str:
         "--set=accelerate.num_processes=2",
         "--set=lora.lora_dropout=0.2",
         "--set=requeue.limit=1000",
-        f"--num-epochs={EPOCHS}",
+        f"--num-epochs={epochs}",
         "--batch-size=2",
     )
 
