@@ -76,7 +76,11 @@ def _note_failure(
         "type": type(error).__name__,
         "message": str(error)[:MESSAGE_LENGTH],
     }
-    write_json(layout.failure(attempt, rank), document)
+    try:
+        write_json(layout.failure(attempt, rank), document)
+    except OSError as problem:
+        # a disk that is full: the error itself must be seen all the same
+        logger.warning("%s cannot be written: %s", layout.failure(attempt, rank), problem.strerror)
 
 
 def _step(heartbeat: Path) -> int | None:
