@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from iacfilter_hpc.training.run import train
 from .settings import TRAINS
 from .test_resume import config_of, layout_of, weights
 
-pytestmark = [*TRAINS, pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a tmpfs")]
+pytestmark = TRAINS
 
 
 @pytest.fixture
@@ -24,7 +23,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Room for the tiny model and two checkpoints of 1.9 MB, and not for a third."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5500k", "tmpfs", folder], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=5500k", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs to mount a small disk: {done.stderr.strip()}")
     yield folder
     # lazily: a model that was loaded from it is still mapped
     subprocess.run(["umount", "--lazy", folder], check=True)
