@@ -119,7 +119,8 @@ def test_crash_is_failed_everywhere(toolkit: Toolkit) -> None:
     job_id = toolkit.submit("encoder", "crash", "--model-name=/nowhere/model")
     failed = toolkit.wait("crash", "FAILED")
     assert failed["reason"] == (
-        "model /nowhere/model is not a directory (train.py ended with exit code 1)"
+        "model /nowhere/model is not a directory (train.py ended with exit code 1); not requeued: "
+        "it would fail again"
     )
     forget(toolkit.cluster, job_id)
     accounted = toolkit.cluster.run("sacct", "-X", "-n", "-P", "-o", "State,ExitCode", "-j", job_id)
@@ -139,7 +140,9 @@ def test_data_changed_after_submission_is_refused(toolkit: Toolkit, tmp_path: Pa
     data.write_bytes((DEMO / "test.jsonl").read_bytes())
     toolkit.cluster.run("scontrol", "release", str(toolkit.status("changed")["job_id"]))
     failed = toolkit.wait("changed", "FAILED")
-    assert failed["reason"] == f"{data} has changed since the run was submitted"
+    assert failed["reason"] == (
+        f"{data} has changed since the run was submitted; not requeued: it would fail again"
+    )
 
 
 def test_python_that_a_node_lacks_is_named(toolkit: Toolkit, tmp_path: Path) -> None:
