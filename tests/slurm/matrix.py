@@ -21,6 +21,8 @@ from .conftest import PROCTRACKS
 from .settings import Proctrack
 from .toolkit import Toolkit
 
+Twins = dict[tuple[str, int], dict[str, str]]
+"""Weights of runs that were left alone, by layout and number of epochs."""
 TABLE = Path(__file__).parent / "MATRIX.md"
 HEADER = (
     "| stopped by | tracking | layout | at step | lost steps | weights equal | signal to exit s "
@@ -31,16 +33,19 @@ HEADER = (
 def main() -> None:
     """Run the cells, print each as it ends, and write the table."""
     started = time.monotonic()
-    rows = []
+    rows: list[str] = []
+    # how processes are tracked makes no difference to what they compute
+    twins: Twins = {}
     for proctrack in PROCTRACKS:
-        rows += list(run_cells(proctrack, sys.argv[1:]))
-    minutes = (time.monotonic() - started) / 60
-    TABLE.write_text(table(rows, minutes), encoding="utf-8")
+        for row in run_cells(proctrack, sys.argv[1:], twins):
+            rows.append(row)
+            minutes = (time.monotonic() - started) / 60
+            TABLE.write_text(table(rows, minutes), encoding="utf-8")
     bad = [row for row in rows if "FAILED" in row]
     sys.exit(f"{len(bad)} of {len(rows)} cells failed" if bad else 0)
 
 
-def run_cells(proctrack: Proctrack, words: list[str]) -> Iterator[str]:
+def run_cells(proctrack: Proctrack, words: list[str], twins: Twins) -> Iterator[str]:
     """A row of the table for each chosen cell of one kind of cluster."""
     chosen = [
         (layout, how)
@@ -49,7 +54,6 @@ def run_cells(proctrack: Proctrack, words: list[str]) -> Iterator[str]:
     ]
     if not chosen:
         return
-    twins: dict[tuple[str, int], dict[str, str]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as root,
         tempfile.TemporaryDirectory(prefix="models-") as models,
@@ -63,9 +67,7 @@ def run_cells(proctrack: Proctrack, words: list[str]) -> Iterator[str]:
             yield row
 
 
-def run_cell(
-    toolkit: Toolkit, layout: Layout, how: str, twins: dict[tuple[str, int], dict[str, str]]
-) -> str:
+def run_cell(toolkit: Toolkit, layout: Layout, how: str, twins: Twins) -> str:
     """The rest of a row, after what names the cell."""
     key = (layout.name, layout.epochs_for(how))
     name = f"{how}-{layout.name}".replace(" ", "-").replace("--", "-")
