@@ -97,10 +97,12 @@ def table(rows: list[str], minutes: float) -> str:
     ).stdout.strip()
     date = datetime.now(UTC).date().isoformat()
     good = sum("FAILED" not in row for row in rows)
+    possible = len(LAYOUTS) * len(STOPS) * len(PROCTRACKS)
     return (
         "# Stopped and gone on\n\n"
-        f"`make matrix` at {commit}, {date}: {good} of {len(rows)} cells lost no work and ended "
-        "with the weights of a run that nothing stopped, bit for bit. Tiny models on 2 CPU cores, "
+        f"`make matrix` at {commit}, {date}: {good} of {len(rows)} cells (of {possible} that there "
+        "are) lost no more than a step and ended with the weights of a run that nothing stopped, "
+        "bit for bit. Tiny models on 2 CPU cores, "
         f"a private Slurm cluster; {minutes:.0f} minutes. A layout is nodes x processes; with "
         "`cred_expire=5` Slurm holds a requeued job 6 s, by default two minutes.\n\n"
         f"{HEADER}\n" + "\n".join(rows) + "\n"
