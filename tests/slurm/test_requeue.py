@@ -126,7 +126,7 @@ def test_cancel_is_quick(toolkit_cgroup: Toolkit) -> None:
     toolkit.wait("long", "CANCELLED")
     run.until(lambda: not processes_of(run.job_id), 30)
     took = time.monotonic() - asked
-    assert took < 5
+    assert took < 15, "it did not wait for a checkpoint"
     assert json.loads(run.layout.outcome(run.job_id).read_text())["state"] == "CANCELLED"
 
 
