@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from iacfilter_hpc import runs
+from iacfilter_hpc.errors import SlurmUnreachable
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.slurm.queue import ENDED
+from iacfilter_hpc.slurm.queue import ENDED, call
 
-TIMEOUT_S = 60
 FIELDS = "JobID,JobName,State,Elapsed"
 ENDED_ONCE = ENDED | {"REQUEUED"}
 """States of an attempt that is over, whether or not another follows."""
@@ -71,19 +70,10 @@ def _attempts(job_ids: Sequence[str]) -> Iterator[Attempt]:
         *(f"--format={FIELDS}", f"--jobs={','.join(job_ids)}"),
     ]
     try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",  # another job of mine may bear a name in Latin-1
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        output = call(argv)
+    except SlurmUnreachable:
         return  # the run's own clock stands in, and the report says which clock it is
-    if done.returncode:
-        return
-    for line in done.stdout.splitlines():
+    for line in output.splitlines():
         if line.count("|") < FIELDS.count(","):
             continue  # the rest of a name with a line break in it: no run's
         # a job's name may hold the separator; the other fields cannot
