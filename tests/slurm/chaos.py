@@ -12,30 +12,63 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import psutil
 
-from .cells import step_of, wait_until, weights
+from .cells import resumed_at, step_of, wait_until, weights
 from .cluster import Cluster
 from .toolkit import Toolkit
 
 TARGETS = ("rank", "launcher", "step")
-EPOCHS = 400
+EPOCHS = 600
 """Enough for fifty kills."""
 LONGEST_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: of what, at which step, and the newest checkpoint that was published then."""
+
+    target: str
+    step: int
+    checkpoint: int
+    log_of_next: Path
+
+    @property
+    def resumed(self) -> int:
+        """The step that the next attempt went on from; -1 if it was killed before it said so."""
+        found = resumed_at(self.log_of_next)
+        return -1 if found is None else found
 
 
 @dataclass(frozen=True)
 class Survived:
     """What a run went through; `is_equal` if it ended with the weights of its twin."""
 
-    kills: dict[str, int]
+    kills: tuple[Kill, ...]
     attempts: int
     seconds: float
     is_equal: bool
+
+    @property
+    def forgotten(self) -> list[Kill]:
+        """Kills after which the run went on from an earlier checkpoint than the newest."""
+        return [kill for kill in self.kills if 0 <= kill.resumed < kill.checkpoint]
+
+    def __str__(self) -> str:
+        targets = Counter(kill.target for kill in self.kills)
+        lost = [kill.step - kill.resumed for kill in self.kills if kill.resumed >= 0]
+        return (
+            f"{len(self.kills)} kills ({', '.join(f'{n} x {t}' for t, n in targets.items())}), "
+            f"{self.attempts} attempts, {self.seconds:.0f} s\n"
+            f"steps made again after a kill: at most {max(lost, default=0)}; "
+            f"went on from an older checkpoint than the newest: {len(self.forgotten)}\n"
+            f"weights equal to those of a run left alone: {'yes' if self.is_equal else 'NO'}"
+        )
 
 
 def main() -> None:
@@ -49,35 +82,55 @@ def main() -> None:
         toolkit = Toolkit(cluster, Path(models) / "models")
         survived = run_chaos(toolkit, kills, seed, EPOCHS)
     print(survived)
-    sys.exit(0 if survived.is_equal else "the weights differ from those of a run left alone")
+    is_good = survived.is_equal and not survived.forgotten and len(survived.kills) == kills
+    sys.exit(0 if is_good else "the run did not survive as it should")
 
 
 def run_chaos(toolkit: Toolkit, kills: int, seed: int, epochs: int) -> Survived:
     """A run that is killed so many times, and its twin."""
     submit(toolkit, "twin", epochs)
     toolkit.wait("twin", "COMPLETED", timeout=300)
-    chance, done = random.Random(seed), Counter[str]()
+    chance, done = random.Random(seed), list[Kill]()
     started = time.monotonic()
     job_id = submit(toolkit, "chaos", epochs)
     directory = toolkit.directory("chaos")
     for number in range(kills):
-        log = directory / "slurm" / f"{job_id}{f'.{number}' if number else ''}_0_log.err"
+        log = log_of(directory, job_id, number)
         before = max(0, step_of(directory))
         wait_until(log.exists, toolkit, "chaos")
         if chance.random() < 0.9:  # else while it still loads
             wait_until(partial(has_gone_on, directory, before), toolkit, "chaos")
         time.sleep(chance.random() * LONGEST_WAIT_S)
-        target = chance.choice(TARGETS)
-        if not kill(toolkit, job_id, target, chance):
-            break  # it is finished
-        done[target] += 1
+        done.append(
+            Kill(
+                target=chance.choice(TARGETS),
+                step=step_of(directory),
+                checkpoint=newest_checkpoint(directory),
+                log_of_next=log_of(directory, job_id, number + 1),
+            )
+        )
+        if not kill(toolkit, job_id, done[-1].target, chance):
+            done.pop()  # it is finished
+            break
+        print(f"{number + 1}: {done[-1].target} at step {done[-1].step}", flush=True)
     toolkit.wait("chaos", "COMPLETED", timeout=600)
     return Survived(
-        kills=dict(done),
+        kills=tuple(done),
         attempts=len(list(directory.glob("slurm/*_0_log.err"))),
         seconds=round(time.monotonic() - started, 1),
         is_equal=weights(toolkit, "chaos") == weights(toolkit, "twin"),
     )
+
+
+def log_of(directory: Path, job_id: str, number: int) -> Path:
+    """Standard error of one of the job's attempts, counted from 0."""
+    return directory / "slurm" / f"{job_id}{f'.{number}' if number else ''}_0_log.err"
+
+
+def newest_checkpoint(directory: Path) -> int:
+    """The step of the newest checkpoint that has been published; 0 if there is none."""
+    found = directory.glob("checkpoint-*/manifest.json")
+    return max((int(path.parent.name.partition("-")[2]) for path in found), default=0)
 
 
 def has_gone_on(directory: Path, step: int) -> bool:
@@ -107,8 +160,9 @@ def kill(toolkit: Toolkit, job_id: str, target: str, chance: random.Random) -> b
             toolkit.cluster.run("scancel", "--signal=KILL", job_id, check=False)
             return True
         if found := processes(job_id, target):
-            chance.choice(found).kill()
-            return True
+            with suppress(psutil.NoSuchProcess):  # it has just ended: try again
+                chance.choice(found).kill()
+                return True
         time.sleep(0.05)
     raise AssertionError(f"no {target} of job {job_id} in a minute\n{toolkit.log('chaos')}")
 

@@ -16,6 +16,7 @@ import pytest
 
 from iacfilter_hpc.layout import RunLayout
 
+from .chaos import processes
 from .cluster import Cluster
 from .test_operations import LONG, processes_of
 from .toolkit import Toolkit
@@ -84,14 +85,7 @@ class Trained:
         return str(self.toolkit.status("long")["nodes"])
 
     def trainers(self) -> list[psutil.Process]:
-        found = []
-        for process in processes_of(self.job_id):
-            line = process.cmdline()
-            if any(w.endswith("jobs/train.py") for w in line) and not any(
-                w.endswith("jobs/launch.py") for w in line
-            ):
-                found.append(process)
-        return found
+        return processes(self.job_id, "rank")
 
     def goes_on(self, attempt: str, step: int) -> None:
         """The attempt trains, from no earlier step than this, with logs of its own."""
@@ -163,12 +157,12 @@ def test_node_lost(toolkit_cgroup: Toolkit) -> None:
     run, cluster = Trained(toolkit_cgroup, "encoder"), toolkit_cgroup.cluster
     run.until(lambda: list(run.layout.directory.glob("checkpoint-*/manifest.json")))
     node = run.node()
-    cluster.kill_slurmd(node)
-    for process in [*steps_of(run.job_id), *processes_of(run.job_id)]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     try:
+        cluster.kill_slurmd(node)
+        for process in [*steps_of(run.job_id), *processes_of(run.job_id)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
         run.goes_on(f"{run.job_id}.1", 1)
         assert run.node() != node
     finally:
@@ -179,11 +173,13 @@ def test_node_lost(toolkit_cgroup: Toolkit) -> None:
 
 def steps_of(job_id: str) -> list[psutil.Process]:
     """The slurmstepd processes of a job."""
-    return [
-        process
-        for process in psutil.process_iter()
-        if process.name().startswith("slurmstepd") and f"[{job_id}." in " ".join(process.cmdline())
-    ]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended since
+            words = process.cmdline()
+            if words and words[0].startswith("slurmstepd") and f"[{job_id}." in " ".join(words):
+                found.append(process)
+    return found
 
 
 def test_new_job_where_requeueing_is_off(toolkit_linuxproc: Toolkit) -> None:
