@@ -157,7 +157,8 @@ def kill(toolkit: Toolkit, job_id: str, target: str, chance: random.Random) -> b
         if toolkit.cluster.job_state(job_id) in (None, "COMPLETED"):
             return False
         if target == "step":
-            toolkit.cluster.run("scancel", "--signal=KILL", job_id, check=False)
+            # of the step: KILL for a whole job is how a person cancels it
+            toolkit.cluster.run("scancel", "--signal=KILL", f"{job_id}.0", check=False)
             return True
         if found := processes(job_id, target):
             with suppress(psutil.NoSuchProcess):  # it has just ended: try again
