@@ -23,12 +23,17 @@ from iacfilter_hpc.layout import RunLayout, attempt_name
 from iacfilter_hpc.requeue import Decision, decide
 from iacfilter_hpc.runs import Outcome
 from iacfilter_hpc.slurm.jobs import is_away, job_state, requeue, resubmit
+from iacfilter_hpc.slurm.queue import accounted
 
 GOES_ON = os.EX_TEMPFAIL
 """Of a job that another one goes on from: not 0, which would tell others that the run is done."""
 CONTROLLER_S = 900
 """How long a controller may be away before a run is given up."""
 ASK_AGAIN_S = 5.0
+ACCOUNTED_S = 3.0
+"""How long accounting may take to hear how a job ends."""
+OVER = frozenset(("PREEMPTED", "TIMEOUT"))
+"""Ends after which Slurm does nothing more: PreemptMode=CANCEL, and a limit met while saving."""
 KILL_S = 60
 """How long Slurm may take to end this shell after it has taken the job back."""
 
@@ -57,7 +62,7 @@ def _follow(layout: RunLayout, job_id: str, attempt: str, given: argparse.Namesp
     if outcome.cause == "killed" and memory_ran_out(layout, attempt):
         outcome = replace(outcome, cause="memory")
     state = _patiently(lambda: job_state(job_id))
-    if state != "RUNNING":
+    if state != "RUNNING" and (state := _end_of(job_id, state)) not in OVER:
         # cancelled, or taken back by Slurm itself, which then starts it again on its own
         runs.write_record(layout.outcome(attempt), replace(outcome, why=f"Slurm says {state}"))
         return int(given.code)
@@ -70,14 +75,36 @@ def _follow(layout: RunLayout, job_id: str, attempt: str, given: argparse.Namesp
         unfinished = 0 if outcome.state == "COMPLETED" else 1
         return outcome.exit_code or int(given.code) or unfinished
     layout.drain.unlink(missing_ok=True)
-    return _go_on(layout, job_id, outcome, decision, given.exclude_hours)
+    can_requeue = decision.action == "again" and state not in OVER
+    return _go_on(layout, job_id, outcome, decision, can_requeue, given.exclude_hours)
+
+
+def _end_of(job_id: str, state: str) -> str:
+    """How a job ends that is COMPLETING, while this shell has KillWait to live: accounting knows.
+
+    Its word comes a moment after the controller's; where there is none, the controller's stands.
+    """
+    until = time.monotonic() + ACCOUNTED_S
+    while state == "COMPLETING":
+        entry = accounted([job_id]).get(job_id)
+        if entry is not None and entry.ended:
+            return entry.state
+        if entry is None or time.monotonic() > until:
+            break
+        time.sleep(0.2)
+    return state
 
 
 def _go_on(
-    layout: RunLayout, job_id: str, outcome: Outcome, decision: Decision, exclude_hours: float
+    layout: RunLayout,
+    job_id: str,
+    outcome: Outcome,
+    decision: Decision,
+    can_requeue: bool,
+    exclude_hours: float,
 ) -> int:
     noted = replace(outcome, next="requeued", why=decision.why)
-    if decision.action == "again":
+    if can_requeue:
         # written first: nothing can be done once Slurm has the job back
         runs.write_record(layout.outcome(outcome.attempt), noted)
         # the shell ignored it; from now on it is Slurm that ends us, and not only after KillWait

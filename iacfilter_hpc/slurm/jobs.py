@@ -11,7 +11,7 @@ from pathlib import Path
 
 from iacfilter_hpc import runs
 from iacfilter_hpc.environment import outside_any_job
-from iacfilter_hpc.errors import SlurmUnreachable, SubmissionError
+from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.runs import JobRecord
 from iacfilter_hpc.slurm.queue import call
@@ -65,7 +65,7 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
     keeps it from starting beside the old one. Jobs that depend on the old one wait for it instead.
 
     Raises:
-        SubmissionError: sbatch refused it, and no job was made.
+        SubmissionError: sbatch refused it, or what it needs cannot be written; there is no job.
         SlurmUnreachable: the new job cannot be released.
     """
     script = layout.slurm / f"{job_id}_submission.sh"
@@ -76,7 +76,6 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             new = call([*argv, str(script)]).strip().partition(";")[0]
         except SlurmUnreachable as error:
             raise SubmissionError(error.message) from error
-        _hand_on(layout.slurm, job_id, new)
         record = JobRecord(
             job_id=new,
             executor="slurm",
@@ -85,7 +84,15 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             submitted_at=runs.now(),
             follows=job_id,
         )
-        runs.write_record(layout.job(new), record)
+        try:
+            _hand_on(layout.slurm, job_id, new)
+            runs.write_record(layout.job(new), record)
+        except (OSError, IacfilterError) as error:
+            call(["scancel", new])
+            for path in _handed_on(layout.slurm, new):
+                path.unlink(missing_ok=True)
+            said = error.message if isinstance(error, IacfilterError) else str(error)
+            raise SubmissionError(f"job {new} cannot be prepared: {said}") from error
         _move_dependents(job_id, new)
         call(["scontrol", "release", new])
     return new
@@ -103,8 +110,12 @@ def moved(dependency: str, old: str, new: str) -> str | None:
 
 def _hand_on(folder: Path, old: str, new: str) -> None:
     """submitit looks for what it pickled, and people for the script, under the job's id."""
-    for name in ("submitted.pkl", "submission.sh"):
-        shutil.copyfile(folder / f"{old}_{name}", folder / f"{new}_{name}")
+    for path, copy in zip(_handed_on(folder, old), _handed_on(folder, new), strict=True):
+        shutil.copyfile(path, copy)
+
+
+def _handed_on(folder: Path, job_id: str) -> list[Path]:
+    return [folder / f"{job_id}_{name}" for name in ("submitted.pkl", "submission.sh")]
 
 
 def _move_dependents(old: str, new: str) -> None:

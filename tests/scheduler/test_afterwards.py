@@ -160,6 +160,50 @@ def test_a_job_that_slurm_has_taken_back_is_left_to_it(
     assert run.drain.exists()
 
 
+@pytest.mark.parametrize("end", ["TIMEOUT", "PREEMPTED"])
+def test_a_job_that_slurm_ends_for_good_becomes_a_new_one(
+    run: RunLayout, ended: Ended, fake_slurm: FakeSlurm, end: str
+) -> None:
+    """PreemptMode=CANCEL, or a limit that was met while saving."""
+    fake_slurm.says("scontrol --oneliner", stdout=RUNNING.replace("RUNNING", "COMPLETING"))
+    fake_slurm.accounts(f"7|mine|{end}|00:01:00|gpu1|0:15")
+    ended("DRAINED", saved=9)
+    assert follow(run, 0) == os.EX_TEMPFAIL
+    assert acted(fake_slurm) == [["release", "90"]]
+    assert (outcome(run)["next"], outcome(run)["why"]) == ("90", "it saved and stopped as asked")
+
+
+@pytest.mark.parametrize("end", ["CANCELLED by 1000", "PENDING", "RUNNING"])
+def test_a_job_that_a_person_ends_or_slurm_requeues_does_not(
+    run: RunLayout,
+    ended: Ended,
+    fake_slurm: FakeSlurm,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    monkeypatch.setattr(afterwards, "ACCOUNTED_S", 0.3)
+    fake_slurm.says("scontrol --oneliner", stdout=RUNNING.replace("RUNNING", "COMPLETING"))
+    fake_slurm.accounts(f"7|mine|{end}|00:01:00|gpu1|0:15")
+    ended("DRAINED", saved=9)
+    assert follow(run, 0) == 0
+    assert fake_slurm.calls("sbatch") == 0
+    says = "CANCELLED" if end.startswith("CANCELLED") else "COMPLETING"
+    assert (outcome(run)["next"], outcome(run)["why"]) == ("", f"Slurm says {says}")
+
+
+def test_where_the_new_job_cannot_be_prepared_there_is_none(
+    run: RunLayout, ended: Ended, fake_slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_slurm.says("scontrol requeue", stderr=REFUSED, code=1)
+    (run.slurm / "7_submitted.pkl").unlink()
+    ended("DRAINED", saved=9)
+    assert follow(run, 0) == 1
+    assert fake_slurm.commands("scancel") == [["90"]]
+    assert outcome(run)["next"] == ""
+    assert "No such file or directory" in outcome(run)["why"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("state", "cause", "code", "expected"),
     [
