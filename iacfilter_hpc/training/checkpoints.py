@@ -53,6 +53,11 @@ class Checkpoints:
         """Where the checkpoint of a step lies once it is published."""
         return self.layout.directory / f"checkpoint-{step}"
 
+    def check_lease(self) -> None:
+        """See that the run is still ours, on the main process. Raises LeaseLost."""
+        if self.lease is not None:
+            self.lease.check()
+
     def clear(self) -> None:
         """Make room for a new checkpoint. Raises LeaseLost."""
         self._lease.check()

@@ -19,6 +19,7 @@ from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.checkpoints import Checkpoints
 from iacfilter_hpc.training.drain import Drain, Drained
 from iacfilter_hpc.training.randomness import unchanged_randomness
+from iacfilter_hpc.training.writing import is_disk_in_the_way
 
 
 class EvaluationCut(Exception):
@@ -186,7 +187,7 @@ class DurableTrainer(Trainer):
 
         Raises:
             LeaseLost: another attempt has taken over the run.
-            TrainingError: it cannot be written.
+            TrainingError: the disk is in the way.
         """
         if self.checkpoints is None:
             super()._save_checkpoint(model, trial)
@@ -211,8 +212,11 @@ class DurableTrainer(Trainer):
             if self.args.should_save:
                 self._publish(checkpoints, started)
         except (OSError, RuntimeError, SafetensorError) as error:
-            # torch reports a full disk as RuntimeError
+            # a later attempt removes what this one was writing
+            checkpoints.check_lease()
             shutil.rmtree(checkpoints.staging, ignore_errors=True)
+            if not is_disk_in_the_way(error):
+                raise
             raise TrainingError(
                 f"the checkpoint of step {self.state.global_step} cannot be saved: {error}",
                 hint="is the disk full, or a quota used up? Earlier checkpoints are untouched: "
