@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -132,17 +133,23 @@ def weights(toolkit: Toolkit, run: str) -> dict[str, str]:
     }
 
 
-def leave_alone(toolkit: Toolkit, layout: Layout, epochs: int) -> dict[str, str]:
-    """The weights of a run that nothing stops."""
+Twin = Callable[[], dict[str, str]]
+"""Waits for a run that nothing stops to end, and answers its weights."""
+
+
+def leave_alone(toolkit: Toolkit, layout: Layout, epochs: int) -> Twin:
+    """Start a run that nothing stops."""
     name = f"twin-{layout.name.replace(' ', '-')}-{epochs}"
     submit(toolkit, layout, epochs, name)
-    toolkit.wait(name, "COMPLETED", timeout=300)
-    return weights(toolkit, name)
+
+    def finish() -> dict[str, str]:
+        toolkit.wait(name, "COMPLETED", timeout=300)
+        return weights(toolkit, name)
+
+    return functools.cache(finish)
 
 
-def stop_and_go_on(
-    toolkit: Toolkit, layout: Layout, how: str, name: str, twin: dict[str, str]
-) -> Result:
+def stop_and_go_on(toolkit: Toolkit, layout: Layout, how: str, name: str, twin: Twin) -> Result:
     """Stop a run once, see it through to its end, and compare it with its twin."""
     limit = ["--time=00:02:00", "--set=requeue.lead_seconds=80"] if how == "walltime" else []
     job_id = submit(toolkit, layout, layout.epochs_for(how), name, *limit)
@@ -170,7 +177,7 @@ def stop_and_go_on(
         resumed_at=resumed,
         exit_seconds=round(ended - stopped, 1),
         again_seconds=round(running - ended, 1),
-        is_equal=weights(toolkit, name) == twin,
+        is_equal=weights(toolkit, name) == twin(),
     )
 
 

@@ -24,7 +24,7 @@ from .cluster import Cluster
 from .toolkit import Toolkit
 
 TARGETS = ("rank", "launcher", "step")
-EPOCHS = 600
+EPOCHS = 500
 """Enough for fifty kills."""
 LONGEST_WAIT_S = 5.0
 
@@ -89,7 +89,7 @@ def main() -> None:
 def run_chaos(toolkit: Toolkit, kills: int, seed: int, epochs: int) -> Survived:
     """A run that is killed so many times, and its twin."""
     submit(toolkit, "twin", epochs)
-    toolkit.wait("twin", "COMPLETED", timeout=300)
+    toolkit.wait("twin", "COMPLETED", timeout=900)
     chance, done = random.Random(seed), list[Kill]()
     started = time.monotonic()
     job_id = submit(toolkit, "chaos", epochs)

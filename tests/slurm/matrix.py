@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
-from .cells import LAYOUTS, STOPS, Layout, Result, leave_alone, stop_and_go_on
+from .cells import LAYOUTS, STOPS, Layout, Result, Twin, leave_alone, stop_and_go_on
 from .cluster import Cluster
 from .conftest import PROCTRACKS
 from .settings import Proctrack
 from .toolkit import Toolkit
 
-Twins = dict[tuple[str, int], dict[str, str]]
-"""Weights of runs that were left alone, by layout and number of epochs."""
+Twins = dict[tuple[str, int], Twin]
+"""Runs that were left alone, by layout and number of epochs."""
 TABLE = Path(__file__).parent / "MATRIX.md"
 HEADER = (
     "| stopped by | tracking | layout | at step | lost steps | weights equal | signal to exit s "
@@ -74,6 +74,7 @@ def run_cell(toolkit: Toolkit, layout: Layout, how: str, twins: Twins) -> str:
     try:
         if key not in twins:
             twins[key] = leave_alone(toolkit, layout, key[1])
+            twins[key]()  # beside it, the times of the cell would be others
         return describe(stop_and_go_on(toolkit, layout, how, name, twins[key]))
     except AssertionError as error:
         sys.stderr.write(f"{error}\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .cells import LAYOUTS, STOPS, leave_alone, stop_and_go_on
+from .cells import LAYOUTS, STOPS, Twin, leave_alone, stop_and_go_on
 from .cluster import Cluster
 from .toolkit import Toolkit
 
@@ -25,12 +25,12 @@ LINUXPROC = (
     ("drain file", "generative 2x2"),
 )
 
-Twins = dict[tuple[str, int], dict[str, str]]
+Twins = dict[tuple[str, int], Twin]
 
 
 @pytest.fixture(scope="module")
 def twins() -> Twins:
-    """Weights of runs left alone, by layout and epochs: process tracking makes no difference."""
+    """Runs left alone, by layout and epochs: process tracking makes no difference."""
     return {}
 
 
@@ -39,6 +39,8 @@ def cell(cluster: Cluster, folder: Path, twins: Twins, how: str, layout_name: st
     key = (layout_name, layout.epochs_for(how))
     if key not in twins:
         twins[key] = leave_alone(toolkit, layout, key[1])
+        if how == "preemption":
+            twins[key]()  # or it would be preempted too
     result = stop_and_go_on(toolkit, layout, how, "cut", twins[key])
     assert result.lost_steps == 0, result
     assert result.is_equal, result
