@@ -16,7 +16,7 @@ from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmUnreachable
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.lead import lead_seconds, recorded_saves
+from iacfilter_hpc.lead import lead_seconds, recorded_pace
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.provenance import describe
 from iacfilter_hpc.runs import JobRecord
@@ -183,11 +183,11 @@ def _slurm_executor(
 
 
 def _lead(layout: RunLayout, config: RunConfig) -> int:
-    """As configured, else long enough for the saves of this run and of others of its approach."""
+    """As configured, else long enough for what this run and others of its approach took."""
     if config.requeue.lead_seconds is not None:
         return config.requeue.lead_seconds
     metrics = layout.directory.parent.glob("*/metrics.jsonl")
-    return lead_seconds(recorded_saves(metrics), config.resources.minutes)
+    return lead_seconds(recorded_pace(metrics), config.resources.minutes)
 
 
 def _quieten_submitit() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 LEAST_S = 120
 SLOP_S = 60
@@ -15,27 +20,58 @@ Source: https://slurm.schedmd.com/sbatch.html#OPT_signal; measured: 12 to 26 s e
 """
 
 
-def lead_seconds(saves: Iterable[float], minutes: int) -> int:
-    """Seconds before a limit of `minutes` at which to ask; `saves` took so many seconds each.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What runs so far took, in seconds: each save, and a step of each run."""
 
-    Twice the longest save, a step and the signal's slop; never more than half of the limit.
+    saves: list[float]
+    steps: list[float]
+
+
+def lead_seconds(pace: Pace, minutes: int) -> int:
+    """Seconds before a limit of `minutes` at which to ask.
+
+    Twice the longest save, two of the longest steps (one that is under way, and one that is heard
+    of late), and the signal's slop; never more than half of the limit.
     """
-    wanted = max(LEAST_S, math.ceil(2 * max(saves, default=0.0)) + SLOP_S)
+    longest = max(pace.saves, default=0.0) + max(pace.steps, default=0.0)
+    wanted = max(LEAST_S, math.ceil(2 * longest) + SLOP_S)
     return max(1, min(wanted, minutes * 60 // 2))
 
 
-def recorded_saves(metrics: Iterable[Path]) -> list[float]:
-    """The seconds of every save that these metrics.jsonl tell of."""
-    found = []
+def recorded_pace(metrics: Iterable[Path]) -> Pace:
+    """What these metrics.jsonl tell of saves and steps."""
+    found = Pace([], [])
     for path in metrics:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue  # there is none, or it is another person's
-        for line in text.splitlines():
-            if '"save_seconds"' in line:
-                try:
-                    found.append(float(json.loads(line)["save_seconds"]))
-                except (ValueError, TypeError):
-                    continue  # half a line, of a kill
+        events = [event for line in text.splitlines() if (event := _event(line))]
+        found.saves.extend(
+            float(event["save_seconds"])
+            for event in events
+            if isinstance(event.get("save_seconds"), float | int)
+        )
+        found.steps.extend(_step_seconds([event for event in events if "loss" in event]))
     return found
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None  # half a line, of a kill
+    return event if isinstance(event, dict) else None
+
+
+def _step_seconds(events: list[dict[str, Any]]) -> list[float]:
+    """The median of a run's steps: evaluations and pauses stand between some."""
+    found = []
+    for before, after in pairwise(events):
+        try:
+            passed = datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"])
+            found.append(passed.total_seconds() / (after["step"] - before["step"]))
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            continue  # of another version
+    return [median(found)] if found else []

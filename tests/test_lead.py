@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.lead import lead_seconds, recorded_saves
+from iacfilter_hpc.lead import Pace, lead_seconds, recorded_pace
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,33 @@ from iacfilter_hpc.lead import lead_seconds, recorded_saves
 def test_twice_the_longest_save_and_never_more_than_half(
     saves: list[float], minutes: int, seconds: int
 ) -> None:
-    assert lead_seconds(saves, minutes) == seconds
+    assert lead_seconds(Pace(saves, []), minutes) == seconds
+
+
+def test_long_steps_count() -> None:
+    """One is under way when the request comes, and another may begin before all know of it."""
+    assert lead_seconds(Pace([20.0], [50.0, 90.0, 1.0]), 240) == 2 * (20 + 90) + 60
+
+
+def test_a_step_is_what_most_steps_took(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(
+        '{"time": "2026-01-02T03:04:00.000+00:00", "step": 10, "loss": 1}\n'
+        '{"time": "2026-01-02T03:04:20.000+00:00", "step": 20, "loss": 1}\n'
+        '{"time": "2026-01-02T03:04:39.000+00:00", "step": 20, "eval_loss": 1}\n'
+        '{"time": "2026-01-02T03:05:00.000+00:00", "step": 30, "loss": 1}\n'
+        '{"time": "2026-01-02T03:05:20.000+00:00", "step": 40, "loss": 1}\n'
+        '{"step": 40, "loss": 1}\n[]\n'
+    )
+    assert recorded_pace([path]).steps == [2.0]
 
 
 def test_saves_of_all_runs_are_read(tmp_path: Path) -> None:
     one, two, none = (tmp_path / name for name in ("one", "two", "none"))
     one.write_text('{"step": 4, "loss": 0.5}\n{"step": 4, "save_seconds": 1.5, "save_bytes": 9}\n')
     two.write_text('{"save_seconds": 3}\n{"save_seconds": null}\n{"step": 8, "save_seconds": 4')
-    assert recorded_saves([one, two, none, tmp_path]) == [1.5, 3.0]
-    assert recorded_saves([]) == []
+    assert recorded_pace([one, two, none, tmp_path]).saves == [1.5, 3.0]
+    assert recorded_pace([]) == Pace([], [])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -44,4 +62,4 @@ def test_a_file_that_may_not_be_read_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"save_seconds": 3}\n')
     path.chmod(0)
-    assert recorded_saves([path]) == []
+    assert recorded_pace([path]).saves == []

@@ -60,6 +60,7 @@ class Script:
             directives=directives,
             directory=str(self.directory),
             requeue=self.requeue,
+            lead_s=self.lead_s,
             folder=folder,
             command=command,
         )

@@ -148,7 +148,7 @@ def test_every_value_in_a_template_is_quoted() -> None:
     # submitit quotes command and directives; version and run stand in a comment, on one line;
     # a variable's name has been matched against a pattern; the other two are numbers
     unquoted = {value for value in values if not value.endswith(" | quote")}
-    numbers = {"requeue.limit", "requeue.exclude_hours"}
+    numbers = {"requeue.limit", "requeue.exclude_hours", "lead_s * 4 // 5"}
     assert unquoted == {"command", "directive", "version", "run", "name"} | numbers
 
 
@@ -365,6 +365,44 @@ def test_a_signal_is_a_request_and_the_script_waits(
         assert process.poll() is None
         (shell.home / "end").touch()
         assert process.wait(timeout=20) == 5
+    assert "--code=5" in shell.noted("afterwards.arguments")
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_full_disk_does_not_end_the_script(number: signal.Signals, shell: Shell) -> None:
+    """The request cannot be written; the steps hear of it by signal, and srun is waited for."""
+    shell.program("bin/srun", WAITS)
+    shell.program("bin/scancel", '#!/bin/sh\necho "$@" >>"$HERE/scancelled"\n')
+    config = demo_config("encoder", "name=mine")  # there is no such directory
+    text = script_text(config, Site(python=shell.program("python")), shell.home / "models")
+    with shell.start(text) as process:
+        wait_for((shell.home / "started").exists)
+        process.send_signal(number)
+        if number == signal.SIGUSR1:
+            wait_for((shell.home / "scancelled").exists)
+        else:
+            time.sleep(0.3)
+        assert process.poll() is None
+        (shell.home / "end").touch()
+        assert process.wait(timeout=20) == 5
+
+
+def test_what_is_not_saved_in_time_is_killed_before_the_limit(shell: Shell) -> None:
+    """At the limit the script itself would be killed, and could queue nothing again."""
+    shell.program("bin/srun", WAITS)
+    shell.program(
+        "bin/scancel", '#!/bin/sh\necho "$@" >>"$HERE/scancelled"\n'
+        'case "$*" in *KILL*) touch "$HERE/end" ;; esac\n',
+    )  # fmt: skip
+    config = demo_config("encoder", "name=mine", "requeue.lead_seconds=3")
+    (shell.home / "models" / "encoder" / "mine").mkdir(parents=True)
+    text = script_text(config, Site(python=shell.program("python")), shell.home / "models")
+    with shell.start(text) as process:
+        wait_for((shell.home / "started").exists)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(timeout=20) == 5
+    said = (shell.home / "scancelled").read_text().splitlines()
+    assert said == ["--signal=USR1 7", "--signal=KILL 7.0"]
     assert "--code=5" in shell.noted("afterwards.arguments")
 
 
