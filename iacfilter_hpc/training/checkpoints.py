@@ -104,7 +104,7 @@ class Checkpoints:
 
 
 def newest_verified(layout: RunLayout, attempt: str) -> Found | None:
-    """The newest checkpoint that can be gone on from; broken ones are set aside, and named.
+    """The newest checkpoint that can be gone on from; those that cannot are set aside, and named.
 
     One that knows of a best checkpoint needs that one too.
     """
@@ -119,7 +119,11 @@ def newest_verified(layout: RunLayout, attempt: str) -> Found | None:
         best = _best_of(found.path)
         if best is None or best in good:
             return found
-        logger.warning("%s is passed over: its best one, %s, is gone", found.path.name, best)
+        # its name will be needed when training comes there again
+        aside = _set_aside(found.path, attempt)
+        logger.warning(
+            "%s is set aside as %s: its best one, %s, is gone", found.path.name, aside.name, best
+        )
     return None
 
 

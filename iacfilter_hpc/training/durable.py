@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import EarlyStoppingCallback, Trainer
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import IntervalStrategy, TrainOutput
+from transformers.trainer_utils import IntervalStrategy, PredictionOutput, TrainOutput
 
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.checkpoints import Checkpoints
@@ -37,12 +37,16 @@ class DurableTrainer(Trainer):
     drain: Drain | None = None
     _staging: Path | None = None
     _is_resumed = False
+    _saved_step: int | None = None
+    """Of the newest checkpoint; each process looking for it could find another answer on NFS."""
 
     def train(  # type: ignore[override]  # the Trainer's other parameters are for notebooks
         self, resume_from_checkpoint: str | None = None
     ) -> TrainOutput:
         """Train to the end. Raises Drained."""
         self._is_resumed = resume_from_checkpoint is not None
+        if resume_from_checkpoint is not None:
+            self._saved_step = int(Path(resume_from_checkpoint).name.partition("-")[2])
         return super().train(resume_from_checkpoint=resume_from_checkpoint)
 
     def evaluate(
@@ -60,6 +64,19 @@ class DurableTrainer(Trainer):
         """Between two batches of an evaluation: end it if any process was asked to stop."""
         if self._is_asked():
             raise EvaluationCut
+
+    def predict_or_stop(self, samples: Dataset[Any]) -> PredictionOutput:
+        """What the trained model says of samples.
+
+        Raises:
+            Drained: it was asked to stop; all that training did is saved.
+        """
+        try:
+            return self.predict(samples, metric_key_prefix="final")
+        except EvaluationCut:
+            assert self.drain is not None
+            kept = None if self._saved_step is None else f"checkpoint-{self._saved_step}"
+            raise Drained(self.state.global_step, kept, self.drain.reason()) from None
 
     def _is_asked(self) -> bool:
         return self.drain is not None and self.drain.is_asked(self.args.device)
@@ -135,9 +152,16 @@ class DurableTrainer(Trainer):
     ) -> TrainOutput:
         """The Trainer's end, once the last epoch is evaluated."""
         self._evaluate_if_due(start_time)
-        found: TrainOutput = super()._finalize_training(  # type: ignore[no-untyped-call]
-            trial, num_train_samples, start_time
-        )
+        limit = self.args.save_total_limit
+        if self.checkpoints is not None:
+            # a limit of 1 would have it delete all but the best one, whoever holds the lease
+            self.args.save_total_limit = None
+        try:
+            found: TrainOutput = super()._finalize_training(  # type: ignore[no-untyped-call]
+                trial, num_train_samples, start_time
+            )
+        finally:
+            self.args.save_total_limit = limit
         return found
 
     def _evaluate_if_due(self, start_time: float) -> None:
@@ -192,8 +216,9 @@ class DurableTrainer(Trainer):
         if self.checkpoints is None:
             super()._save_checkpoint(model, trial)
             return
-        if not self.checkpoints.path(self.state.global_step).exists():
+        if self._saved_step != self.state.global_step:
             self._save_new(self.checkpoints, model, trial)
+            self._saved_step = self.state.global_step
         self._name_best(self.checkpoints)
         if self.args.should_save:
             self.checkpoints.prune(self.args.save_total_limit or 1)
@@ -214,7 +239,8 @@ class DurableTrainer(Trainer):
         except (OSError, RuntimeError, SafetensorError) as error:
             # a later attempt removes what this one was writing
             checkpoints.check_lease()
-            shutil.rmtree(checkpoints.staging, ignore_errors=True)
+            if self.args.should_save:  # another process would take it away under the manifest
+                shutil.rmtree(checkpoints.staging, ignore_errors=True)
             if not is_disk_in_the_way(error):
                 raise
             raise TrainingError(

@@ -153,9 +153,7 @@ def _report(made: Assembly) -> None:
 
 def _validation_scores(made: Assembly) -> tuple[list[float], list[bool]]:
     """Log-odds of TP and truth of the validation samples, in order, by the best epoch's model."""
-    # all is saved, and what is left is short: a request to stop now has nothing to save
-    made.trainer.drain = None
-    predicted = made.trainer.predict(made.validation, metric_key_prefix="final")
+    predicted = made.trainer.predict_or_stop(made.validation)
     logits = np.asarray(predicted.predictions, dtype=np.float64)
     log_odds: list[float] = (logits[:, 1] - logits[:, 0]).tolist()
     return log_odds, (np.asarray(predicted.label_ids) == 1).tolist()

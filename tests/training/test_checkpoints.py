@@ -252,7 +252,10 @@ def test_one_without_its_best_one_is_passed_over(
     else:
         flip(best / "model.safetensors")
     assert chosen(saves) == "checkpoint-2"
-    assert "checkpoint-8 is passed over: its best one, checkpoint-4, is gone" in caplog.messages
+    aside = (
+        "checkpoint-8 is set aside as broken-checkpoint-8-7.1: its best one, checkpoint-4, is gone"
+    )
+    assert aside in caplog.messages
     assert 8 in steps(saves)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import torch
 from iacfilter_hpc.config import Approach, RunConfig
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.drain import Drain, Drained, listen
+from iacfilter_hpc.training.durable import DurableTrainer
 from iacfilter_hpc.training.manifest import sha256_of_file, verify
 from iacfilter_hpc.training.run import train
 
@@ -108,6 +110,30 @@ def test_stopping_again_and_again(twin: RunLayout, tmp_path: Path, looks: int) -
     assert steps == sorted(steps)
     for stop in stops:
         assert (stop.checkpoint is None) == (stop.step == 0)
+
+
+def test_stopped_after_the_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the trained model is scored: its newest checkpoint is there, and no step made again."""
+    config = config_of("encoder", training__save_total_limit=1)
+    whole, cut = layout_of(tmp_path / "encoder" / "whole"), layout_of(tmp_path / "encoder" / "cut")
+    train(whole, config)
+    score = DurableTrainer.predict_or_stop
+
+    def ask_and_score(trainer: DurableTrainer, samples: Any) -> Any:
+        cut.drain.touch()
+        return score(trainer, samples)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DurableTrainer, "predict_or_stop", ask_and_score)
+        with pytest.raises(Drained) as end:
+            train(cut, config, "7", Drain(cut.drain, None, []))
+    last = max(step for step, _, _ in events(whole))
+    assert (end.value.step, end.value.checkpoint) == (last, f"checkpoint-{last}")
+    verify(cut.directory / f"checkpoint-{last}")
+    cut.drain.unlink()
+    train(cut, config, "7.1")
+    assert weights(cut) == weights(whole)
+    assert events(cut) == events(whole)
 
 
 def test_early_stopping_is_not_forgotten(tmp_path: Path) -> None:
