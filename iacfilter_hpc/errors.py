@@ -14,7 +14,11 @@ IacfilterError            exit code 1
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+
+OF_THE_NODE = frozenset((errno.EIO, errno.ESTALE))
+"""errno of a disk or a mount that broke on this node: elsewhere the same may work."""
 
 
 class IacfilterError(Exception):

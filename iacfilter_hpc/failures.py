@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs import Outcome, now
 
 ERROR_LINE = re.compile(
     r"(?:\[rank\d+\]: )?(?:error: (?=.)|(?=[A-Za-z_.]+(?:Error|Exception): ))(?P<what>.+)"
@@ -52,13 +53,18 @@ def find_failure(layout: RunLayout, attempt: str, log: Path) -> Failure | None:
     Our own errors come first, and last what fails because another process has gone: if there is
     nothing else, that other one was killed.
     """
-    told = [_failure(fields) for path in _files(layout, attempt) if (fields := _read(path))]
-    told.sort(key=lambda failure: (failure.cause == "killed", failure.cause != "error"))
-    if told:
-        return told[0]
+    if (told := reported(layout, attempt)) is not None:
+        return told
     line = first_error(log)
     # a launcher's word about a process that left none of its own: it was killed
     return Failure(_cause(line, "exception"), line) if line and CHILD not in line else None
+
+
+def reported(layout: RunLayout, attempt: str) -> Failure | None:
+    """The failure that began it all, by the files that the processes left; None without one."""
+    told = [_failure(fields) for path in _files(layout, attempt) if (fields := _read(path))]
+    told.sort(key=lambda failure: (failure.cause == "killed", failure.cause != "error"))
+    return told[0] if told else None
 
 
 def memory_ran_out(layout: RunLayout, attempt: str) -> bool:
@@ -92,6 +98,33 @@ def saved_step(layout: RunLayout) -> int:
     """The step of the newest checkpoint, 0 without one."""
     steps = (path.name.removeprefix("checkpoint-") for path in _checkpoints(layout))
     return max((int(step) for step in steps if step.isdecimal()), default=0)
+
+
+def last_step(layout: RunLayout) -> int | None:
+    """The step that training had come to some seconds ago at most; None before the first."""
+    try:
+        return int(json.loads(layout.heartbeat.read_bytes())["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int) -> Outcome:
+    """The outcome of an attempt whose worker could not write one: as its processes tell it."""
+    failure = reported(layout, attempt_name(job_id, restarts))
+    failure = failure or Failure("killed", "its worker was killed")
+    return Outcome(
+        job_id=job_id,
+        restarts=restarts,
+        state="FAILED",
+        exit_code=1,
+        message=failure.message,
+        cause=failure.cause,
+        step=failure.step,
+        saved=saved_step(layout),
+        started_at=now(),
+        ended_at=now(),
+        nodes=[],
+    )
 
 
 def _checkpoints(layout: RunLayout) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,10 @@ def follow_parent(number: signal.Signals) -> None:
     Under proctrack/linuxproc Slurm loses sight of what a killed process leaves behind: it would
     train on beside the next attempt.
     """
+    parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it died just before
+        os.kill(os.getpid(), number)
 
 
 def _adopt_orphans() -> None:

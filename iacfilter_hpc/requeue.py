@@ -11,6 +11,8 @@ from iacfilter_hpc.runs import Outcome
 PATIENCE = 5
 """Attempts in a row that may end without a newer checkpoint."""
 
+SMALLER = "a smaller --batch-size needs less"
+
 Action = Literal["again", "elsewhere", "stop"]
 
 
@@ -66,8 +68,13 @@ def _is_stuck(outcomes: Sequence[Outcome]) -> bool:
 
 def _memory(outcomes: Sequence[Outcome]) -> Decision:
     last = outcomes[-1]
-    before = [outcome.step for outcome in outcomes[:-1] if outcome.cause == "memory"]
+    before = [outcome for outcome in outcomes[:-1] if outcome.cause == "memory"]
     where = "before the first step" if last.step is None else f"at step {last.step}"
-    if last.step in before:
-        return Decision("stop", f"memory ran out {where} again: a smaller --batch-size needs less")
+    if last.step in {outcome.step for outcome in before}:
+        return Decision("stop", f"memory ran out {where} again: {SMALLER}")
+    # a kill by the kernel is known to some steps only
+    if last.saved in {outcome.saved for outcome in before}:
+        return Decision(
+            "stop", f"memory ran out {where}, again with nothing saved since: {SMALLER}"
+        )
     return Decision("again", f"memory ran out {where}, for the first time there")

@@ -12,11 +12,12 @@ from iacfilter_hpc.calling import CommandFailed, call
 from iacfilter_hpc.command import Node
 from iacfilter_hpc.config import RunConfig, load_config
 from iacfilter_hpc.detections.samples import sha256_of
-from iacfilter_hpc.errors import IacfilterError, JobFailed, SlurmUnreachable
-from iacfilter_hpc.failures import saved_step
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.errors import OF_THE_NODE, IacfilterError, JobFailed, SlurmUnreachable
+from iacfilter_hpc.failures import outcome_of_killed, saved_step
+from iacfilter_hpc.layout import RunLayout, attempt_name
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.place import Place, on_slurm, place_of_this, rendezvous
+from iacfilter_hpc.requeue import decide
 from iacfilter_hpc.runs import Outcome
 from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.stopping import Cancelled, Interrupted, Requests, listening
@@ -68,6 +69,11 @@ class Worker:
     def _ending(self, layout: RunLayout, place: Place, requests: Requests) -> Ending:
         try:
             return self._run(layout, place, requests)
+        except OSError as error:
+            if error.errno not in OF_THE_NODE:
+                raise
+            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the job's log
+            return Ending("FAILED", str(error), "node")
         except Interrupted as error:
             # an evaluation alone has nothing to go on from
             return Ending("DRAINED" if self.data is None else "CANCELLED", error.message)
@@ -86,6 +92,7 @@ class Worker:
         log = layout.error_log(place.attempt, place.rank)
         if self.data is None and not layout.final.exists():
             if place.rank == 0:
+                _settle_earlier(layout, place, config.requeue.limit)
                 _check_alone(layout, place)
                 if not on_slurm():  # there the batch script does it, before the first signal
                     layout.drain.unlink(missing_ok=True)
@@ -108,12 +115,15 @@ def check_data(layout: RunLayout, config: RunConfig) -> None:
 
     Raises:
         JobFailed: a file is gone or its content has changed since.
+        OSError: this node cannot read it.
     """
     for name, expected in runs.read_record(layout).data_sha256.items():
         path = getattr(config.data, name)
         try:
             found = sha256_of(path)
         except OSError as error:
+            if error.errno in OF_THE_NODE:
+                raise
             raise JobFailed(f"{path} cannot be read: {error.strerror}") from error
         if found != expected:
             raise JobFailed(
@@ -137,6 +147,28 @@ def _train(
             raise JobFailed("training ended without a model and without a word")
         return Ending("DRAINED", f"stopped at step {drained.step} as asked ({drained.reason})")
     return None if layout.final.exists() else Ending("DRAINED")
+
+
+def _settle_earlier(layout: RunLayout, place: Place, limit: int) -> None:
+    """Note how earlier starts of this job ended that left no word, and whether that is enough.
+
+    Slurm kills a job that it takes back, and starts it again however often that happens.
+
+    Raises:
+        JobFailed: the run has been killed too often.
+    """
+    silent = [
+        restarts
+        for restarts in range(place.restarts)
+        if runs.outcome(layout, attempt_name(place.job_id, restarts)) is None
+    ]
+    for restarts in silent:
+        outcome = outcome_of_killed(layout, place.job_id, restarts)
+        runs.write_record(layout.outcome(outcome.attempt), outcome)
+    if silent:
+        decision = decide(runs.outcomes_of_chain(layout, place.job_id), limit)
+        if decision.action == "stop":
+            raise JobFailed(decision.why)
 
 
 def _check_alone(layout: RunLayout, place: Place) -> None:

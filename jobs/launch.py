@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import signal
 
-from accelerate.commands.launch import launch_command, launch_command_parser
-
 from iacfilter_hpc.family import follow_parent
 
 
@@ -19,6 +17,9 @@ def main() -> None:
     # what is ignored stays ignored in what is started; trainers have handlers of their own
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    # only now: it takes seconds, in which a signal would end this process
+    from accelerate.commands.launch import launch_command, launch_command_parser
+
     arguments = launch_command_parser().parse_args()
     # torchrun's own flag, for which accelerate has none: it hands on whatever it finds here
     arguments.signals_to_handle = "SIGINT,SIGQUIT"

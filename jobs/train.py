@@ -11,9 +11,12 @@ from pathlib import Path
 
 from iacfilter_hpc.family import follow_parent
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.stopping import DRAIN_SIGNALS
 
 
 def main() -> int:
+    # what comes while torch is imported waits until there is a handler for it: see drain.listen
+    signal.pthread_sigmask(signal.SIG_BLOCK, DRAIN_SIGNALS)
     # saves and stops if its launcher is killed
     follow_parent(signal.SIGTERM)
     parser = argparse.ArgumentParser(description=__doc__)

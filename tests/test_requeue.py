@@ -67,6 +67,11 @@ CASES = {
         "again",
         "memory ran out at step 9, for the first time there",
     ),
+    "memory at another step, nothing saved between": (
+        [failed("memory", 8), failed("memory", 9)],
+        "stop",
+        "memory ran out at step 9, again with nothing saved since",
+    ),
     "another failure at that step": ([failed("node", 8), failed("memory", 8)], "again", "memory"),
     "killed, almost too often": ([KILLED] * (PATIENCE - 1), "again", "its processes were killed"),
     "killed too often": (

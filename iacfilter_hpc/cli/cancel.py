@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iacfilter_hpc import layout, processes, runs
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.errors import SlurmUnreachable
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.slurm import queue
 from iacfilter_hpc.stopping import ask
@@ -95,7 +96,13 @@ def _cancel_slurm(run: RunLayout) -> list[str]:
         for job_id in live:
             # before the signal: without it the worker takes SIGTERM for a preemption
             run.cancelled(job_id).touch()
-        queue.cancel(live, run.name)
+        try:
+            queue.cancel(live, run.name)
+        except SlurmUnreachable:
+            # the jobs train on, and their next preemption is none of ours
+            for job_id in live:
+                run.cancelled(job_id).unlink(missing_ok=True)
+            raise
     return live
 
 

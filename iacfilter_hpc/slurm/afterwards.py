@@ -11,33 +11,32 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from iacfilter_hpc import runs
 from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
-from iacfilter_hpc.failures import memory_ran_out, nodes_at_fault, saved_step
+from iacfilter_hpc.failures import (
+    last_step,
+    memory_ran_out,
+    nodes_at_fault,
+    outcome_of_killed,
+)
 from iacfilter_hpc.layout import RunLayout, attempt_name
 from iacfilter_hpc.requeue import Decision, decide
 from iacfilter_hpc.runs import Outcome
-from iacfilter_hpc.slurm.jobs import is_away, job_state, requeue, resubmit
+from iacfilter_hpc.slurm.jobs import JobNow, job_now, requeue, resubmit
+from iacfilter_hpc.slurm.patience import patiently
 from iacfilter_hpc.slurm.queue import accounted
 
 GOES_ON = os.EX_TEMPFAIL
 """Of a job that another one goes on from: not 0, which would tell others that the run is done."""
-CONTROLLER_S = 900
-"""How long a controller may be away before a run is given up."""
-ASK_AGAIN_S = 5.0
 ACCOUNTED_S = 3.0
 """How long accounting may take to hear how a job ends."""
 OVER = frozenset(("PREEMPTED", "TIMEOUT"))
 """Ends after which Slurm does nothing more: PreemptMode=CANCEL, and a limit met while saving."""
 KILL_S = 60
 """How long Slurm may take to end this shell after it has taken the job back."""
-
-Answer = TypeVar("Answer")
 
 
 def main() -> int:
@@ -49,20 +48,24 @@ def main() -> int:
     parser.add_argument("--exclude-hours", type=float, required=True)
     given = parser.parse_args()
     layout, job_id = RunLayout(given.directory), os.environ["SLURM_JOB_ID"]
-    attempt = attempt_name(job_id, int(os.environ.get("SLURM_RESTART_COUNT", "0")))
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     try:
-        return _follow(layout, job_id, attempt, given)
+        return _follow(layout, job_id, restarts, given)
     except IacfilterError as error:
         _say(error.text())
         return int(given.code) or 1
 
 
-def _follow(layout: RunLayout, job_id: str, attempt: str, given: argparse.Namespace) -> int:
-    outcome = runs.outcome(layout, attempt) or _killed(layout, job_id, attempt)
+def _follow(layout: RunLayout, job_id: str, restarts: int, given: argparse.Namespace) -> int:
+    attempt = attempt_name(job_id, restarts)
+    outcome = runs.outcome(layout, attempt) or outcome_of_killed(layout, job_id, restarts)
     if outcome.cause == "killed" and memory_ran_out(layout, attempt):
-        outcome = replace(outcome, cause="memory")
-    state = _patiently(lambda: job_state(job_id))
-    if state != "RUNNING" and (state := _end_of(job_id, state)) not in OVER:
+        outcome = replace(outcome, cause="memory", step=last_step(layout))
+    now = patiently(lambda: job_now(job_id))
+    if now.restarts != restarts:  # this node was lost, and what runs is another attempt
+        now = replace(now, state="that it has started the job again", reason="")
+    state = now.state if now.state == "RUNNING" else _end_of(job_id, now)
+    if state != "RUNNING" and state not in OVER:
         # cancelled, or taken back by Slurm itself, which then starts it again on its own
         runs.write_record(layout.outcome(attempt), replace(outcome, why=f"Slurm says {state}"))
         return int(given.code)
@@ -79,20 +82,20 @@ def _follow(layout: RunLayout, job_id: str, attempt: str, given: argparse.Namesp
     return _go_on(layout, job_id, outcome, decision, can_requeue, given.exclude_hours)
 
 
-def _end_of(job_id: str, state: str) -> str:
-    """How a job ends that is COMPLETING, while this shell has KillWait to live: accounting knows.
+def _end_of(job_id: str, now: JobNow) -> str:
+    """How a job ends that is COMPLETING, while this shell has KillWait to live.
 
-    Its word comes a moment after the controller's; where there is none, the controller's stands.
+    Accounting knows, a moment after the controller; without it a time limit is known all the same.
     """
+    if now.reason == "TimeLimit":
+        return "TIMEOUT"
     until = time.monotonic() + ACCOUNTED_S
-    while state == "COMPLETING":
+    while now.state == "COMPLETING" and time.monotonic() < until:
         entry = accounted([job_id]).get(job_id)
         if entry is not None and entry.ended:
             return entry.state
-        if entry is None or time.monotonic() > until:
-            break
         time.sleep(0.2)
-    return state
+    return now.state
 
 
 def _go_on(
@@ -110,8 +113,9 @@ def _go_on(
         # the shell ignored it; from now on it is Slurm that ends us, and not only after KillWait
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
-            _patiently(lambda: requeue(job_id))
+            patiently(lambda: requeue(job_id))
         except SlurmUnreachable as error:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _say(f"{error.message}; the run goes on as a new job")
         else:
             time.sleep(KILL_S)
@@ -126,23 +130,6 @@ def _go_on(
     _say(f"the run goes on as job {new}" + (f", not on {', '.join(bad)}" if bad else ""))
     runs.write_record(layout.outcome(outcome.attempt), replace(noted, next=new))
     return GOES_ON
-
-
-def _patiently(ask: Callable[[], Answer]) -> Answer:
-    """An answer of the controller, also of one that is away for some minutes.
-
-    Raises:
-        SlurmUnreachable: it says no, or is away for longer.
-    """
-    until = time.monotonic() + CONTROLLER_S
-    while True:
-        try:
-            return ask()
-        except SlurmUnreachable as error:
-            if not is_away(error) or time.monotonic() > until:
-                raise
-            _say(f"{error.message}; asking again in {ASK_AGAIN_S:.0f} s")
-            time.sleep(ASK_AGAIN_S)
 
 
 def _new_job(layout: RunLayout, job_id: str, bad: list[str]) -> tuple[str, list[str]]:
@@ -166,22 +153,6 @@ def _nodes_at_fault(layout: RunLayout, outcome: Outcome, hours: float) -> list[s
         for node in nodes_at_fault(layout, each.attempt) or each.nodes
     }
     return sorted(found)
-
-
-def _killed(layout: RunLayout, job_id: str, attempt: str) -> Outcome:
-    """The outcome of an attempt whose worker could not write one."""
-    return Outcome(
-        job_id=job_id,
-        restarts=int(attempt.partition(".")[2] or 0),
-        state="FAILED",
-        exit_code=1,
-        message="its worker was killed",
-        cause="killed",
-        saved=saved_step(layout),
-        started_at=runs.now(),
-        ended_at=runs.now(),
-        nodes=[],
-    )
 
 
 def _say(text: str) -> None:

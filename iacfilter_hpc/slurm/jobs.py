@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc import runs
@@ -14,29 +15,39 @@ from iacfilter_hpc.environment import outside_any_job
 from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.runs import JobRecord
+from iacfilter_hpc.slurm.patience import is_away, patiently
 from iacfilter_hpc.slurm.queue import call
 
 SEPARATOR = "\x1f"
+EXCLUDED = re.compile(r"^#SBATCH --exclude=['\"]?([^'\"\n]+)", re.MULTILINE)
 
 
-AWAY = re.compile(
-    r"contact slurm controller|timed out|no answer in|connection refused|communication", re.I
-)
+@dataclass(frozen=True, slots=True)
+class JobNow:
+    """The controller's words for a job, such as RUNNING, and TimeLimit; how often it restarted."""
+
+    state: str
+    reason: str
+    restarts: int
 
 
-def is_away(error: SlurmUnreachable) -> bool:
-    """Whether the controller did not answer, rather than say no."""
-    return AWAY.search(error.message) is not None
-
-
-def job_state(job_id: str) -> str:
-    """The controller's word for a job, such as RUNNING or COMPLETING.
+def job_now(job_id: str) -> JobNow:
+    """What the controller says of a job.
 
     Raises:
         SlurmUnreachable: it does not answer, or knows no such job.
     """
-    found = re.search(r"\bJobState=(\S+)", call(["scontrol", "--oneliner", "show", "job", job_id]))
-    return found[1] if found else "UNKNOWN"
+    said = call(["scontrol", "--oneliner", "show", "job", job_id])
+    return JobNow(
+        state=_field(said, "JobState") or "UNKNOWN",
+        reason=_field(said, "Reason"),
+        restarts=int(_field(said, "Restarts") or 0),
+    )
+
+
+def _field(said: str, name: str) -> str:
+    found = re.search(rf"(?:^|\s){name}=(\S+)", said)
+    return found[1] if found else ""
 
 
 def requeue(job_id: str) -> None:
@@ -66,16 +77,12 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
 
     Raises:
         SubmissionError: sbatch refused it, or what it needs cannot be written; there is no job.
-        SlurmUnreachable: the new job cannot be released.
+        SlurmUnreachable: the controller is away for long; the new job may be there, and held.
     """
     script = layout.slurm / f"{job_id}_submission.sh"
-    argv = ["sbatch", "--parsable", "--hold"]
-    argv += [f"--exclude={','.join(exclude)}"] if exclude else []
+    argv = ["sbatch", "--parsable", "--hold", *_excluding(script, exclude), str(script)]
     with outside_any_job():
-        try:
-            new = call([*argv, str(script)]).strip().partition(";")[0]
-        except SlurmUnreachable as error:
-            raise SubmissionError(error.message) from error
+        new = _submit(argv, layout.name, job_id)
         record = JobRecord(
             job_id=new,
             executor="slurm",
@@ -94,7 +101,7 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             said = error.message if isinstance(error, IacfilterError) else str(error)
             raise SubmissionError(f"job {new} cannot be prepared: {said}") from error
         _move_dependents(job_id, new)
-        call(["scontrol", "release", new])
+        patiently(lambda: call(["scontrol", "release", new]))
     return new
 
 
@@ -106,6 +113,44 @@ def moved(dependency: str, old: str, new: str) -> str | None:
     plain = re.sub(r"\([^)]*\)", "", dependency)
     found = re.sub(rf"(?<=:){re.escape(old)}(?=[:,?+]|$)", new, plain)
     return found if found != plain else None
+
+
+def _excluding(script: Path, nodes: Sequence[str]) -> list[str]:
+    """The option that keeps a job off these nodes, and off those that its script names.
+
+    What stands in the command line replaces what the script says.
+    """
+    if not nodes:
+        return []
+    found = EXCLUDED.search(script.read_text(encoding="utf-8"))
+    return [f"--exclude={','.join([*nodes, *([found[1].strip()] if found else [])])}"]
+
+
+def _submit(argv: list[str], run: str, old: str) -> str:
+    """The new job's id, also where a controller took the job and could not say so."""
+    try:
+        try:
+            made = call(argv)
+        except SlurmUnreachable as error:
+            if not is_away(error):
+                raise
+            made = patiently(lambda: _held(run, old) or call(argv))
+    except SlurmUnreachable as error:
+        if is_away(error):
+            raise
+        raise SubmissionError(error.message) from error
+    return made.strip().partition(";")[0]
+
+
+def _held(run: str, old: str) -> str | None:
+    """A job of the run that waits to be released, and is not the old one."""
+    columns = f"JobID:{SEPARATOR},Reason:{SEPARATOR}"
+    argv = ["squeue", "--me", "--states=PENDING", "--noheader", f"--name={run}"]
+    for line in call([*argv, f"--Format={columns}"]).splitlines():
+        job_id, reason = line.split(SEPARATOR)[:2]
+        if reason == "JobHeldUser" and job_id != old:
+            return job_id
+    return None
 
 
 def _hand_on(folder: Path, old: str, new: str) -> None:
@@ -120,7 +165,8 @@ def _handed_on(folder: Path, job_id: str) -> list[Path]:
 
 def _move_dependents(old: str, new: str) -> None:
     columns = f"JobID:{SEPARATOR},Dependency:{SEPARATOR}"
-    listed = call(["squeue", "--me", "--states=PENDING", "--noheader", f"--Format={columns}"])
+    argv = ["squeue", "--me", "--states=PENDING", "--noheader", f"--Format={columns}"]
+    listed = patiently(lambda: call(argv))
     for line in listed.splitlines():
         job_id, dependency = line.split(SEPARATOR)[:2]
         if (changed := moved(dependency, old, new)) is not None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 
 from iacfilter_hpc.errors import SlurmUnreachable
+from iacfilter_hpc.slurm.patience import patiently
 
 VARIABLE = "IACFILTER_RENDEZVOUS"
 
@@ -28,7 +29,8 @@ def head_address(nodelist: str) -> str:
     Source: https://slurm.schedmd.com/slurm.conf.html#OPT_NodeAddr
     """
     head = _scontrol("show", "hostnames", nodelist).split()[0]
-    described = _scontrol("--oneliner", "show", "node", head)
+    # a controller that is away for a moment must not end the job before it has begun
+    described = patiently(lambda: _scontrol("--oneliner", "show", "node", head))
     match = re.search(r"\bNodeAddr=(\S+)", described)
     return match[1] if match else head
 

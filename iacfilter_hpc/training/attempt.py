@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import sys
-from pathlib import Path
 
 from accelerate.state import PartialState
 
@@ -17,6 +15,7 @@ from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.files import write_json
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.runs import DrainedRecord, now, write_record
+from iacfilter_hpc.training.callbacks import LastStep
 from iacfilter_hpc.training.drain import Drained, listen
 from iacfilter_hpc.training.run import ALONE, train
 
@@ -32,20 +31,20 @@ def run_attempt(layout: RunLayout, rank: int) -> int:
     A process that is killed leaves no file, which tells a kill from a failure.
     """
     attempt = os.environ.get(ATTEMPT, ALONE)
-    drain = listen(layout)
+    drain, step = listen(layout), LastStep()
     try:
-        train(layout, load_config(layout), attempt, drain)
+        train(layout, load_config(layout), attempt, drain, [step])
     except Drained as end:
         if rank == 0:
             _note_drained(layout, attempt, end)
         PartialState().destroy_process_group()
     except IacfilterError as error:
-        _note_failure(layout, attempt, rank, error, kind="error")
+        _note_failure(layout, attempt, rank, step.value, error, kind="error")
         # most errors meet every process alike: one shows how to mend it, the others name their rank
         sys.stderr.write(f"{error.text()}\n" if rank == 0 else f"[rank {rank}] {error.message}\n")
         return 1
     except Exception as error:
-        _note_failure(layout, attempt, rank, error, kind="exception")
+        _note_failure(layout, attempt, rank, step.value, error, kind="exception")
         raise
     return 0
 
@@ -64,14 +63,14 @@ def _note_drained(layout: RunLayout, attempt: str, end: Drained) -> None:
 
 
 def _note_failure(
-    layout: RunLayout, attempt: str, rank: int, error: Exception, *, kind: str
+    layout: RunLayout, attempt: str, rank: int, step: int | None, error: Exception, *, kind: str
 ) -> None:
     document = {
         "schema": SCHEMA,
         "attempt": attempt,
         "rank": rank,
         "node": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
-        "step": _step(layout.heartbeat),
+        "step": step,
         "kind": kind,
         "type": type(error).__name__,
         "message": str(error)[:MESSAGE_LENGTH],
@@ -81,10 +80,3 @@ def _note_failure(
     except OSError as problem:
         # a disk that is full: the error itself must be seen all the same
         logger.warning("%s cannot be written: %s", layout.failure(attempt, rank), problem.strerror)
-
-
-def _step(heartbeat: Path) -> int | None:
-    try:
-        return int(json.loads(heartbeat.read_bytes())["step"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

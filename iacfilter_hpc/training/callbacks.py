@@ -83,6 +83,18 @@ class MetricsCallback(TrainerCallback):
             write_json(self._layout.heartbeat, {**_progress(state), **self._newest})
 
 
+class LastStep(TrainerCallback):
+    """Knows the step that training is at, also after an exception."""
+
+    value: int | None = None
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Remember how many steps were made before this one."""
+        self.value = state.global_step
+
+
 def _progress(state: TrainerState) -> dict[str, Number]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

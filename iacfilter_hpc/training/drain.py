@@ -13,8 +13,8 @@ import torch
 
 from iacfilter_hpc.environment import DRAIN
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.stopping import DRAIN_SIGNALS
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 UNKNOWN = "unknown"
 
 
@@ -73,6 +73,7 @@ def listen(layout: RunLayout) -> Drain:
     def note(number: int, _: FrameType | None) -> None:
         drain.heard.append(signal.Signals(number).name)
 
-    for number in SIGNALS:
+    for number in DRAIN_SIGNALS:
         signal.signal(number, note)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAIN_SIGNALS)
     return drain

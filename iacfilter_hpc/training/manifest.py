@@ -75,7 +75,11 @@ def verify(directory: Path) -> Manifest:
         _check_owner(path)
         if (size := path.stat().st_size) != entry.size:
             raise BrokenCheckpoint(f"{name} has {size} bytes instead of {entry.size}")
-        if sha256_of_file(path) != entry.sha256:
+        try:
+            sha256 = sha256_of_file(path)
+        except OSError as error:
+            raise BrokenCheckpoint(f"{name} cannot be read: {error.strerror}") from error
+        if sha256 != entry.sha256:
             raise BrokenCheckpoint(f"{name} has another sha256 than when it was saved")
     return manifest
 

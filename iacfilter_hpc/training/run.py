@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
-from transformers import TrainingArguments, set_seed
+from transformers import TrainerCallback, TrainingArguments, set_seed
 
 from iacfilter_hpc.config import TINY, RunConfig
 from iacfilter_hpc.detections.samples import sha256_of
@@ -54,7 +55,11 @@ ALONE = "0"
 
 
 def train(
-    layout: RunLayout, config: RunConfig, attempt: str = ALONE, drain: Drain | None = None
+    layout: RunLayout,
+    config: RunConfig,
+    attempt: str = ALONE,
+    drain: Drain | None = None,
+    watchers: Sequence[TrainerCallback] = (),
 ) -> None:
     """Train, choose epoch and threshold on validation data, and write final/.
 
@@ -78,8 +83,8 @@ def train(
     check_one_gpu(args)
     set_seed(config.training.seed)
     source = _model_source(layout, config, args)
-    watchers = run_callbacks(layout, config)
-    made = assemble(config, args, source, train_samples, validation_samples, watchers)
+    callbacks = [*run_callbacks(layout, config), *watchers]
+    made = assemble(config, args, source, train_samples, validation_samples, callbacks)
     check_setting(config, actual_setting())
     logger.info("distributed: %s", describe(args))
     made.trainer.drain = drain

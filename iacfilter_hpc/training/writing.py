@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import re
 
 from safetensors import SafetensorError
+
+from iacfilter_hpc.errors import OF_THE_NODE
 
 # What torch.save says where it cannot write: no class of its own tells it (torch 2.13)
 TORCH = re.compile(
     r"inline_container|PytorchStreamWriter|iostream error|Parent directory|write\(\): fd"
 )
-OF_THE_NODE = frozenset((errno.EIO, errno.ESTALE))
-"""A disk or a mount that broke on this node: elsewhere, saving may work."""
 
 
 def is_disk_in_the_way(error: Exception) -> bool:

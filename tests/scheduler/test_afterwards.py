@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from iacfilter_hpc import runs
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.slurm import afterwards
+from iacfilter_hpc.slurm import afterwards, patience
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
 
-RUNNING = "JobId=7 JobName=mine JobState=RUNNING Reason=None\n"
+RUNNING = "JobId=7 JobName=mine JobState=RUNNING Reason=None Requeue=1 Restarts=0\n"
 REFUSED = "Requested operation is presently disabled for job 7"
 
 
@@ -27,6 +29,9 @@ REFUSED = "Requested operation is presently disabled for job 7"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody ends this process after a requeue, as Slurm would."""
     monkeypatch.setattr(afterwards, "KILL_S", 0)
+    monkeypatch.setattr(afterwards, "ACCOUNTED_S", 0.3)
+    monkeypatch.setattr(patience, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(patience, "AWAY_S", 0.25)
 
 
 @pytest.fixture
@@ -78,8 +83,13 @@ def ended(run: RunLayout) -> Callable[..., None]:
 Ended = Callable[..., None]
 
 
-def follow(run: RunLayout, code: int, restarts: int = 0, limit: int = 20) -> int:
-    """The exit code of the batch script's last command."""
+def follow(
+    run: RunLayout, code: int, restarts: int = 0, limit: int = 20, known: int | None = None
+) -> int:
+    """The exit code of the batch script's last command; `known` restarts are what Slurm tells."""
+    now = restarts if known is None else known
+    said = Path(os.environ["PATH"].split(":")[0]).parent / "scontrol --oneliner.stdout"
+    said.write_text(re.sub(r"Restarts=\d+", f"Restarts={now}", said.read_text()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_JOB_ID", "7")
         if restarts:
@@ -175,13 +185,8 @@ def test_a_job_that_slurm_ends_for_good_becomes_a_new_one(
 
 @pytest.mark.parametrize("end", ["CANCELLED by 1000", "PENDING", "RUNNING"])
 def test_a_job_that_a_person_ends_or_slurm_requeues_does_not(
-    run: RunLayout,
-    ended: Ended,
-    fake_slurm: FakeSlurm,
-    monkeypatch: pytest.MonkeyPatch,
-    end: str,
+    run: RunLayout, ended: Ended, fake_slurm: FakeSlurm, end: str
 ) -> None:
-    monkeypatch.setattr(afterwards, "ACCOUNTED_S", 0.3)
     fake_slurm.says("scontrol --oneliner", stdout=RUNNING.replace("RUNNING", "COMPLETING"))
     fake_slurm.accounts(f"7|mine|{end}|00:01:00|gpu1|0:15")
     ended("DRAINED", saved=9)
@@ -202,6 +207,38 @@ def test_where_the_new_job_cannot_be_prepared_there_is_none(
     assert outcome(run)["next"] == ""
     assert "No such file or directory" in outcome(run)["why"]
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_time_limit_is_known_without_accounting(
+    run: RunLayout, ended: Ended, fake_slurm: FakeSlurm
+) -> None:
+    said = RUNNING.replace("RUNNING Reason=None", "COMPLETING Reason=TimeLimit")
+    fake_slurm.says("scontrol --oneliner", stdout=said)
+    ended("DRAINED", saved=9)
+    assert follow(run, 0) == os.EX_TEMPFAIL
+    assert outcome(run)["next"] == "90"
+    assert fake_slurm.calls("sacct") == 0
+
+
+def test_another_attempt_of_the_job_is_left_alone(
+    run: RunLayout, ended: Ended, fake_slurm: FakeSlurm
+) -> None:
+    """The node was lost and has come back; Slurm has started the job elsewhere meanwhile."""
+    ended("DRAINED", saved=9)
+    assert follow(run, 0, known=1) == 0
+    assert acted(fake_slurm) == []
+    assert outcome(run)["why"] == "Slurm says that it has started the job again"
+
+
+def test_a_killed_worker_does_not_hide_what_its_processes_said(
+    run: RunLayout, fake_slurm: FakeSlurm
+) -> None:
+    failure = {"node": "n1", "kind": "error", "type": "E", "step": 3, "message": "no such column"}
+    run.failure("7", 3).write_text(json.dumps(failure))
+    assert follow(run, 137) == 1
+    found = outcome(run)
+    assert (found["cause"], found["step"], found["message"]) == ("error", 3, "no such column")
+    assert acted(fake_slurm) == []
 
 
 @pytest.mark.parametrize(
@@ -344,13 +381,10 @@ def test_a_controller_that_does_not_answer(
     ended: Ended,
     fake_slurm: FakeSlurm,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     said: str,
     calls: int,
 ) -> None:
     """One that is away is asked again and again, one that says no is not."""
-    monkeypatch.setattr(afterwards, "ASK_AGAIN_S", 0.1)
-    monkeypatch.setattr(afterwards, "CONTROLLER_S", 0.25)
     fake_slurm.says("scontrol --oneliner", stderr=said, code=1)
     ended("DRAINED")
     assert follow(run, 0) == 1

@@ -8,7 +8,8 @@ import pytest
 
 from iacfilter_hpc.errors import SlurmUnreachable, SubmissionError
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.slurm.jobs import job_state, moved, requeue, resubmit
+from iacfilter_hpc.slurm import patience
+from iacfilter_hpc.slurm.jobs import JobNow, job_now, moved, requeue, resubmit
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
 
@@ -39,16 +40,24 @@ def test_a_dependency_is_moved_to_the_new_job(dependency: str, expected: str | N
 
 
 @pytest.mark.parametrize(
-    ("said", "state"),
+    ("said", "expected"),
     [
-        ("JobId=7 JobName=a JobState=RUNNING Reason=None Requeue=1\n", "RUNNING"),
-        ("JobId=7 JobName=JobStates=X JobState=COMPLETING Reason=x\n", "COMPLETING"),
-        ("", "UNKNOWN"),
+        (
+            "JobId=7 JobName=a JobState=RUNNING Reason=None Requeue=1 Restarts=2 x\n",
+            JobNow("RUNNING", "None", 2),
+        ),
+        (
+            "JobId=7 JobName=JobStates=X JobState=COMPLETING Reason=TimeLimit\n",
+            JobNow("COMPLETING", "TimeLimit", 0),
+        ),
+        ("", JobNow("UNKNOWN", "", 0)),
     ],
 )
-def test_the_controller_s_word_for_a_job(fake_slurm: FakeSlurm, said: str, state: str) -> None:
+def test_the_controller_s_words_for_a_job(
+    fake_slurm: FakeSlurm, said: str, expected: JobNow
+) -> None:
     fake_slurm.says("scontrol", stdout=said)
-    assert job_state("7") == state
+    assert job_now("7") == expected
     assert fake_slurm.commands("scontrol") == [["--oneliner", "show", "job", "7"]]
 
 
@@ -124,6 +133,28 @@ def test_a_refusal_of_sbatch_leaves_nothing(run: RunLayout, fake_slurm: FakeSlur
         resubmit(run, "7", [])
     assert sorted(run.slurm.iterdir()) == before
     assert fake_slurm.calls("scontrol") == 0
+
+
+def test_a_job_that_sbatch_could_not_tell_of_is_adopted(
+    run: RunLayout, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "ASK_AGAIN_S", 0.1)
+    fake_slurm.says("sbatch", stderr="sbatch: error: Socket timed out on send/recv", code=1)
+    fake_slurm.says(
+        "squeue",
+        stdout=f"7{SEPARATOR}None{SEPARATOR}\n93{SEPARATOR}JobHeldUser{SEPARATOR}\n",
+    )
+    assert resubmit(run, "7", ["gpu1"]) == "93"
+    assert fake_slurm.calls("sbatch") == 1
+    assert fake_slurm.commands("scontrol")[-1] == ["release", "93"]
+
+
+def test_a_person_s_own_exclusions_stay(run: RunLayout, fake_slurm: FakeSlurm) -> None:
+    """The option replaces the line in the script."""
+    script = run.slurm / "7_submission.sh"
+    script.write_text("#!/bin/bash\n#SBATCH --exclude='gpu7,gpu8'\n")
+    assert resubmit(run, "7", ["gpu1"]) == "90"
+    assert fake_slurm.arguments("sbatch")[2] == "--exclude=gpu1,gpu7,gpu8"
 
 
 def test_a_dependent_that_cannot_be_moved_does_not_hold_the_run(
