@@ -404,6 +404,36 @@ def test_a_run_that_another_job_trains_is_left_alone(
     assert (run.directory / "started").exists()
 
 
+def test_starts_that_left_no_word_are_counted(run: RunLayout, start: Start) -> None:
+    """Slurm took the job back and killed it before it could write, and starts it again for ever."""
+    process = start(f"touch {run.directory}/started; exit 3", restarts=2)
+    process.communicate(timeout=60)
+    assert (run.directory / "started").exists()
+    for attempt in ("7", "7.1"):
+        written = json.loads(run.outcome(attempt).read_text())
+        assert (written["state"], written["cause"]) == ("FAILED", "killed")
+    (run.directory / "started").unlink()
+    process = start(f"touch {run.directory}/started", restarts=5)
+    said = process.communicate(timeout=60)[1]
+    assert said == "error: 5 attempts in a row were killed and saved nothing new\n"
+    assert not (run.directory / "started").exists()
+
+
+def test_a_mount_that_broke_is_the_node_s_fault(run: RunLayout, start: Start) -> None:
+    work = WORK.replace(
+        "Worker(Path(",
+        "import errno, os\n"
+        "def broken(*_): raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), '/data')\n"
+        "import iacfilter_hpc.worker\niacfilter_hpc.worker.sha256_of = broken\nWorker(Path(",
+    )
+    record = json.loads(run.record.read_text())
+    run.record.write_text(json.dumps({**record, "data_sha256": {"train_file": "0" * 64}}))
+    said = start("exit 0", work=work).communicate(timeout=60)[1]
+    assert said == "error: [Errno 116] Stale file handle: '/data'\n"
+    written = outcome(run)
+    assert (written["state"], written["cause"]) == ("FAILED", "node")
+
+
 def test_data_must_be_that_of_the_submission(run: RunLayout, tmp_path: Path) -> None:
     data = tmp_path / "it's data"
     data.write_bytes(b"abc")

@@ -52,6 +52,16 @@ def test_a_controller_that_does_not_answer(fake_slurm: FakeSlurm, made: MadeRuns
     assert (done.returncode, done.stderr) == (3, "error: squeue failed: no controller\n")
 
 
+def test_a_cancellation_that_fails_is_forgotten(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    """A later preemption of the job would be taken for it, and nothing saved."""
+    layout = made.run("mine")
+    made.job(layout)
+    fake_slurm.queue(("7", "mine", "RUNNING"))
+    fake_slurm.says("scancel", stderr="scancel: error: Kill job error: no controller\n", code=1)
+    assert iacfilter("cancel", "mine").returncode == 3
+    assert not layout.cancelled("7").exists()
+
+
 def test_a_local_job_is_asked_to_end(no_slurm: None, made: MadeRuns) -> None:
     layout = made.run("mine")
     command = [sys.executable, "-c", "import time; time.sleep(60)", str(layout.slurm)]
