@@ -22,7 +22,8 @@ STOP_AT = 15
 class Layout:
     """On what a run trains, and for how long: to be met while it runs, or by its time limit.
 
-    Slurm looks at time limits every 30 s: the signal comes 10 to 40 s after the start.
+    Slurm looks at time limits every 30 s: the signal comes 10 to 30 s before limit - lead.
+    Processes that are slow to start need a later one, or no attempt comes far.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Layout:
     processes: int
     epochs: int
     epochs_to_limit: int
+    limit_minutes: int
+    lead_seconds: int
 
     def epochs_for(self, how: str) -> int:
         return self.epochs_to_limit if how == "walltime" else self.epochs
@@ -39,9 +42,9 @@ class Layout:
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout("encoder 1x1", "encoder", 1, 1, 12, 50),
-        Layout("generative 1x2", "generative", 1, 2, 2, 16),
-        Layout("generative 2x2", "generative", 2, 4, 3, 14),
+        Layout("encoder 1x1", "encoder", 1, 1, 12, 50, 2, 80),
+        Layout("generative 1x2", "generative", 1, 2, 2, 40, 3, 120),
+        Layout("generative 2x2", "generative", 2, 4, 3, 24, 3, 120),
     )
 }
 
@@ -151,8 +154,13 @@ def leave_alone(toolkit: Toolkit, layout: Layout, epochs: int) -> Twin:
 
 def stop_and_go_on(toolkit: Toolkit, layout: Layout, how: str, name: str, twin: Twin) -> Result:
     """Stop a run once, see it through to its end, and compare it with its twin."""
-    limit = ["--time=00:02:00", "--set=requeue.lead_seconds=80"] if how == "walltime" else []
-    job_id = submit(toolkit, layout, layout.epochs_for(how), name, *limit)
+    limit = [
+        f"--time=00:{layout.limit_minutes:02}:00",
+        f"--set=requeue.lead_seconds={layout.lead_seconds}",
+    ]
+    job_id = submit(
+        toolkit, layout, layout.epochs_for(how), name, *(limit if how == "walltime" else [])
+    )
     directory = toolkit.directory(name)
     if how != "walltime":  # its signal may come before that step
         wait_for_step(toolkit, name, STOP_AT)
