@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from iacfilter_hpc import launch, runs
@@ -14,7 +15,8 @@ from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.site import Site
-from iacfilter_hpc.slurm.jobs import send_signal
+from iacfilter_hpc.slurm.jobs import send_signal, take_nodes
+from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.state import report
 from iacfilter_hpc.stopping import ask
 
@@ -50,11 +52,14 @@ class Verdict:
         return self.weights_equal and all(s.saved_at == s.went_on_at for s in self.stops)
 
 
-def rehearse(config: RunConfig, site: Site, models: Path, say: Say) -> Verdict:
-    """Train a tiny run twice from the same rendered script: left alone, and stopped twice.
+def rehearse(
+    config: RunConfig, site: Site, models: Path, say: Say, partition: str | None = None
+) -> Verdict:
+    """Train a tiny run twice from the same rendered script: left alone, and stopped more than once.
 
     It is stopped once by its drain file, and once by SIGTERM to its steps, which is what a
-    preemption with GraceTime sends (https://slurm.schedmd.com/preempt.html).
+    preemption with GraceTime sends (https://slurm.schedmd.com/preempt.html). Then, where there is a
+    partition whose jobs preempt it, by a job of that one that wants its nodes.
 
     Raises:
         JobFailed: a job of it failed.
@@ -63,9 +68,14 @@ def rehearse(config: RunConfig, site: Site, models: Path, say: Say) -> Verdict:
     name = config.name or runs.new_name(config.approach)
     twin = launch.submit(_named(config, f"{name}-twin"), site, models, "slurm").layout
     cut = launch.submit(_named(config, f"{name}-cut"), site, models, "slurm").layout
-    say(f"{twin.name} is left alone; {cut.name} is stopped twice (files: {cut.directory})")
+    say(f"{twin.name} is left alone; {cut.name} is stopped (files: {cut.directory})")
     stops: list[Stop] = []
-    for how, stop in (("drain file", _by_file), ("SIGTERM to its steps", _by_signal)):
+    ways = [("drain file", _by_file), ("SIGTERM to its steps", _by_signal)]
+    if partition is not None:
+        ways.append((f"a job of {partition}", partial(_by_preemption, partition=partition)))
+    for how, stop in ways:
+        if how == ways[-1][0] and partition is not None:
+            _wait(twin, twin.final.is_dir)  # it may stand on the same node
         attempt = _running_attempt(cut, ENOUGH_STEPS + (stops[-1].went_on_at if stops else 0))
         stop(cut, attempt)
         say(f"{cut.name}: stopped by {how}; Slurm may hold it two minutes before it goes on")
@@ -102,6 +112,11 @@ def _by_file(layout: RunLayout, attempt: str) -> None:
 
 def _by_signal(layout: RunLayout, attempt: str) -> None:
     send_signal("TERM", attempt.partition(".")[0])
+
+
+def _by_preemption(layout: RunLayout, attempt: str, *, partition: str) -> None:
+    nodes = queued()[attempt.partition(".")[0]].nodes
+    take_nodes(partition, nodes)
 
 
 def _running_attempt(layout: RunLayout, step: int) -> str:

@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _submit(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve
 
+    if given.preempt_with and not given.rehearse:
+        raise UsageError("--preempt-with goes with --rehearse")
     if given.dry_run and given.executor == "slurm":
         raise UsageError(
             "--dry-run runs on this machine, not with --executor slurm",
@@ -85,7 +87,7 @@ def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
         raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
     launch.choose_executor("slurm")
     models = layout.models_dir(given.models_dir)
-    verdict = rehearsal.rehearse(config, site, models, terminal.say)
+    verdict = rehearsal.rehearse(config, site, models, terminal.say, given.preempt_with)
     if given.json:
         terminal.print_json({**asdict(verdict), "survives": verdict.survives})
     else:
@@ -97,7 +99,7 @@ def _resume(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve, resume, runs
     from iacfilter_hpc.config import load_config
 
-    for name in ("approach", "config", "dry_run", "print_script", "rehearse"):
+    for name in ("approach", "config", "dry_run", "print_script", "rehearse", "preempt_with"):
         if getattr(given, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} does not go with --resume: a run has its settings",

@@ -100,6 +100,11 @@ def _add_mode(group: argparse._ArgumentGroup) -> None:
         help="on Slurm, with a tiny model: stop a run twice and see that nothing is lost",
     )
     group.add_argument(
+        "--preempt-with",
+        metavar="PARTITION",
+        help="with --rehearse: stop it once more by a job of this partition, which preempts",
+    )
+    group.add_argument(
         "--resume",
         metavar="RUN",
         help="go on with a run from its newest checkpoint; resources may differ",

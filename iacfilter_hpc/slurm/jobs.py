@@ -69,6 +69,24 @@ def send_signal(name: str, job_id: str) -> None:
     call(["scancel", f"--signal={name}", job_id])
 
 
+def take_nodes(partition: str, nodes: str) -> None:
+    """Submit a job that wants these nodes for itself, for a moment.
+
+    Raises:
+        SubmissionError: sbatch refused it.
+    """
+    with outside_any_job():
+        try:
+            call(
+                [
+                    *("sbatch", "--parsable", f"--partition={partition}", f"--nodelist={nodes}"),
+                    *("--exclusive", "--time=1", "--output=/dev/null", "--wrap=true"),
+                ]
+            )
+        except SlurmUnreachable as error:
+            raise SubmissionError(error.message) from error
+
+
 def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
     """Submit the script of a job again, as a new job of the same run; its id.
 

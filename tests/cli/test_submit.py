@@ -90,7 +90,9 @@ def test_every_flag_gives_its_setting(
 def test_every_flag_has_a_setting() -> None:
     given = vars(arguments("").parse_args(["--approach", "encoder"]))
     others = {"approach", "assignments", "config", "dry_run", "executor", "json", "models_dir"}
-    assert set(given) - others - {"print_script", "resume", "rehearse"} == set(KEY_OF_FLAG)
+    assert set(given) - others - {"print_script", "resume", "rehearse", "preempt_with"} == set(
+        KEY_OF_FLAG
+    )
     assert all(given[name] is None for name in KEY_OF_FLAG)
 
 
@@ -278,6 +280,7 @@ def test_shipped_settings_can_be_named(
         (["--resume=x", "--rehearse"], "--rehearse does not go with --resume"),
         (["--resume=x"], "no run x under"),
         (["--approach=encoder", "--rehearse", "--dry-run"], "--rehearse is about Slurm"),
+        (["--approach=encoder", "--preempt-with=high"], "--preempt-with goes with --rehearse"),
         (["--approach=encoder", "--rehearse", "--executor=local"], "--rehearse is about Slurm"),
     ],
 )

@@ -24,15 +24,17 @@ def toolkit(slurm_cgroup: Cluster, tmp_path: Path) -> Iterator[Toolkit]:
 
 
 def test_rehearsal(toolkit: Toolkit) -> None:
-    done = toolkit.run("submit", "--approach=encoder", "--rehearse", "--name=try", timeout=300)
+    options = ("--rehearse", "--preempt-with=high", "--name=try")
+    done = toolkit.run("submit", "--approach=encoder", *options, timeout=300)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
     assert lines[0] == "Survives: nothing was lost"
-    assert [line.partition(":")[0].strip() for line in lines[1:3]] == [
+    assert [line.partition(":")[0].strip() for line in lines[1:4]] == [
         "drain file",
         "SIGTERM to its steps",
+        "a job of high",
     ]
-    assert lines[3] == ("  final weights of try-cut are equal to those of try-twin, bit for bit")
+    assert lines[4] == ("  final weights of try-cut are equal to those of try-twin, bit for bit")
 
 
 def test_resumed_by_hand(toolkit: Toolkit) -> None:
