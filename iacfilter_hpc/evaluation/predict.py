@@ -20,6 +20,7 @@ from iacfilter_hpc.training.collators import Batch, PadCollator, Row
 from iacfilter_hpc.training.data import NoFit, all_fitting, encode_fields, try_prompts
 from iacfilter_hpc.training.decision import Decision, read_decision
 from iacfilter_hpc.training.encoder import class_logits, load_classifier
+from iacfilter_hpc.training.final import ADAPTER
 from iacfilter_hpc.training.generative import answer_logits, load_base
 from iacfilter_hpc.training.quiet import quieten
 from iacfilter_hpc.training.temperature import scaled
@@ -43,6 +44,7 @@ class Scorer:
     """A loaded model: how samples become token ids, and batches of them logits [batch, 2]."""
 
     decision: Decision
+    model: nn.Module
     device: torch.device
     pad: int
     encode: Callable[[Sequence[Sample]], Sequence[Encoded | NoFit]]
@@ -85,7 +87,14 @@ def score_samples(
 
 
 def score(scorer: Scorer, encoded: Sequence[Encoded], batch_size: int = BATCH_SIZE) -> list[float]:
-    """p(TP) of each row, after temperature; batches hold rows of like length, longest first."""
+    """p(TP) of each row, after temperature."""
+    return scaled(score_log_odds(scorer, encoded, batch_size), scorer.decision.temperature)
+
+
+def score_log_odds(
+    scorer: Scorer, encoded: Sequence[Encoded], batch_size: int = BATCH_SIZE
+) -> list[float]:
+    """Log-odds of TP of each row; batches hold rows of like length, longest first."""
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i].ids))
     collate = PadCollator(scorer.pad)
     log_odds = [0.0] * len(encoded)
@@ -100,14 +109,18 @@ def score(scorer: Scorer, encoded: Sequence[Encoded], batch_size: int = BATCH_SI
             logits = scorer.logits(batch).double()
         for i, found in zip(indices, (logits[:, 1] - logits[:, 0]).tolist(), strict=True):
             log_odds[i] = found
-    return scaled(log_odds, scorer.decision.temperature)
+    return log_odds
 
 
 def _load_generative(final: Path, decision: Decision, device: torch.device) -> Scorer:
     answers = decision.answers
     assert answers is not None, "written by training"
-    base = load_base(_base_of(final, decision), decision.revision, decision.dtype)
-    model = PeftModel.from_pretrained(base, final).to(device).eval()
+    if (final / ADAPTER).is_file():
+        base = load_base(_base_of(final, decision), decision.revision, decision.dtype)
+        model: nn.Module = PeftModel.from_pretrained(base, final)
+    else:  # merged: see export
+        model = base = load_base(final, None, decision.dtype)
+    model.to(device).eval()
     rows, positions = base.config.vocab_size, base.config.max_position_embeddings
     vocabulary = settle_vocabulary(load_tokenizer(final, None), rows)
     if vocabulary.answers != answers:
@@ -117,6 +130,7 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         )
     return Scorer(
         decision=decision,
+        model=model,
         device=device,
         pad=vocabulary.pad,
         encode=lambda samples: try_prompts(samples, vocabulary, decision.max_length, positions),
@@ -132,6 +146,7 @@ def _load_encoder(final: Path, decision: Decision, device: torch.device) -> Scor
     tokenizer = load_tokenizer(final, None)
     return Scorer(
         decision=decision,
+        model=model,
         device=device,
         pad=tokenizer.pad_token_id,
         encode=lambda samples: encode_fields(samples, tokenizer, fields, decision.max_length),

@@ -35,6 +35,9 @@ iacfilter-evaluate DIR --data labelled.jsonl -o results
 
 DIR is this directory, with every file in it.{needs}"""
 
+ADAPTER_ALONE = "A LoRA adapter"
+NEEDS_BASE = " The base model is loaded too: it is not in DIR."
+
 VALIDATION = """\
 {count} samples of {file} chose the epoch, the temperature and the threshold, so these numbers
 flatter the model; `iacfilter-evaluate` scores it on other data.
@@ -95,13 +98,13 @@ def _introduction(decision: Decision) -> str:
         base = code(decision.base_model)
     revision = f" at revision {code(decision.revision)}" if decision.revision else ""
     generative = decision.approach == "generative"
-    what = "A LoRA adapter" if generative else "An encoder with a classifying head"
+    what = ADAPTER_ALONE if generative else "An encoder with a classifying head"
     return INTRODUCTION.format(
         what=what,
         base=f"{base}{revision}",
         threshold=decision.threshold,
         temperature=decision.temperature,
-        needs=" The base model is loaded too: it is not in DIR." if generative else "",
+        needs=NEEDS_BASE if generative else "",
     )
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("submit", "status", "logs", "cancel", "data", "evaluate", "compare", "filter")
+COMMANDS = ("submit", "status", "logs", "cancel", "data", "evaluate", "compare", "filter", "export")
 PROGRAMS = Path(sys.executable).parent
 
 

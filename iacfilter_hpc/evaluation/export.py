@@ -1,0 +1,118 @@
+"""Merge a trained adapter into its model: a directory that needs no base model and no PEFT."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from huggingface_hub import ModelCard
+from peft import PeftModel
+from torch import nn
+from transformers import PreTrainedModel
+
+from iacfilter_hpc.detections.samples import read_samples
+from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds
+from iacfilter_hpc.layout import resource
+from iacfilter_hpc.training.audit import Encoded
+from iacfilter_hpc.training.card import ADAPTER_ALONE, NEEDS_BASE
+from iacfilter_hpc.training.decision import FILE as DECISION
+from iacfilter_hpc.training.decision import read_decision, write_decision
+from iacfilter_hpc.training.manifest import FILE as MANIFEST
+from iacfilter_hpc.training.modes import share
+from iacfilter_hpc.training.whole import CARD, write_whole
+
+Dtype = Literal["bfloat16", "float16", "float32"]
+
+DEMO = ("train.jsonl", "validation.jsonl", "test.jsonl")
+MERGED = "A causal language model with a LoRA adapter merged into it"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model that stands alone, and by how much its log-odds differ from the adapter's."""
+
+    directory: str
+    parameters: int
+    dtype: str
+    largest_difference: float
+    compared: int
+
+
+def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported:
+    """Merge the adapter in `final`, write all to `directory`, and score with what was written.
+
+    Merged weights are rounded to their own type, which in 16 bits is not what the adapter adds:
+    that is why both are compared, on the shipped demo samples.
+
+    Raises:
+        TrainingError: `final` holds no whole model.
+        IacfilterError: it is an encoder, `directory` exists, or it cannot be written.
+    """
+    decision = read_decision(final)
+    if decision.approach == "encoder":
+        raise IacfilterError(
+            f"{final} is an encoder, and stands alone already", hint="copy it, with every file"
+        )
+    if directory.exists():
+        raise IacfilterError(f"{directory} exists", hint="-o names a directory to be made")
+    scorer = load_scorer(final)
+    samples = [row for name in DEMO for row in read_samples(resource("configs", "demo", name))]
+    encoded = [each for each in scorer.encode(samples) if isinstance(each, Encoded)]
+    before = score_log_odds(scorer, encoded)
+    chosen = dtype or decision.dtype
+    model = _merged(scorer.model, chosen)
+    parameters = sum(weights.numel() for weights in model.parameters())
+    partial = directory.with_name(f".{directory.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        _write(model, final, partial)
+        write_decision(partial, replace(decision, dtype=chosen))
+        write_whole(partial)
+        del scorer, model  # two of 7B are too many
+        after = score_log_odds(load_scorer(partial), encoded)
+        difference = max(abs(a - b) for a, b in zip(before, after, strict=True))
+        _write_card(final, partial, chosen, difference, len(encoded))
+        share(partial)
+        partial.rename(directory)
+    except OSError as error:
+        raise IacfilterError(f"{directory} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Exported(str(directory), parameters, chosen, difference, len(encoded))
+
+
+def _merged(model: nn.Module, dtype: Dtype) -> PreTrainedModel:
+    """One model of this type; the sum itself is made in the wider of the two types."""
+    assert isinstance(model, PeftModel), "a run that was trained"
+    if dtype == "float32":
+        model = model.float()
+    merged: PreTrainedModel = model.merge_and_unload(safe_merge=True)
+    merged.to(getattr(torch, dtype))
+    return merged
+
+
+def _write(model: PreTrainedModel, final: Path, partial: Path) -> None:
+    model.save_pretrained(partial)
+    for path in final.iterdir():
+        is_of_adapter = path.name.startswith("adapter_")
+        if path.is_file() and not is_of_adapter and path.name not in (CARD, MANIFEST, DECISION):
+            shutil.copyfile(path, partial / path.name)
+
+
+def _write_card(final: Path, partial: Path, dtype: str, difference: float, compared: int) -> None:
+    """The run's card, as far as it holds; none if the run's was taken away."""
+    if not (final / CARD).is_file():
+        return
+    card = ModelCard.load(final / CARD)
+    card.data.library_name = "transformers"
+    card.data.tags = [tag for tag in card.data.tags or [] if tag != "lora"]
+    text = str(card).replace(ADAPTER_ALONE, MERGED, 1).replace(NEEDS_BASE, "", 1)
+    told = (
+        f"The adapter was merged in {dtype}. On {compared} samples the log-odds of TP differ from "
+        f"the adapter's own by at most {difference:.2g}."
+    )
+    (partial / CARD).write_text(f"{text.rstrip()}\n\n## Export\n\n{told}\n", encoding="utf-8")
