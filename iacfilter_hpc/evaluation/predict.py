@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from iacfilter_hpc.training.temperature import scaled
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.training.whole import check_whole
 
-BATCH_SIZE = 16
+TOKENS_A_BATCH = 8192
+"""Sixteen prompts of 512 tokens, or some hundred one-line snippets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def load_scorer(final: Path) -> Scorer:
 
 
 def score_samples(
-    scorer: Scorer, samples: Sequence[Sample], batch_size: int = BATCH_SIZE
+    scorer: Scorer, samples: Sequence[Sample], budget: int = TOKENS_A_BATCH
 ) -> tuple[list[Scored], Audit]:
     """p(TP) in the order of `samples`, and what tokenising did to them.
 
@@ -81,35 +82,51 @@ def score_samples(
         DataError: prompts that cannot be made to fit the model; each is named.
     """
     encoded = all_fitting(samples, scorer.encode(samples))
-    p_tp = score(scorer, encoded, batch_size)
+    p_tp = score(scorer, encoded, budget)
     scored = [Scored(*row) for row in zip(samples, p_tp, encoded, strict=True)]
     return scored, audit(samples, encoded)
 
 
-def score(scorer: Scorer, encoded: Sequence[Encoded], batch_size: int = BATCH_SIZE) -> list[float]:
+def score(scorer: Scorer, encoded: Sequence[Encoded], budget: int = TOKENS_A_BATCH) -> list[float]:
     """p(TP) of each row, after temperature."""
-    return scaled(score_log_odds(scorer, encoded, batch_size), scorer.decision.temperature)
+    return scaled(score_log_odds(scorer, encoded, budget), scorer.decision.temperature)
 
 
 def score_log_odds(
-    scorer: Scorer, encoded: Sequence[Encoded], batch_size: int = BATCH_SIZE
+    scorer: Scorer, encoded: Sequence[Encoded], budget: int = TOKENS_A_BATCH
 ) -> list[float]:
-    """Log-odds of TP of each row; batches hold rows of like length, longest first."""
-    order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i].ids))
-    collate = PadCollator(scorer.pad)
-    log_odds = [0.0] * len(encoded)
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        rows = [Row(input_ids=list(encoded[i].ids), label=0) for i in indices]
-        batch = {name: tensor.to(scorer.device) for name, tensor in collate(rows).items()}
-        with (
-            torch.inference_mode(),
-            torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
-        ):
-            logits = scorer.logits(batch).double()
-        for i, found in zip(indices, (logits[:, 1] - logits[:, 0]).tolist(), strict=True):
-            log_odds[i] = found
-    return log_odds
+    """Log-odds of TP of each row; rows of the same tokens are computed once.
+
+    A batch has at most `budget` tokens, padding included, and a row at least: 1 scores one by one.
+    """
+    found: dict[tuple[int, ...], float] = {}
+    for batch in batches_within({row.ids for row in encoded}, budget):
+        found |= zip(batch, _log_odds_of(scorer, batch), strict=True)
+    return [found[row.ids] for row in encoded]
+
+
+def batches_within(rows: Iterable[tuple[int, ...]], budget: int) -> Iterator[list[tuple[int, ...]]]:
+    """Rows in batches of like length, longest first, so that too large a budget shows at once."""
+    batch: list[tuple[int, ...]] = []
+    for ids in sorted(rows, key=lambda ids: (-len(ids), ids)):
+        if batch and (len(batch) + 1) * len(batch[0]) > budget:
+            yield batch
+            batch = []
+        batch.append(ids)
+    if batch:
+        yield batch
+
+
+def _log_odds_of(scorer: Scorer, rows: Sequence[tuple[int, ...]]) -> list[float]:
+    padded = PadCollator(scorer.pad)([Row(input_ids=list(ids), label=0) for ids in rows])
+    batch = {name: tensor.to(scorer.device) for name, tensor in padded.items()}
+    with (
+        torch.inference_mode(),
+        torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
+    ):
+        logits = scorer.logits(batch).double()
+    odds: list[float] = (logits[:, 1] - logits[:, 0]).tolist()
+    return odds
 
 
 def _load_generative(final: Path, decision: Decision, device: torch.device) -> Scorer:

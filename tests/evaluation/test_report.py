@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.errors import DataError, TrainingError, UsageError
 from iacfilter_hpc.evaluation.intervals import bootstrap_scores
-from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
+from iacfilter_hpc.evaluation.predict import batches_within, load_scorer, score_samples
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
 from iacfilter_hpc.evaluation.report import evaluate
 from iacfilter_hpc.evaluation.results import Evaluation, document
@@ -28,6 +28,7 @@ from iacfilter_hpc.evaluation.table import render
 from iacfilter_hpc.layout import RunLayout, resource
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.trained import Trained, of_run
+from iacfilter_hpc.training.collators import Batch
 from iacfilter_hpc.training.run import train
 
 pytestmark = [
@@ -260,11 +261,36 @@ def test_groups_from_a_file_are_kept_whole(run: RunLayout, tmp_path: Path) -> No
 def test_batches_do_not_change_a_score(run: RunLayout) -> None:
     scorer = load_scorer(run.final)
     samples = [*read_samples(DEMO / "train.jsonl"), *read_samples(TEST)]
-    one, audit = score_samples(scorer, samples, batch_size=1)
-    many, _ = score_samples(scorer, samples, batch_size=8)
+    one, audit = score_samples(scorer, samples, budget=1)
+    many, _ = score_samples(scorer, samples, budget=1200)
     assert [s.p_tp for s in many] == pytest.approx([s.p_tp for s in one], abs=1e-5)
     assert [s.sample for s in many] == samples
     assert sum(s.encoded.tokens_dropped > 0 for s in many) == audit.samples_cut
+
+
+def test_batches_keep_to_their_budget() -> None:
+    rows = [(0,) * length for length in (3, 9, 4, 1, 3, 2)] + [(1, 1)]
+    batches = list(batches_within(rows, 9))
+    assert [[len(ids) for ids in batch] for batch in batches] == [[9], [4, 3], [3, 2, 2], [1]]
+    assert sorted(ids for batch in batches for ids in batch) == sorted(rows)
+    one_by_one = [[ids] for ids in sorted(rows, key=lambda ids: (-len(ids), ids))]
+    assert list(batches_within(rows, 1)) == one_by_one
+    assert list(batches_within([], 9)) == []
+
+
+def test_the_same_input_is_computed_once(run: RunLayout) -> None:
+    scorer = load_scorer(run.final)
+    computed = []
+
+    def counted(batch: Batch) -> torch.Tensor:
+        computed.append(len(batch["input_ids"]))
+        return scorer.logits(batch)
+
+    samples = read_samples(TEST)
+    once, _ = score_samples(scorer, samples)
+    twice, _ = score_samples(replace(scorer, logits=counted), [*samples, *samples])
+    assert [row.p_tp for row in twice] == [row.p_tp for row in once] * 2
+    assert sum(computed) == len({row.encoded.ids for row in once})
 
 
 def test_the_job_prints_the_tables(run: RunLayout, tmp_path: Path) -> None:
