@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,14 @@ from tests.made_runs import MadeRuns
 
 RUNNING = "JobId=7 JobName=mine JobState=RUNNING Reason=None Requeue=1 Restarts=0\n"
 REFUSED = "Requested operation is presently disabled for job 7"
+
+
+@pytest.fixture(autouse=True)
+def same_signals() -> Iterator[None]:
+    """The batch script's last command ignores SIGTERM; what this process starts later must not."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(autouse=True)

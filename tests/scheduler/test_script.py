@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from iacfilter_hpc.config import Requeue, RunConfig
@@ -183,8 +185,9 @@ class Shell:
         path.chmod(0o755)
         return str(path)
 
-    def start(self, script: str, **slurm: str) -> subprocess.Popen[str]:
-        """The script as it runs in a job, with these variables of Slurm."""
+    @contextmanager
+    def start(self, script: str, **slurm: str) -> Iterator[subprocess.Popen[str]]:
+        """The script as it runs in a job, with these variables of Slurm; it ends with the block."""
         variables = {
             "HERE": str(self.home),
             "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
@@ -194,14 +197,21 @@ class Shell:
         text = script.replace("#!/bin/bash\n", f"#!/bin/bash\n{MODULE}", 1)
         path = self.home / "script"
         path.write_text(text, encoding="utf-8", newline="")
-        return subprocess.Popen(
+        with subprocess.Popen(
             ["bash", str(path)],
             cwd=self.work,
             env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    family = psutil.Process(process.pid).children(recursive=True)
+                    for each in (process, *family):
+                        each.kill()
 
     def run(self, script: str, **slurm: str) -> subprocess.CompletedProcess[str]:
         """The script's end; nothing may have appeared in its directory."""
