@@ -96,7 +96,7 @@ def made(models: Path) -> MadeRuns:
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
+    """A file system of 64 KiB; `mount -o remount,size=...` makes it another size."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
@@ -104,4 +104,5 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"needs to mount a small disk: {done.stderr.strip()}")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    # lazily: a model that was loaded from it is still mapped
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,13 @@ from .test_resume import config_of, layout_of, weights
 pytestmark = TRAINS
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Room for the tiny model and two checkpoints of 1.9 MB, and not for a third."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=5500k", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"needs to mount a small disk: {done.stderr.strip()}")
-    yield folder
-    # lazily: a model that was loaded from it is still mapped
-    subprocess.run(["umount", "--lazy", folder], check=True)
+ROOM = "5500k"
+"""For the tiny model and two checkpoints of 1.9 MB, and not for a third."""
 
 
-def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
-    layout = layout_of(small_disk / "encoder" / "run")
+def test_a_full_disk(full_disk: Path, tmp_path: Path) -> None:
+    grow(full_disk, ROOM)
+    layout = layout_of(full_disk / "encoder" / "run")
     config = config_of("encoder")
     with pytest.raises(TrainingError, match=r"^the checkpoint of step 6 cannot be saved: ") as full:
         train(layout, config)
@@ -45,8 +35,12 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     for name in kept:
         verify(layout.directory / name)
     assert not list(layout.directory.glob(".saving-*"))
-    subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
+    grow(full_disk, "50m")
     train(layout, config)
     twin = layout_of(tmp_path / "encoder" / "twin")
     train(twin, config)
     assert weights(layout) == weights(twin)
+
+
+def grow(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
