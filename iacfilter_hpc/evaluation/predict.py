@@ -27,8 +27,8 @@ from iacfilter_hpc.training.temperature import scaled
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.training.whole import check_whole
 
-TOKENS_A_BATCH = 8192
-"""Sixteen prompts of 512 tokens, or some hundred one-line snippets."""
+TOKENS_A_BATCH = {"cpu": 1024, "cuda": 8192}
+"""By kind of device: larger batches fall out of a CPU's caches (tests/bench/scoring.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def load_scorer(final: Path) -> Scorer:
 
 
 def score_samples(
-    scorer: Scorer, samples: Sequence[Sample], budget: int = TOKENS_A_BATCH
+    scorer: Scorer, samples: Sequence[Sample], budget: int | None = None
 ) -> tuple[list[Scored], Audit]:
     """p(TP) in the order of `samples`, and what tokenising did to them.
 
@@ -87,18 +87,20 @@ def score_samples(
     return scored, audit(samples, encoded)
 
 
-def score(scorer: Scorer, encoded: Sequence[Encoded], budget: int = TOKENS_A_BATCH) -> list[float]:
+def score(scorer: Scorer, encoded: Sequence[Encoded], budget: int | None = None) -> list[float]:
     """p(TP) of each row, after temperature."""
     return scaled(score_log_odds(scorer, encoded, budget), scorer.decision.temperature)
 
 
 def score_log_odds(
-    scorer: Scorer, encoded: Sequence[Encoded], budget: int = TOKENS_A_BATCH
+    scorer: Scorer, encoded: Sequence[Encoded], budget: int | None = None
 ) -> list[float]:
     """Log-odds of TP of each row; rows of the same tokens are computed once.
 
     A batch has at most `budget` tokens, padding included, and a row at least: 1 scores one by one.
+    None is as much as suits the device.
     """
+    budget = budget or TOKENS_A_BATCH[scorer.device.type]
     found: dict[tuple[int, ...], float] = {}
     for batch in batches_within({row.ids for row in encoded}, budget):
         found |= zip(batch, _log_odds_of(scorer, batch), strict=True)

@@ -43,7 +43,7 @@ LAYOUTS = {
     layout.name: layout
     for layout in (
         Layout("encoder 1x1", "encoder", 1, 1, 12, 50, 2, 80),
-        Layout("generative 1x2", "generative", 1, 2, 2, 40, 3, 120),
+        Layout("generative 1x2", "generative", 1, 2, 2, 22, 3, 120),
         Layout("generative 2x2", "generative", 2, 4, 3, 24, 3, 120),
     )
 }
@@ -179,7 +179,7 @@ def stop_and_go_on(toolkit: Toolkit, layout: Layout, how: str, name: str, twin: 
     wait_until(lambda: resumed_at(directory / "slurm" / again) is not None, toolkit, name)
     wait_until(lambda: step_of(directory) > told["step"], toolkit, name)
     running = time.monotonic()
-    toolkit.wait(name, "COMPLETED", timeout=240)
+    toolkit.wait(name, "COMPLETED", timeout=400)
     resumed = resumed_at(directory / "slurm" / again)
     assert resumed is not None
     return Result(
