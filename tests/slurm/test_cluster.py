@@ -144,4 +144,5 @@ def test_nothing_is_left_behind(
         owner.wait(timeout=20)
     wait_until(lambda: not mentions(str(root)), "no process of the cluster", 5)
     node = next((root / "spool").iterdir()).name
-    assert not list(Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"))
+    cgroups = Path("/sys/fs/cgroup")
+    wait_until(lambda: not list(cgroups.glob(f"*/slurm_{node}")), "no cgroup of the node", 5)
