@@ -20,6 +20,12 @@ Approach = Literal["generative", "encoder"]
 TINY = "tiny"
 """The model name that stands for a tiny random model, made offline in the run's directory."""
 
+PACKED: dict[Approach, tuple[str, ...]] = {
+    "generative": ("segments", "flex", "mask"),
+    "encoder": ("blocks",),
+}
+"""The forms of attention over packed rows, which training.attention explains."""
+
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, Field(gt=0)]
@@ -87,6 +93,16 @@ class Training(Section):
     use_cpu: bool
 
 
+class Packing(Section):
+    """How samples are put together for the device; the gradients are the same in any way.
+
+    These have defaults, since runs of earlier versions have none.
+    """
+
+    attention: Literal["auto", "segments", "flex", "mask", "blocks", "padded"] = "auto"
+    tokens_per_batch: Positive | None = None
+
+
 class Selection(Section):
     """Which checkpoint wins, when to stop, and how the classes weigh."""
 
@@ -125,6 +141,7 @@ class RunConfig(Section):
     data: Data
     lora: Lora | None
     training: Training
+    packing: Packing = Packing()
     selection: Selection
     accelerate: Accelerate
     resources: Resources
@@ -139,7 +156,11 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> RunConfig:
-        problems = [*self._approach_problems(), *self._process_problems()]
+        problems = [
+            *self._approach_problems(),
+            *self._packing_problems(),
+            *self._process_problems(),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -169,6 +190,15 @@ class RunConfig(Section):
                 )
         return problems
 
+    def _packing_problems(self) -> list[str]:
+        known = ("auto", "padded", *PACKED[self.approach])
+        if self.packing.attention in known:
+            return []
+        return [
+            f"packing.attention is {self.packing.attention}; for {self.approach}: "
+            f"{', '.join(known)}"
+        ]
+
     def _process_problems(self) -> list[str]:
         gpus, nodes, asked = (
             self.resources.gpu_count,
@@ -194,6 +224,12 @@ class RunConfig(Section):
     def num_processes(self) -> int:
         """Training processes in all: one a GPU, unless CPU training asks for a number."""
         return self.accelerate.num_processes or max(1, self.resources.gpu_count)
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens that a device computes at once: by default as many as a full batch has."""
+        full = self.training.per_device_train_batch_size * self.data.max_length
+        return self.packing.tokens_per_batch or full
 
     @property
     def global_batch_size(self) -> int:

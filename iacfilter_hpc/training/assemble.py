@@ -21,15 +21,19 @@ from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.audit import Audit, audit
 from iacfilter_hpc.training.callbacks import MetricsCallback
+from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
+from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.data import encode_fields, encode_prompts, scoring_rows, training_rows
-from iacfilter_hpc.training.encoder import EncoderTrainer, load_classifier
+from iacfilter_hpc.training.encoder import EncoderTrainer, first_position, load_classifier
 from iacfilter_hpc.training.generative import (
     GenerativeTrainer,
     add_adapter,
     load_base,
     model_sizes,
 )
+from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.prompts import Answers
+from iacfilter_hpc.training.sampling import Grouping
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 
@@ -41,6 +45,7 @@ class Assembly:
     trainer: DecisionTrainer
     validation: Dataset
     answers: Answers | None
+    choice: Choice
     train_audit: Audit
     validation_audit: Audit
 
@@ -66,8 +71,11 @@ def training_arguments(
     Creating them sets up devices and processes; under ZeRO-3 it must precede any model.
     """
     each = "epoch" if keep_epochs else "no"
+    step = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    # the sampler divides a device's share of a step by tokens: to the Trainer it is one batch
+    whole = {"per_device_train_batch_size": step, "gradient_accumulation_steps": 1}
     return TrainingArguments(
-        **training.model_dump(),
+        **{**training.model_dump(), **whole},
         output_dir=str(output),
         data_seed=training.seed,
         eval_strategy=each,
@@ -124,6 +132,7 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     train = encode_prompts(parts.train, vocabulary, length, positions)
     validation = encode_prompts(parts.validation, vocabulary, length, positions)
     base = load_base(source, config.model.revision, config.model.dtype)
+    choice = choose_for_prompts(base, parts.args.device, config.packing.attention)
     held_out = scoring_rows(parts.validation, validation)
     trainer = GenerativeTrainer(
         model=add_adapter(base, config.lora, config.training, trained),
@@ -131,7 +140,8 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         train=training_rows(parts.train, train, vocabulary),
         validation=held_out,
         tokenizer=tokenizer,
-        pad=vocabulary.pad,
+        collator=TreeCollator() if choice.form else PadCollator(vocabulary.pad),
+        grouping=_grouping(parts, shares=choice.form is not None),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
@@ -140,6 +150,7 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         trainer,
         held_out,
         vocabulary.answers,
+        choice,
         audit(parts.train, train),
         audit(parts.validation, validation),
     )
@@ -152,18 +163,37 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
     train = encode_fields(parts.train, tokenizer, data.input_fields, data.max_length)
     validation = encode_fields(parts.validation, tokenizer, data.input_fields, data.max_length)
     held_out = scoring_rows(parts.validation, validation)
+    classifier = _classifier(parts.config, source, trained)
+    choice = choose_for_snippets(classifier, parts.config.packing.attention)
+    pad = tokenizer.pad_token_id
     trainer = EncoderTrainer(
-        model=_classifier(parts.config, source, trained),
+        model=classifier,
         args=parts.args,
         train=scoring_rows(parts.train, train),
         validation=held_out,
         tokenizer=tokenizer,
-        pad=tokenizer.pad_token_id,
+        collator=FlatCollator(first_position(classifier)) if choice.form else PadCollator(pad),
+        grouping=_grouping(parts, shares=False),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
     return Assembly(
-        trainer, held_out, None, audit(parts.train, train), audit(parts.validation, validation)
+        trainer,
+        held_out,
+        None,
+        choice,
+        audit(parts.train, train),
+        audit(parts.validation, validation),
+    )
+
+
+def _grouping(parts: _Parts, shares: bool) -> Grouping:
+    args = parts.args
+    return Grouping(
+        step=args.per_device_train_batch_size * args.world_size,
+        processes=args.world_size,
+        budget=parts.config.token_budget,
+        shares=shares,
     )
 
 
