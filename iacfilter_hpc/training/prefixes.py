@@ -65,7 +65,10 @@ def grow(sequences: Sequence[Ids], least: int = LEAST) -> Tree:
         here = todo.pop()
         count = here.last - here.first
         common = shared_length(distinct[here.first], distinct[here.last - 1])
-        groups = list(_groups(distinct, here, common))
+        groups = [
+            (here.first + first, here.first + last)
+            for first, last in branches(distinct[here.first : here.last], common)
+        ]
         if count > 1 and (common - here.depth) * (len(groups) - 1) < least:
             todo += [_Range(*group, here.path, here.depth) for group in reversed(groups)]
             continue
@@ -96,14 +99,17 @@ class _Draft:
     depth: int
 
 
-def _groups(distinct: Sequence[Ids], of: _Range, common: int) -> Iterator[tuple[int, int]]:
-    """Ranges that go on alike after `common` tokens; the one that ends there is alone."""
-    first = of.first
-    for i in range(of.first, of.last):
-        ends = len(distinct[i]) == common
-        if i + 1 == of.last or ends or distinct[i + 1][common] != distinct[i][common]:
-            yield first, i + 1
-            first = i + 1
+def branches(distinct: Sequence[Ids], common: int) -> Iterator[tuple[int, int]]:
+    """Ranges [first, last) of sorted sequences that go on alike after `common` tokens.
+
+    One that ends there is alone.
+    """
+    first = 0
+    for i, ids in enumerate(distinct):
+        last = i + 1
+        if last == len(distinct) or len(ids) == common or distinct[last][common] != ids[common]:
+            yield first, last
+            first = last
 
 
 def _placed(drafts: Sequence[_Draft]) -> Iterator[Node]:

@@ -35,8 +35,8 @@ class Grouping:
     """How the samples of a step are put together.
 
     A step has `step` samples over all `processes`, drawn at random; only then are they grouped.
-    What is computed at once has at most `budget` tokens (one sample may have more). With `shares`,
-    a prefix of several samples counts once.
+    What is computed at once has at most `budget` tokens, or as many as the step's longest sample.
+    With `shares`, a prefix of several samples counts once.
     """
 
     step: int
@@ -94,6 +94,34 @@ def group(drawn: Sequence[int], keys: Sequence[bytes], grouping: Grouping) -> li
     micros = [tuple(row.samples[first:last]) for first, last in stretches]
     shortest = min(drawn, key=lambda i: len(keys[i]))
     return micros + [(~shortest,)] * (wanted - len(micros))
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Tokens of an epoch: of all samples, of their prefix tree, and computed in its steps."""
+
+    tokens: int
+    tree: int
+    computed: int
+
+    def describe(self) -> str:
+        """One line for the log."""
+        return (
+            f"{self.tokens:,} tokens an epoch, {self.computed:,} computed "
+            f"({self.tokens / self.computed:.2f}x; all samples at once: "
+            f"{self.tokens / self.tree:.2f}x)"
+        )
+
+
+def sharing(keys: Sequence[bytes], grouping: Grouping, seed: int) -> Sharing:
+    """What the first epoch saves by sharing prefixes."""
+    whole = _Row.of(range(len(keys)), keys, grouping.shares)
+    computed = 0
+    for drawn in draw(len(keys), grouping.step, seed, 0):
+        for micro in group(drawn, keys, grouping):
+            row = _Row.of([max(i, ~i) for i in micro], keys, grouping.shares)
+            computed += row.cost(0, len(micro))
+    return Sharing(sum(whole.alone), whole.cost(0, len(keys)), computed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from transformers import (
 from iacfilter_hpc.config import Selection
 from iacfilter_hpc.training.collators import Batch, Row
 from iacfilter_hpc.training.durable import DurableTrainer
-from iacfilter_hpc.training.sampling import Grouping, Micro, StepSampler, key_of
+from iacfilter_hpc.training.sampling import Grouping, Micro, Sharing, StepSampler, key_of, sharing
 
 
 class DecisionTrainer(DurableTrainer, ABC):
@@ -59,6 +59,7 @@ class DecisionTrainer(DurableTrainer, ABC):
             callbacks=callbacks,
         )
         self._grouping = grouping
+        self._keys = [key_of(ids) for ids in train["input_ids"]]
         self._class_weights = torch.tensor(class_weights, device=args.device)
 
     @abstractmethod
@@ -72,12 +73,7 @@ class DecisionTrainer(DurableTrainer, ABC):
     def get_train_dataloader(self) -> DataLoader[list[Row]]:
         """An item is what this process does in one optimizer step: its micro-batches."""
         rows: Dataset = self.train_dataset
-        sampler = StepSampler(
-            [key_of(ids) for ids in rows["input_ids"]],
-            self._grouping,
-            self.args.seed,
-            self.args.process_index,
-        )
+        sampler = StepSampler(self._keys, self._grouping, self.args.seed, self.args.process_index)
         collate = self.data_collator
         return StepLoader(
             Micros(rows),
@@ -87,6 +83,10 @@ class DecisionTrainer(DurableTrainer, ABC):
             # its own: a loader would draw a seed from the global random state
             generator=torch.Generator(),
         )
+
+    def sharing(self) -> Sharing:
+        """What grouping the samples of each step saves."""
+        return sharing(self._keys, self._grouping, self.args.seed)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[list[Batch]], num_batches: int, device: torch.device
