@@ -20,6 +20,9 @@ Approach = Literal["generative", "encoder"]
 TINY = "tiny"
 """The model name that stands for a tiny random model, made offline in the run's directory."""
 
+Wanted = Literal["auto", "segments", "flex", "mask", "blocks", "padded"]
+"""How a model attends over packed rows, or that nothing is packed."""
+
 PACKED: dict[Approach, tuple[str, ...]] = {
     "generative": ("segments", "flex", "mask"),
     "encoder": ("blocks",),
@@ -99,7 +102,7 @@ class Packing(Section):
     These have defaults, since runs of earlier versions have none.
     """
 
-    attention: Literal["auto", "segments", "flex", "mask", "blocks", "padded"] = "auto"
+    attention: Wanted = "auto"
     tokens_per_batch: Positive | None = None
 
 

@@ -171,10 +171,10 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
             hint="evaluate with the versions of transformers and tokenizers that trained the run",
         )
 
-    def by_prefix(prompts: Sequence[Ids], budget: int) -> Logits:
-        return PromptScorer(model, (answers.fp[0], answers.tp[0]), budget).score(prompts)
-
-    def padded(prompts: Sequence[Ids], budget: int) -> Logits:
+    def logits(prompts: Sequence[Ids], budget: int) -> Logits:
+        if choice.form is not None:
+            tokens = (answers.fp[0], answers.tp[0])
+            return PromptScorer(model, choice.form, tokens, budget).score(prompts)
         collate = PadCollator(vocabulary.pad)
         return _by_batch(
             prompts, budget, collate, lambda batch: answer_logits(model, batch, answers), device
@@ -186,7 +186,7 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         device=device,
         choice=choice,
         encode=lambda samples: try_prompts(samples, vocabulary, decision.max_length, positions),
-        logits=by_prefix if choice.form else padded,
+        logits=logits,
     )
 
 

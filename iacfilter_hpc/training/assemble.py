@@ -140,7 +140,7 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         train=training_rows(parts.train, train, vocabulary),
         validation=held_out,
         tokenizer=tokenizer,
-        collator=TreeCollator() if choice.form else PadCollator(vocabulary.pad),
+        collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
         grouping=_grouping(parts, shares=choice.form is not None),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,

@@ -4,6 +4,7 @@ For prefix trees three forms of the same; the others are tested against the firs
 - `mask`: PyTorch's attention with a mask of all pairs of tokens.
 - `segments`: PyTorch's attention a node of the tree at a time, over its path and itself.
 - `flex`: FlexAttention, which skips blocks that the mask leaves empty.
+For models that look both ways, `blocks`: sequences side by side, padded only while they attend.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from transformers.integrations.sdpa_attention import repeat_kv
 
 from iacfilter_hpc.training.prefixes import Tree
 
-Form = Literal["mask", "segments", "flex"]
+Form = Literal["mask", "segments", "flex", "blocks"]
 
-SEGMENTS = "iacfilter_segments"
-BLOCKS = "iacfilter_blocks"
-IMPLEMENTATION: dict[Form, str] = {"mask": "sdpa", "segments": SEGMENTS, "flex": "flex_attention"}
+IMPLEMENTATION: dict[Form, str] = {
+    "mask": "sdpa",
+    "segments": "iacfilter_segments",
+    "flex": "flex_attention",
+    "blocks": "iacfilter_blocks",
+}
 """What transformers calls the attention of each form."""
 
 
@@ -59,12 +63,6 @@ def attention_inputs(
     if form == "mask":
         return {"attention_mask": pair_mask(tree, past).to(device)}
     return {"attention_mask": _block_mask(tree, past, device)}
-
-
-def form_of(model: nn.Module) -> Form:
-    """The form that a model is set to."""
-    name = model.config._attn_implementation  # type: ignore[union-attr]
-    return next(form for form, known in IMPLEMENTATION.items() if known == name)
 
 
 def pair_mask(tree: Tree, past: int) -> torch.Tensor:
@@ -184,9 +182,10 @@ def block_attention(
 
 def register() -> None:
     """Make our forms known to transformers; again changes nothing."""
-    for name, function in ((SEGMENTS, segment_attention), (BLOCKS, block_attention)):
-        AttentionInterface.register(name, function)
-        AttentionMaskInterface.register(name, _no_mask)
+    functions: dict[Form, Any] = {"segments": segment_attention, "blocks": block_attention}
+    for form, function in functions.items():
+        AttentionInterface.register(IMPLEMENTATION[form], function)
+        AttentionMaskInterface.register(IMPLEMENTATION[form], _no_mask)
 
 
 def _no_mask(*_: object, **__: object) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import DynamicCache
 
-from iacfilter_hpc.training.attention import attention_inputs, form_of
+from iacfilter_hpc.training.attention import Form, attention_inputs
 from iacfilter_hpc.training.packing import tree_tensors
 from iacfilter_hpc.training.prefixes import Ids, branches, grow, shared_length
 
@@ -29,17 +29,18 @@ class _Begun:
 
 @dataclass(frozen=True, slots=True)
 class PromptScorer:
-    """A causal model, the `tokens` whose logits matter, and how much it computes at once."""
+    """A causal model with its `form` of attention, and the `tokens` whose logits matter.
+
+    At most `budget` tokens are computed at once, and a prompt at least.
+    """
 
     model: nn.Module
+    form: Form
     tokens: tuple[int, ...]
     budget: int
 
     def score(self, prompts: Sequence[Ids]) -> Iterator[tuple[Ids, torch.Tensor]]:
-        """Each distinct prompt with the logits of `tokens` after it, shape [tokens].
-
-        At most `budget` tokens are computed at once, and a prompt at least.
-        """
+        """Each distinct prompt with the logits of `tokens` after it, shape [tokens]."""
         if prompts:
             yield from self._below(_Begun(0, DynamicCache()), sorted(set(prompts)))
 
@@ -72,7 +73,7 @@ class PromptScorer:
             logits_to_keep=torch.tensor(last, device=device),
             past_key_values=begun.cache,
             use_cache=True,
-            **attention_inputs(form_of(self.model), tree, begun.length, device),
+            **attention_inputs(self.form, tree, begun.length, device),
         ).logits[0]
         begun.cache.crop(-tree.size)
         yield from zip(prompts, logits[:, list(self.tokens)], strict=True)
@@ -89,7 +90,7 @@ class PromptScorer:
             logits_to_keep=1,
             past_key_values=further.cache,
             use_cache=True,
-            **attention_inputs(form_of(self.model), tree, begun.length, device),
+            **attention_inputs(self.form, tree, begun.length, device),
         )
         return further
 

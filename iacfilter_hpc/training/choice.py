@@ -10,8 +10,9 @@ import torch
 from torch.utils._triton import has_triton
 from transformers import PreTrainedModel
 
+from iacfilter_hpc.config import Wanted
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.training.attention import BLOCKS, IMPLEMENTATION, Form, register
+from iacfilter_hpc.training.attention import IMPLEMENTATION, Form, register
 
 ENCODERS = (
     "RobertaForSequenceClassification",
@@ -24,9 +25,9 @@ ENCODERS = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A form of attention, or None where samples are padded; `reason` in words."""
+    """A form of attention over packed rows, or None where samples are padded; why, in words."""
 
-    form: str | None
+    form: Form | None
     reason: str
 
     def describe(self) -> str:
@@ -35,28 +36,27 @@ class Choice:
         return f"{how}: {self.reason}"
 
 
-def choose_for_prompts(model: PreTrainedModel, device: torch.device, wanted: str) -> Choice:
+def choose_for_prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted) -> Choice:
     """Set a causal model to the form of attention for its prompts, and say which and why."""
     choice = _prompts(model, device, wanted)
     if choice.form is not None:
         register()
-        name: Form = choice.form  # type: ignore[assignment]
-        model.set_attn_implementation(IMPLEMENTATION[name])
+        model.set_attn_implementation(IMPLEMENTATION[choice.form])
     return choice
 
 
-def choose_for_snippets(model: PreTrainedModel, wanted: str) -> Choice:
+def choose_for_snippets(model: PreTrainedModel, wanted: Wanted) -> Choice:
     """Set a classifier to attention over packed rows if it can do that, and say which and why."""
     if wanted == "padded":
         return Choice(None, "as configured")
     if type(model).__name__ not in ENCODERS:
         return Choice(None, f"{type(model).__name__} is not known to take packed rows")
     register()
-    model.set_attn_implementation(BLOCKS)
+    model.set_attn_implementation(IMPLEMENTATION["blocks"])
     return Choice("blocks", "no padding outside attention")
 
 
-def _prompts(model: PreTrainedModel, device: torch.device, wanted: str) -> Choice:
+def _prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted) -> Choice:
     if wanted == "padded":
         return Choice(None, "as configured")
     if problem := _obstacle(model):

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from iacfilter_hpc.config import Lora, Training
-from iacfilter_hpc.training.attention import attention_inputs, form_of
+from iacfilter_hpc.training.attention import attention_inputs
 from iacfilter_hpc.training.collators import Batch
 from iacfilter_hpc.training.data import IGNORED
 from iacfilter_hpc.training.prompts import Answers
@@ -94,7 +94,7 @@ def _kept_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
         position_ids=batch["position_ids"],
         logits_to_keep=batch["kept"],
         use_cache=False,
-        **attention_inputs(form_of(model), batch["tree"], 0, ids.device),
+        **attention_inputs(batch["form"], batch["tree"], 0, ids.device),
     ).logits
     return logits[0]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.training.attention import Form
 from iacfilter_hpc.training.collators import Batch, Row, weights_of
 from iacfilter_hpc.training.data import IGNORED
 from iacfilter_hpc.training.prefixes import LEAST, Tree, grow
@@ -17,11 +18,13 @@ from iacfilter_hpc.training.prefixes import LEAST, Tree, grow
 class TreeCollator:
     """Rows as a prefix tree. Rows with labels are trained on them, others scored at their end.
 
-    The batch: `tree`; input_ids and position_ids [1, tokens]; `kept`, the places in the row where
-    logits are needed [kept]; for each token to predict `picked`, which of `kept` predicts it,
-    `target` (absent in scoring) and `owner`, the row it is of; `label` and `weight` [rows].
+    The batch: `tree`, and the `form` of attention that the model is set to; input_ids and
+    position_ids [1, tokens]; `kept`, the places in the row where logits are needed [kept]; for each
+    token to predict `picked`, which of `kept` predicts it, `target` (absent in scoring) and
+    `owner`, the row it is of; `label` and `weight` [rows].
     """
 
+    form: Form
     least: int = LEAST
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
@@ -45,6 +48,7 @@ class TreeCollator:
             "picked": torch.tensor([rank[place] for place in places]),
             "owner": torch.tensor([i for i, row in enumerate(asked) for _ in row]),
             "tree": tree,
+            "form": self.form,
         }
         if "labels" in rows[0]:
             batch["target"] = torch.tensor([token for row in asked for _, token in row])

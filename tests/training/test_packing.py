@@ -109,7 +109,7 @@ def test_gradients_of_all_weights(form: Form, kv_heads: int) -> None:
     model, rows = llama(kv_heads), training_rows(16)
     losses, expected = gradients(model, PadCollator(0)(rows), answer_losses)
     assert choose_for_prompts(model, CPU, form).form == form
-    found_losses, found = gradients(model, TreeCollator()(rows), tree_losses)
+    found_losses, found = gradients(model, TreeCollator(form)(rows), tree_losses)
     assert torch.allclose(found_losses, losses, atol=1e-4, rtol=1e-5)
     assert difference(found, expected) <= 1e-5
 
@@ -128,7 +128,7 @@ def test_gradients_of_an_adapter(checkpointing: bool) -> None:
         base.activation_checkpointing_enable()
         model.train()
     choose_for_prompts(base, CPU, "segments")
-    _, found = gradients(model, TreeCollator()(rows), tree_losses)
+    _, found = gradients(model, TreeCollator("segments")(rows), tree_losses)
     assert len(found) == sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert difference(found, expected) <= 1e-5
 
@@ -142,7 +142,7 @@ def test_logits_of_decisions(form: Form) -> None:
     with torch.no_grad():
         expected = answer_logits(model, PadCollator(0)(rows), ANSWERS)
         choose_for_prompts(model, CPU, form)
-        found = tree_logits(model, TreeCollator()(rows), ANSWERS)
+        found = tree_logits(model, TreeCollator(form)(rows), ANSWERS)
     assert torch.allclose(found, expected, atol=1e-4)
 
 
@@ -160,7 +160,7 @@ def test_other_families(kind: str) -> None:
     _, expected = gradients(model, PadCollator(0)(rows), answer_losses)
     choice = choose_for_prompts(model, CPU, "auto")
     assert choice.form == "segments"
-    _, found = gradients(model, TreeCollator()(rows), tree_losses)
+    _, found = gradients(model, TreeCollator("segments")(rows), tree_losses)
     assert difference(found, expected) <= 1e-5
 
 
@@ -175,7 +175,7 @@ def test_a_model_that_sees_only_so_far_is_not_packed() -> None:
 def test_an_answer_that_was_lost() -> None:
     row = Row(input_ids=[5, 6, 7], labels=[IGNORED] * 3, label=0)
     with pytest.raises(TrainingError, match="its answer was lost"):
-        TreeCollator()([row])
+        TreeCollator("segments")([row])
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ def test_cached_prefixes_change_no_logit(budget: int) -> None:
         choose_for_prompts(model, CPU, "segments")
         counted = Counted([])
         model.register_forward_pre_hook(counted, with_kwargs=True)
-        found = dict(PromptScorer(model, (7, 9), budget).score(asked))
+        found = dict(PromptScorer(model, "segments", (7, 9), budget).score(asked))
     assert found.keys() == plain.keys()
     for ids, logits in found.items():
         assert torch.allclose(logits, plain[ids], atol=1e-4)
@@ -209,7 +209,7 @@ def test_cached_prefixes_change_no_logit(budget: int) -> None:
 
 
 def test_no_prompts() -> None:
-    assert list(PromptScorer(llama(), (7, 9), 100).score([])) == []
+    assert list(PromptScorer(llama(), "segments", (7, 9), 100).score([])) == []
 
 
 def snippets(count: int) -> list[Row]:
