@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import Dataset
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -31,6 +30,7 @@ from iacfilter_hpc.training.generative import (
     load_base,
     model_sizes,
 )
+from iacfilter_hpc.training.heldout import HeldOut, hold_out
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.sampling import Grouping
@@ -43,7 +43,7 @@ class Assembly:
     """A Trainer ready to train, and what scoring must know later."""
 
     trainer: DecisionTrainer
-    validation: Dataset
+    validation: HeldOut
     answers: Answers | None
     choice: Choice
     train_audit: Audit
@@ -133,12 +133,12 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     validation = encode_prompts(parts.validation, vocabulary, length, positions)
     base = load_base(source, config.model.revision, config.model.dtype)
     choice = choose_for_prompts(base, parts.args.device, config.packing.attention)
-    held_out = scoring_rows(parts.validation, validation)
+    held_out = hold_out(parts.validation, validation)
     trainer = GenerativeTrainer(
         model=add_adapter(base, config.lora, config.training, trained),
         args=parts.args,
         train=training_rows(parts.train, train, vocabulary),
-        validation=held_out,
+        validation=held_out.rows,
         tokenizer=tokenizer,
         collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
         grouping=_grouping(parts, shares=choice.form is not None),
@@ -162,7 +162,7 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
     tokenizer = load_tokenizer(source, model.revision)
     train = encode_fields(parts.train, tokenizer, data.input_fields, data.max_length)
     validation = encode_fields(parts.validation, tokenizer, data.input_fields, data.max_length)
-    held_out = scoring_rows(parts.validation, validation)
+    held_out = hold_out(parts.validation, validation)
     classifier = _classifier(parts.config, source, trained)
     choice = choose_for_snippets(classifier, parts.config.packing.attention)
     pad = tokenizer.pad_token_id
@@ -170,7 +170,7 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
         model=classifier,
         args=parts.args,
         train=scoring_rows(parts.train, train),
-        validation=held_out,
+        validation=held_out.rows,
         tokenizer=tokenizer,
         collator=FlatCollator(first_position(classifier)) if choice.form else PadCollator(pad),
         grouping=_grouping(parts, shares=False),
