@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.submit_flags import arguments, given_settings
+from iacfilter_hpc.cli.submit_flags import AUTO, arguments, given_settings
 from iacfilter_hpc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def _submit(given: argparse.Namespace) -> int:
             "--dry-run runs on this machine, not with --executor slurm",
             hint=f"tiny models on Slurm: --config {given.approach}-tiny --executor slurm",
         )
+    for name in ("dry_run", "rehearse", "print_script"):
+        if given.plan and getattr(given, name):
+            raise UsageError(f"--plan does not go with --{name.replace('_', '-')}")
     site = resolve.site_settings()
     config = resolve.run_config(
         given.approach,
@@ -56,10 +60,17 @@ def _submit(given: argparse.Namespace) -> int:
         assignments=[*(REHEARSAL if given.rehearse else ()), *given.assignments],
         flags=given_settings(given),
         dry_run=given.dry_run or given.rehearse,
+        needs_data=not given.plan,
     )
+    models = layout.models_dir(given.models_dir)
+    if given.batch_size == AUTO:
+        config = _with_batch_size(config, site, models)
     if given.rehearse:
         return _rehearse(given, config, site)
-    models = layout.models_dir(given.models_dir)
+    if given.plan:
+        from iacfilter_hpc.cli import submit_plan
+
+        return submit_plan.show(config, site, models, given.json)
     if given.print_script:
         script = launch.script_text(config, site, models)
         if given.json:
@@ -70,7 +81,10 @@ def _submit(given: argparse.Namespace) -> int:
     executor = "local" if given.dry_run else launch.choose_executor(given.executor)
     if executor == "local" and given.executor == "auto" and not given.dry_run:
         terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
-    submitted = launch.submit(config, site, models, executor)
+    from iacfilter_hpc.cli import submit_plan
+
+    planned = submit_plan.check(config, site, models)
+    submitted = launch.submit(config, site, models, executor, planned)
     if given.dry_run:
         return _run_to_the_end(submitted, config, given.json)
     if given.json:
@@ -99,12 +113,15 @@ def _resume(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve, resume, runs
     from iacfilter_hpc.config import load_config
 
-    for name in ("approach", "config", "dry_run", "print_script", "rehearse", "preempt_with"):
+    alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
+    for name in alone:
         if getattr(given, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} does not go with --resume: a run has its settings",
                 hint="only resources can change, such as --time or --set resources.X=Y",
             )
+    if given.batch_size == AUTO:
+        raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
     run = runs.find(layout.models_dir(given.models_dir), given.resume)
     config = resolve.resumed_config(load_config(run), given.assignments, given_settings(given))
     executor = launch.choose_executor(given.executor)
@@ -116,6 +133,12 @@ def _resume(given: argparse.Namespace) -> int:
         print(_announcement(submitted, config))
         print(f"Goes on from step {saved.step}" if saved else "Starts anew: nothing was saved")
     return 0
+
+
+def _with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
+    from iacfilter_hpc.plan.plan import with_batch_size
+
+    return with_batch_size(config, site, models)
 
 
 def _announcement(submitted: Submitted, config: RunConfig) -> str:
