@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc import layout
@@ -41,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _submit(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve
+    from iacfilter_hpc.cli import submit_plan
+    from iacfilter_hpc.plan.plan import with_batch_size
 
     if given.preempt_with and not given.rehearse:
         raise UsageError("--preempt-with goes with --rehearse")
@@ -64,12 +65,10 @@ def _submit(given: argparse.Namespace) -> int:
     )
     models = layout.models_dir(given.models_dir)
     if given.batch_size == AUTO:
-        config = _with_batch_size(config, site, models)
+        config = with_batch_size(config, site, models)
     if given.rehearse:
         return _rehearse(given, config, site)
     if given.plan:
-        from iacfilter_hpc.cli import submit_plan
-
         return submit_plan.show(config, site, models, given.json)
     if given.print_script:
         script = launch.script_text(config, site, models)
@@ -81,8 +80,6 @@ def _submit(given: argparse.Namespace) -> int:
     executor = "local" if given.dry_run else launch.choose_executor(given.executor)
     if executor == "local" and given.executor == "auto" and not given.dry_run:
         terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
-    from iacfilter_hpc.cli import submit_plan
-
     planned = submit_plan.check(config, site, models)
     submitted = launch.submit(config, site, models, executor, planned)
     if given.dry_run:
@@ -111,6 +108,7 @@ def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
 
 def _resume(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve, resume, runs
+    from iacfilter_hpc.cli import submit_plan
     from iacfilter_hpc.config import load_config
 
     alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
@@ -122,10 +120,12 @@ def _resume(given: argparse.Namespace) -> int:
             )
     if given.batch_size == AUTO:
         raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
-    run = runs.find(layout.models_dir(given.models_dir), given.resume)
+    models = layout.models_dir(given.models_dir)
+    run = runs.find(models, given.resume)
     config = resolve.resumed_config(load_config(run), given.assignments, given_settings(given))
-    executor = launch.choose_executor(given.executor)
-    submitted = resume.resume(run, config, resolve.site_settings(), executor)
+    executor, site = launch.choose_executor(given.executor), resolve.site_settings()
+    submit_plan.check(config, site, models)
+    submitted = resume.resume(run, config, site, executor)
     saved = resume.newest_saved(run)
     if given.json:
         terminal.print_json({**_document(submitted, config), "step": saved.step if saved else 0})
@@ -133,12 +133,6 @@ def _resume(given: argparse.Namespace) -> int:
         print(_announcement(submitted, config))
         print(f"Goes on from step {saved.step}" if saved else "Starts anew: nothing was saved")
     return 0
-
-
-def _with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
-    from iacfilter_hpc.plan.plan import with_batch_size
-
-    return with_batch_size(config, site, models)
 
 
 def _announcement(submitted: Submitted, config: RunConfig) -> str:

@@ -7,7 +7,7 @@ today's layers save: `w` bytes a number, `h` and `i` their widths.
 Llama with LoRA: the input of each RMSNorm in 32 bits (2 x 4 h); queries, keys, values and output of
 the attention (4 w h); gate, up and activation (3 w i); the input of each adapted matrix after
 dropout (w) with its mask (1), and r numbers behind its A. Frozen matrices and norms keep no input.
-Without dropout, matrices with the same input share it.
+Without dropout, matrices with the same input share it, unless each casts it to the adapter's width.
 
 BERT, all weights trained: each matrix keeps its input, the attention as above, GELU its input, each
 LayerNorm its input (32 bits under autocast), each dropout its mask. Under autocast each of the
@@ -91,13 +91,15 @@ def _attention(width: int, heads: int, setting: Setting) -> int:
 
 def _adapters(architecture: Decoder, setting: Setting) -> float:
     """What LoRA keeps, on average over the layers: a pattern may name only some of them."""
+    width = setting.adapter_width
     assert setting.lora is not None, "checked by RunConfig"
     adapted = [one for one in targets(architecture, setting.lora) if ".layers." in one.name]
-    ranks = setting.compute_width * setting.lora.r * len(adapted)
-    if setting.lora.lora_dropout:
-        inputs = sum(one.inputs * (setting.compute_width + MASK) for one in adapted)
+    ranks = width * setting.lora.r * len(adapted)
+    mask = MASK if setting.lora.lora_dropout else 0
+    if mask or setting.trained_width != setting.compute_width:
+        inputs = (width + mask) * sum(one.inputs for one in adapted)
     else:
-        inputs = setting.compute_width * _distinct_inputs(adapted)
+        inputs = width * _distinct_inputs(adapted)
     return (ranks + inputs) / architecture.layers
 
 

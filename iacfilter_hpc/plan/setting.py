@@ -26,6 +26,8 @@ class Setting:
     """Of the weights that train."""
     compute_width: int
     """Of what layers compute with."""
+    adapter_width: int
+    """Of what the adapter computes with, to which it casts its input."""
 
     @property
     def stage(self) -> int:
@@ -68,4 +70,5 @@ def setting_of(config: RunConfig, tokens: int | None = None) -> Setting:
         weight_width=weights,
         trained_width=trained,
         compute_width=2 if bf16 else own,
+        adapter_width=2 if bf16 else trained,
     )

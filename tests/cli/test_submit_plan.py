@@ -168,6 +168,15 @@ def test_a_run_that_will_not_fit_is_submitted_with_a_warning(
     assert planned == pytest.approx(14_316_160_896, rel=1e-3)
 
 
+def test_a_run_that_goes_on_elsewhere_is_checked_again(
+    fake_slurm: FakeSlurm, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*GENERATIVE, *FILES, "--gpus", "h100:4", "--name", "mine"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["--resume", "mine", "--gpus", "t4:4"]) == 0
+    assert capsys.readouterr().err.startswith("warning: 14.8 GiB will not fit the 14.9 GiB of t4")
+
+
 def test_runs_on_the_cpu_are_not_checked(fake_slurm: FakeSlurm, models: Path) -> None:
     done = iacfilter("submit", *GENERATIVE, *FILES, "--config", "generative-tiny", "--name", "mine")
     assert (done.returncode, done.stderr) == (0, "")

@@ -26,6 +26,12 @@ pytestmark = TRAINS
 BATCH, LENGTH = 2, 96
 EXACT = 0.02
 """Relative difference that may be: what stands before and after the layers is counted roughly."""
+PRECISIONS = {
+    "cast by DeepSpeed": ("model.dtype=float32", "training.bf16=true"),
+    "autocast": ("accelerate.deepspeed_config_file=null", "training.bf16=true"),
+    "16 bits under 32": ("accelerate.deepspeed_config_file=null", "training.bf16=false"),
+    "32 bits": ("model.dtype=float32", "training.bf16=false"),
+}
 SIZES = (
     f"training.per_device_train_batch_size={BATCH}",
     f"data.max_length={LENGTH}",
@@ -67,13 +73,12 @@ ENCODER = Encoder(
 @pytest.mark.parametrize("targets", ["all-linear", "[q_proj, v_proj]"])
 @pytest.mark.parametrize("dropout", [0.05, 0.0])
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("bf16", [True, False])
-def test_llama_with_lora(bf16: bool, checkpointing: bool, dropout: float, targets: str) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_llama_with_lora(precision: str, checkpointing: bool, dropout: float, targets: str) -> None:
     config = demo_config(
         "generative",
         *SIZES,
-        f"training.bf16={bf16}",
-        f"model.dtype={'bfloat16' if bf16 else 'float32'}",
+        *PRECISIONS[precision],
         f"training.activation_checkpointing={checkpointing}",
         f"lora.lora_dropout={dropout}",
         f"lora.target_modules={targets}",
@@ -137,12 +142,19 @@ def _llama(config: RunConfig, shape: Decoder) -> tuple[Any, Callable[[], Any]]:
         lora_dropout=config.lora.lora_dropout,
         target_modules=config.lora.target_modules,
     )
-    model = get_peft_model(base, adapter).to(torch.bfloat16 if config.training.bf16 else None)
+    bf16, is_cast = config.training.bf16, config.accelerate.deepspeed_config_file is not None
+    model = get_peft_model(base.to(getattr(torch, config.model.dtype)), adapter)
+    model.to(torch.bfloat16 if bf16 and is_cast else None)
     ids, mask = _tokens(shape.vocabulary)
     keep = torch.zeros_like(ids, dtype=torch.bool)
     keep[:, -4:-1] = True
     call = {"input_ids": ids, "attention_mask": mask, "logits_to_keep": keep}
-    return _training(model, config), lambda: model(**call)
+
+    def run() -> Any:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16 and not is_cast):
+            return model(**call)
+
+    return _training(model, config), run
 
 
 def _roberta(config: RunConfig) -> tuple[Any, Callable[[], Any]]:

@@ -90,6 +90,14 @@ def test_the_encoder_trains_all_it_has() -> None:
     assert copies == 2 * 12 * (4 * 768 * 769 + 768 * 3072 * 2 + 768 + 3072)
 
 
+def test_a_micro_batch_may_have_its_own_number_of_tokens() -> None:
+    config = generative()
+    found = [memory(CODELLAMA, setting_of(config, tokens)) for tokens in (None, 1024, 2048)]
+    assert found[0] == found[1]
+    assert found[2].activations == 2 * found[1].activations
+    assert found[2].logits == found[1].logits
+
+
 def test_the_terms_add_up() -> None:
     found = needed(generative())
     assert found.total == found.tensors + found.workspace
