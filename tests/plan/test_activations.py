@@ -7,7 +7,6 @@ DeepSpeed's cast to 16 bits is made by hand.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -105,6 +104,8 @@ def test_roberta(bf16: bool, checkpointing: bool) -> None:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("bf16", [True, False])
 def test_the_peak_of_a_step(bf16: bool, checkpointing: bool) -> None:
+    from tests.plan.watch import peak_of_a_step
+
     config = demo_config(
         "generative",
         *SIZES,
@@ -113,7 +114,8 @@ def test_the_peak_of_a_step(bf16: bool, checkpointing: bool) -> None:
         f"training.activation_checkpointing={checkpointing}",
     )
     planned = activations(decoder(kv_heads=4), setting_of(config))
-    found = _peak(*_llama(config, decoder(kv_heads=4)))
+    model, run = _llama(config, decoder(kv_heads=4))
+    found = peak_of_a_step(model, lambda: run().logits.float().sum())
     assert 0.85 * planned < found < 1.05 * planned
 
 
@@ -219,43 +221,3 @@ def _saving(found: dict[int, Any]) -> Iterator[None]:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield
-
-
-def _peak(model: Any, call: Callable[[], Any]) -> int:
-    """The most bytes alive at once in a step, weights aside and the gradients of them too."""
-    import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves
-
-    class Watch(TorchDispatchMode):
-        def __init__(self, known: set[int]) -> None:
-            super().__init__()
-            self.known, self.alive, self.peak = known, 0, 0
-
-        def __torch_dispatch__(
-            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            result = function(*args, **(kwargs or {}))
-            for tensor in tree_leaves(result):
-                if isinstance(tensor, torch.Tensor):
-                    self.see(tensor.untyped_storage())
-            return result
-
-        def see(self, storage: Any) -> None:
-            if storage.data_ptr() in self.known or storage._cdata in self.known:
-                return
-            self.known.add(storage._cdata)
-            self.alive += storage.nbytes()
-            self.peak = max(self.peak, self.alive)
-            weakref.finalize(storage, self.lose, storage._cdata, storage.nbytes())
-
-        def lose(self, key: int, size: int) -> None:
-            self.known.discard(key)
-            self.alive -= size
-
-    # a first step, so that the gradients are there
-    call().logits.float().sum().backward()
-    tensors = [*model.parameters(), *(p.grad for p in model.parameters() if p.grad is not None)]
-    with Watch({tensor.untyped_storage().data_ptr() for tensor in tensors}) as watch:
-        call().logits.float().sum().backward()
-    return watch.peak
