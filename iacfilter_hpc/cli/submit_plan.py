@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
@@ -95,8 +96,9 @@ def _rows(need: Need) -> list[tuple[str, str]]:
 
 
 def _verdict(fit: Fit, need: Need) -> list[str]:
-    share = 100 * need.total / fit.card.size
-    lines = [f"{fit.verdict.capitalize()}: {share:.0f} % of the {_card(fit.card)}"]
+    # up, so that no number reads as one of the verdict before
+    share = ceil(100 * need.total / fit.card.size)
+    lines = [f"{fit.verdict.capitalize()}: {share} % of the {_card(fit.card)}"]
     if fit.verdict != "fits":
         lines.append(f"  to fit: {_advice(fit.change)}")
     if need.setting.zero is not None:
