@@ -46,16 +46,20 @@ def run_config(
     assignments: Sequence[str] = (),
     flags: Sequence[Layer] = (),
     dry_run: bool = False,
+    needs_data: bool = True,
 ) -> RunConfig:
     """The settings of one run.
 
     The order, later wins: configs/<approach>.yaml, the site's resources, `config_file`, what a dry
-    run lays over (configs/<approach>-tiny.yaml and the demo data), `assignments`, `flags`.
+    run lays over (configs/<approach>-tiny.yaml and the demo data), `assignments`, `flags`. Where no
+    data is needed, the demo data stands in for files that nobody names.
 
     Raises:
         ConfigError: every wrong setting, each with the place it was written.
     """
     layers = [from_file(resource("configs", f"{approach}.yaml"))]
+    if not needs_data:
+        layers += _demo_layers()
     layers += [
         from_value(f"resources.{key.replace('-', '_')}", value, f"${SITE_VARIABLE} resources.{key}")
         for key, value in site.resources.items()

@@ -32,6 +32,7 @@ from iacfilter_hpc.training.generative import (
 )
 from iacfilter_hpc.training.heldout import HeldOut, hold_out
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
+from iacfilter_hpc.training.peak import PeakMemory
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.sampling import Grouping
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
@@ -97,7 +98,7 @@ def training_arguments(
 
 def run_callbacks(layout: RunLayout, config: RunConfig) -> list[TrainerCallback]:
     """What watches a run's training: its records, and early stopping if it is asked for."""
-    callbacks: list[TrainerCallback] = [MetricsCallback(layout)]
+    callbacks: list[TrainerCallback] = [MetricsCallback(layout), PeakMemory(layout)]
     if config.selection.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
     return callbacks
