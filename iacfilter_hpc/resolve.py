@@ -178,6 +178,14 @@ def _missing_files(merged: Layer) -> list[str]:
     return problems
 
 
+BATCH_KEYS = (
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "gradient_accumulation_steps",
+)
+"""What DeepSpeed and `training` could contradict each other in; packed rows count otherwise."""
+
+
 def _deepspeed_fault(path: Path) -> str | None:
     """What is wrong with a DeepSpeed file, if anything; its settings are DeepSpeed's to judge."""
     if not path.is_file():
@@ -187,7 +195,12 @@ def _deepspeed_fault(path: Path) -> str | None:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
-    return None if isinstance(document, dict) else "holds no JSON object"
+    if not isinstance(document, dict):
+        return "holds no JSON object"
+    for key in BATCH_KEYS:
+        if document.get(key, "auto") != "auto":
+            return f"sets {key} to {document[key]!r}: it must be auto, training has these settings"
+    return None
 
 
 def deepspeed_file(given: str) -> Path:

@@ -14,7 +14,9 @@ BATCH = "training.per_device_train_batch_size"
 ACCUMULATION = "training.gradient_accumulation_steps"
 DEEPSPEED = "accelerate.deepspeed_config_file"
 
-Value = bool | int | str
+TOKENS = "packing.tokens_per_batch"
+
+Value = bool | int | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ class Change:
         """Both; where they set the same, the other's."""
         return Change({**self.settings, **other.settings})
 
+    @property
+    def batch(self) -> int:
+        """The samples at once that it sets."""
+        size = self.settings[BATCH]
+        assert isinstance(size, int)
+        return size
+
     def flags(self) -> str:
         """As words of the command line."""
         return " ".join(f"--set {key}={_word(value)}" for key, value in self.settings.items())
@@ -46,11 +55,13 @@ def step_batches(config: RunConfig) -> list[Change]:
     samples = training.per_device_train_batch_size * training.gradient_accumulation_steps
     low = [n for n in range(1, isqrt(samples) + 1) if samples % n == 0]
     sizes = sorted({*low, *(samples // n for n in low)}, reverse=True)
-    return [_batch(size, samples) for size in sizes]
+    return [at_once(config, size).then(Change({ACCUMULATION: samples // size})) for size in sizes]
 
 
-def _batch(size: int, samples: int) -> Change:
-    return Change({BATCH: size, ACCUMULATION: samples // size})
+def at_once(config: RunConfig, samples: int) -> Change:
+    """So many samples at once, of any length; a token budget of its own would overrule that."""
+    budget: dict[str, Value] = {} if config.packing.tokens_per_batch is None else {TOKENS: None}
+    return Change({BATCH: samples, **budget})
 
 
 def _checkpointing(config: RunConfig) -> list[Change]:
@@ -59,7 +70,7 @@ def _checkpointing(config: RunConfig) -> list[Change]:
 
 def _smaller_batches(config: RunConfig) -> list[Change]:
     now = config.training.per_device_train_batch_size
-    return [change for change in step_batches(config) if int(change.settings[BATCH]) < now]
+    return [change for change in step_batches(config) if change.batch < now]
 
 
 def _stages(config: RunConfig) -> list[Change]:
@@ -92,4 +103,6 @@ zero3-offload takes off the GPU altogether."""
 
 
 def _word(value: Value) -> str:
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,7 +9,7 @@ from typing import Literal
 from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.plan.architecture import Architecture
 from iacfilter_hpc.plan.cards import COMMON, Card
-from iacfilter_hpc.plan.changes import BATCH, DEEPSPEED, KINDS, Change, step_batches
+from iacfilter_hpc.plan.changes import DEEPSPEED, KINDS, Change, at_once, step_batches
 from iacfilter_hpc.plan.memory import memory
 from iacfilter_hpc.plan.recorded import Correction
 from iacfilter_hpc.plan.setting import setting_of
@@ -61,7 +61,7 @@ def largest_batch(estimate: Estimate, config: RunConfig, card: Card) -> int:
     """The most samples a GPU can take at once with the other settings as they are; 0 if none."""
 
     def fits(samples: int) -> bool:
-        return estimate.fits(Change({BATCH: samples}).applied(config), card)
+        return estimate.fits(at_once(config, samples).applied(config), card)
 
     high = 1
     while fits(high):
@@ -76,7 +76,7 @@ def step_batch(estimate: Estimate, config: RunConfig, card: Card) -> Change | No
     The step sees as many samples as it did: accumulation makes up for the difference.
     """
     largest = largest_batch(estimate, config, card)
-    found = (change for change in step_batches(config) if int(change.settings[BATCH]) <= largest)
+    found = (change for change in step_batches(config) if change.batch <= largest)
     return next(found, None)
 
 

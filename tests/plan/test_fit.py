@@ -135,7 +135,7 @@ def test_where_no_change_helps() -> None:
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: str(card.gigabytes))
 def test_batches_of_a_step_keep_its_samples(approach: str, card: Card) -> None:
     config = demo_config(approach, "training.gradient_accumulation_steps=15")
-    sizes = [int(change.settings[BATCH]) for change in step_batches(config)]
+    sizes = [change.batch for change in step_batches(config)]
     assert sizes == [30, 15, 10, 6, 5, 3, 2, 1]
     change = step_batch(estimate(config), config, card)
     if change is None:
@@ -144,7 +144,16 @@ def test_batches_of_a_step_keep_its_samples(approach: str, card: Card) -> None:
     changed = change.applied(config)
     assert changed.global_batch_size == config.global_batch_size
     assert estimate(config).fits(changed, card)
-    assert int(change.settings[BATCH]) <= largest_batch(estimate(config), config, card)
+    assert change.batch <= largest_batch(estimate(config), config, card)
+
+
+def test_a_budget_of_tokens_gives_way_to_samples() -> None:
+    """It would overrule any number of samples at once."""
+    config, card = demo_config("generative", "packing.tokens_per_batch=4096"), CARDS[2]
+    change = step_batch(estimate(config), config, card)
+    assert change and change.settings["packing.tokens_per_batch"] is None
+    assert change.applied(config).token_budget == change.batch * config.data.max_length
+    assert "--set packing.tokens_per_batch=null" in change.flags()
 
 
 def test_a_correction_is_of_what_pytorch_allocates() -> None:
