@@ -163,7 +163,8 @@ def encode(detections: Sequence[Any], few: int) -> tuple[list[Line], dict[str, f
     drawn = random.Random(1).sample(rows, STEP)
     made = forms.snippet_training(plain, drawn, BUDGET // 4, first)
     ours = forms.snippet_training(packed, drawn, BUDGET // 4, first)
-    chosen = {n: ours[n] if n[0] == "e" else thinned(p, few) for n, p in made.items()}
+    chosen = {**made, "e packed": ours["e packed"]}
+    chosen["a pad to limit"] = thinned(chosen["a pad to limit"], few)
     warm_up(chosen)
     trained = in_turns(chosen, rounds=4)
     plain.eval(), packed.eval()
@@ -183,9 +184,9 @@ def encode(detections: Sequence[Any], few: int) -> tuple[list[Line], dict[str, f
 
 
 def thinned(pieces: Sequence[Piece], few: int) -> list[Piece]:
-    """At most `few` samples of a slow form, evenly spaced."""
-    wanted = max(1, few // forms.AT_ONCE)
-    return list(pieces[:: max(1, len(pieces) // wanted)])
+    """About `few` samples of a slow form, evenly spaced."""
+    every = max(1, len(pieces) * forms.AT_ONCE // few)
+    return list(pieces[every // 2 :: every])
 
 
 def warm_up(made: dict[str, Sequence[Piece]] | dict[str, list[Piece]]) -> None:

@@ -28,8 +28,9 @@ from iacfilter_hpc.training.prefixes import Ids, grow
 
 VOCABULARY = 2048
 """Of the causal model: its head is then 5 % of the weights, 2 % in a model of 7 B."""
-PIECES = 6000
-"""Of the tokenizer, which is trained on the texts: about three characters a token, as LLaMA's."""
+PIECES = 2000
+"""Of the tokenizer, which is trained on the texts: it makes about as many tokens of a snippet as
+CodeBERT's does (23), and of a prompt as CodeLlama's."""
 TP, FP, EOS = 323, 383, 2
 
 
