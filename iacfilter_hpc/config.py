@@ -41,6 +41,8 @@ class Model(Section):
     model_name_or_path: str = Field(min_length=1)
     revision: str | None
     dtype: Literal["bfloat16", "float16", "float32"]
+    attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None
+    quantization: Literal["nf4"] | None
 
 
 class Data(Section):
@@ -83,6 +85,9 @@ class Training(Section):
     save_total_limit: Positive
     seed: int = Field(ge=0, lt=2**32)
     bf16: bool
+    tf32: bool | None
+    optim: Literal["adamw_torch_fused", "adamw_torch", "adafactor", "sgd"]
+    torch_compile: bool
     activation_checkpointing: bool
     use_cpu: bool
 
@@ -139,7 +144,11 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> RunConfig:
-        problems = [*self._approach_problems(), *self._process_problems()]
+        problems = [
+            *self._approach_problems(),
+            *self._process_problems(),
+            *self._device_problems(),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -190,6 +199,34 @@ class RunConfig(Section):
             return [f"accelerate.num_processes {asked} must equal --gpus {gpus}, or be null"]
         return []
 
+    def _device_problems(self) -> list[str]:
+        """What only some GPUs can do, and what does not go together there."""
+        model, training, problems = self.model, self.training, []
+        if training.use_cpu:
+            needs_gpu = {
+                "training.tf32": training.tf32,
+                "model.attn_implementation flash_attention_2": (
+                    model.attn_implementation == "flash_attention_2"
+                ),
+                "model.quantization": model.quantization,
+            }
+            problems += [
+                f"{name} is for GPUs, not for training.use_cpu=true"
+                for name, wanted in needs_gpu.items()
+                if wanted
+            ]
+        if model.quantization is None:
+            return problems
+        if self.approach == "encoder":
+            problems.append(
+                "model.quantization is for the generative approach: an encoder trains all weights"
+            )
+        if model.dtype != "bfloat16":
+            problems.append(f"model.quantization needs model.dtype bfloat16, not {model.dtype}")
+        if training.torch_compile:
+            problems.append("training.torch_compile does not go with model.quantization")
+        return problems
+
     @property
     def num_processes(self) -> int:
         """Training processes in all: one a GPU, unless CPU training asks for a number."""
@@ -206,8 +243,21 @@ class RunConfig(Section):
         return self.model_dump(mode="json")
 
 
+LATER: dict[str, dict[str, object]] = {
+    "model": {"attn_implementation": None, "quantization": None},
+    "training": {"tf32": False, "optim": "adamw_torch_fused", "torch_compile": False},
+}
+"""Settings that runs of earlier versions have not written down, and how those runs behave.
+
+Not the defaults of today: a run that goes on computes what it computed before.
+"""
+
+
 def load_config(layout: RunLayout) -> RunConfig:
-    """The resolved configuration that a run was submitted with."""
+    """The resolved configuration that a run was submitted with, by this version or another."""
     import yaml
 
-    return RunConfig.model_validate(yaml.safe_load(layout.config.read_text(encoding="utf-8")))
+    written = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+    for section, settings in LATER.items():
+        written[section] = {**settings, **written.get(section, {})}
+    return RunConfig.model_validate(written)

@@ -10,6 +10,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.training.collators import Batch
+from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.trainer import DecisionTrainer
 
 
@@ -34,12 +35,16 @@ def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
     return logits
 
 
-def load_classifier(source: str | Path, revision: str | None, dtype: str) -> PreTrainedModel:
+def load_classifier(
+    source: str | Path, revision: str | None, dtype: str, loading: Loading = PLAIN
+) -> PreTrainedModel:
     """A pretrained encoder under a classification head (fresh unless `source` has one)."""
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         source,
         revision=revision,
         dtype=getattr(torch, dtype),
+        device_map=loading.device_map,
+        attn_implementation=loading.attention,
         num_labels=len(LABELS),
         id2label=dict(enumerate(LABELS)),
         label2id={label: i for i, label in enumerate(LABELS)},
