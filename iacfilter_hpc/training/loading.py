@@ -16,9 +16,10 @@ from iacfilter_hpc.config import Model
 class Loading:
     """What from_pretrained is told besides name and dtype; None leaves each to transformers.
 
-    With a device, each tensor goes from the mapped safetensors file to that device, and the page
-    cache holds the file once a node. Without one, each process first copies the model to its own
-    host memory.
+    Safetensors files are mapped, so the page cache holds them once a node. With a device, each
+    tensor goes from there to that device. Without one, each process first makes a copy in its own
+    host memory of what has another dtype in the file than here: 639 MiB for 332 million weights in
+    float32 that are to be bfloat16 (measured), 3 MiB where both agree.
     """
 
     device: torch.device | None = None
@@ -58,8 +59,9 @@ PLAIN = Loading()
 def loading_for(model: Model, args: TrainingArguments) -> Loading:
     """How training loads its model.
 
-    Not onto the device under ZeRO-3: there from_pretrained splits each weight as it comes, and
-    only the first process reads them; it refuses a device map.
+    Not onto the device under ZeRO-3: there from_pretrained splits each weight as it comes, the
+    first process alone reads them, and a device map is refused. Measured with two processes and
+    1268 MiB of weights: at most 949 MiB more private memory in the second, 1299 in the first.
     """
     straight = args.device.type == "cuda" and not is_deepspeed_zero3_enabled()
     return Loading(args.device if straight else None, model.attn_implementation, model.quantization)
