@@ -100,19 +100,18 @@ class FirstStep(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """All is set up."""
-        if not self._is_over:
+        if state.is_world_process_zero and not self._is_over:
             self._phases.enter("first step")
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Tell it once."""
-        if self._is_over or not state.is_world_process_zero:
-            return
-        self._is_over = True
-        start = self._phases.end()
-        logger.info("%s", start.describe())
-        self._metrics.note(state, start.event())
+        if state.is_world_process_zero and not self._is_over:
+            self._is_over = True
+            start = self._phases.end()
+            logger.info("%s", start.describe())
+            self._metrics.note(state, start.event())
 
 
 class LastStep(TrainerCallback):
