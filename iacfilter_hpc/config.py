@@ -13,12 +13,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from iacfilter_hpc.gpu_settings import gpu_problems
 from iacfilter_hpc.layout import RunLayout, absolute
 from iacfilter_hpc.resources import Resources
 
 Approach = Literal["generative", "encoder"]
 TINY = "tiny"
 """The model name that stands for a tiny random model, made offline in the run's directory."""
+
+Wanted = Literal["auto", "segments", "flex", "mask", "blocks", "padded"]
+"""How a model attends over packed rows, or that nothing is packed."""
+
+PACKED: dict[Approach, tuple[str, ...]] = {
+    "generative": ("segments", "flex", "mask"),
+    "encoder": ("blocks",),
+}
+"""The forms of attention over packed rows, which training.attention explains."""
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -92,6 +102,16 @@ class Training(Section):
     use_cpu: bool
 
 
+class Packing(Section):
+    """How samples are put together for the device; the gradients are the same in any way.
+
+    These have defaults, since runs of earlier versions have none.
+    """
+
+    attention: Wanted = "auto"
+    tokens_per_batch: Positive | None = None
+
+
 class Selection(Section):
     """Which checkpoint wins, when to stop, and how the classes weigh."""
 
@@ -130,6 +150,7 @@ class RunConfig(Section):
     data: Data
     lora: Lora | None
     training: Training
+    packing: Packing = Packing()
     selection: Selection
     accelerate: Accelerate
     resources: Resources
@@ -146,8 +167,9 @@ class RunConfig(Section):
     def _fits_together(self) -> RunConfig:
         problems = [
             *self._approach_problems(),
+            *self._packing_problems(),
             *self._process_problems(),
-            *self._device_problems(),
+            *gpu_problems(self.approach, self.model, self.training),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -178,6 +200,18 @@ class RunConfig(Section):
                 )
         return problems
 
+    def _packing_problems(self) -> list[str]:
+        known = ("auto", "padded", *PACKED[self.approach])
+        wanted, asked = self.packing.attention, self.model.attn_implementation
+        if asked is not None and wanted not in ("auto", "padded"):
+            return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
+        if wanted in known:
+            return []
+        return [
+            f"packing.attention is {self.packing.attention}; for {self.approach}: "
+            f"{', '.join(known)}"
+        ]
+
     def _process_problems(self) -> list[str]:
         gpus, nodes, asked = (
             self.resources.gpu_count,
@@ -199,38 +233,21 @@ class RunConfig(Section):
             return [f"accelerate.num_processes {asked} must equal --gpus {gpus}, or be null"]
         return []
 
-    def _device_problems(self) -> list[str]:
-        """What only some GPUs can do, and what does not go together there."""
-        model, training, problems = self.model, self.training, []
-        if training.use_cpu:
-            needs_gpu = {
-                "training.tf32": training.tf32,
-                "model.attn_implementation flash_attention_2": (
-                    model.attn_implementation == "flash_attention_2"
-                ),
-                "model.quantization": model.quantization,
-            }
-            problems += [
-                f"{name} is for GPUs, not for training.use_cpu=true"
-                for name, wanted in needs_gpu.items()
-                if wanted
-            ]
-        if model.quantization is None:
-            return problems
-        if self.approach == "encoder":
-            problems.append(
-                "model.quantization is for the generative approach: an encoder trains all weights"
-            )
-        if model.dtype != "bfloat16":
-            problems.append(f"model.quantization needs model.dtype bfloat16, not {model.dtype}")
-        if training.torch_compile:
-            problems.append("training.torch_compile does not go with model.quantization")
-        return problems
-
     @property
     def num_processes(self) -> int:
         """Training processes in all: one a GPU, unless CPU training asks for a number."""
         return self.accelerate.num_processes or max(1, self.resources.gpu_count)
+
+    @property
+    def packed_attention(self) -> Wanted:
+        """What packing is to use: nothing beside an implementation of attention that was named."""
+        return self.packing.attention if self.model.attn_implementation is None else "padded"
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens that a device computes at once: by default as many as a full batch has."""
+        full = self.training.per_device_train_batch_size * self.data.max_length
+        return self.packing.tokens_per_batch or full
 
     @property
     def global_batch_size(self) -> int:

@@ -60,7 +60,9 @@ def test_every_setting_has_its_default_in_the_yaml(approach: str) -> None:
 
 
 def test_no_setting_but_the_name_has_a_default_in_the_code() -> None:
-    assert list(_defaults(RunConfig, "")) == ["name"]
+    # but those that runs of earlier versions lack
+    packing = ["packing", "packing.attention", "packing.tokens_per_batch"]
+    assert list(_defaults(RunConfig, "")) == ["name", *packing]
 
 
 def _settings(model: type[BaseModel]) -> dict[str, object]:
@@ -140,6 +142,11 @@ def refused(approach: Approach, *assignments: str) -> str:
         ("encoder", ["data.input_fields=null"], "data.input_fields needs at least one field"),
         ("generative", ["lora=null"], "the generative approach needs a lora section"),
         ("encoder", ["model.quantization=nf4"], "is for the generative approach: an encoder trai"),
+        (
+            "generative",
+            ["model.attn_implementation=sdpa", "packing.attention=flex"],
+            "model.attn_implementation sdpa cannot take packed rows: flex does",
+        ),
         (
             "generative",
             ["model.quantization=nf4", "training.use_cpu=true"],
@@ -294,3 +301,9 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_was(approach: str, tmp_path: 
     # today's default is TF32 where a GPU has it
     assert found.training == config.training.model_copy(update={"tf32": False})
     assert found.model == config.model
+
+
+def test_a_named_attention_packs_nothing() -> None:
+    named = demo_config("generative", "model.attn_implementation=sdpa")
+    assert (named.packing.attention, named.packed_attention) == ("auto", "padded")
+    assert demo_config("generative").packed_attention == "auto"

@@ -133,8 +133,8 @@ def test_every_wrong_setting_is_named_at_once_with_its_line(file: Path) -> None:
         (
             "foo.bar=1",
             "--set foo.bar: foo is not a setting",
-            "at the top: approach, name, model, data, lora, training, selection, accelerate, "
-            "resources, requeue",
+            "at the top: approach, name, model, data, lora, training, packing, selection, "
+            "accelerate, resources, requeue",
         ),
         (
             "lora.rank=1",

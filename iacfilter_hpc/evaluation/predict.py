@@ -17,13 +17,17 @@ from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.extras import NF4, check_extras
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.audit import Audit, Encoded, audit
+from iacfilter_hpc.training.cached import PromptScorer
+from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.collators import Batch, PadCollator, Row
 from iacfilter_hpc.training.data import NoFit, all_fitting, encode_fields, try_prompts
 from iacfilter_hpc.training.decision import Decision, read_decision
-from iacfilter_hpc.training.encoder import class_logits, load_classifier
+from iacfilter_hpc.training.encoder import class_logits, first_position, load_classifier
 from iacfilter_hpc.training.final import ADAPTER
 from iacfilter_hpc.training.generative import answer_logits, load_base
 from iacfilter_hpc.training.loading import PLAIN, Loading
+from iacfilter_hpc.training.packing import FlatCollator
+from iacfilter_hpc.training.prefixes import Ids
 from iacfilter_hpc.training.quiet import quieten
 from iacfilter_hpc.training.temperature import scaled
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
@@ -42,16 +46,23 @@ class Scored:
     encoded: Encoded
 
 
+Logits = Iterator[tuple[Ids, torch.Tensor]]
+"""Token ids of an input with the logits of FP and TP, shape [2]."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A loaded model: how samples become token ids, and batches of them logits [batch, 2]."""
+    """A loaded model: how samples become token ids, and distinct ones of those logits.
+
+    `logits` computes at most so many tokens at once, and an input at least. `choice` says how.
+    """
 
     decision: Decision
     model: nn.Module
     device: torch.device
-    pad: int
+    choice: Choice
     encode: Callable[[Sequence[Sample]], Sequence[Encoded | NoFit]]
-    logits: Callable[[Batch], torch.Tensor]
+    logits: Callable[[Sequence[Ids], int], Logits]
 
 
 def load_scorer(final: Path) -> Scorer:
@@ -103,15 +114,26 @@ def score_log_odds(
     None is as much as suits the device.
     """
     budget = budget or TOKENS_A_BATCH[scorer.device.type]
-    found: dict[tuple[int, ...], float] = {}
-    for batch in batches_within({row.ids for row in encoded}, budget):
-        found |= zip(batch, _log_odds_of(scorer, batch), strict=True)
+    distinct = sorted({row.ids for row in encoded})
+    with (
+        torch.inference_mode(),
+        torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
+    ):
+        found = {ids: _odds(logits) for ids, logits in scorer.logits(distinct, budget)}
     return [found[row.ids] for row in encoded]
 
 
-def batches_within(rows: Iterable[tuple[int, ...]], budget: int) -> Iterator[list[tuple[int, ...]]]:
-    """Rows in batches of like length, longest first, so that too large a budget shows at once."""
-    batch: list[tuple[int, ...]] = []
+def _odds(logits: torch.Tensor) -> float:
+    fp, tp = logits.double().tolist()
+    return float(tp - fp)
+
+
+def batches_within(rows: Iterable[Ids], budget: int) -> Iterator[list[Ids]]:
+    """Rows in batches of like length, longest first, so that too large a budget shows at once.
+
+    Padding counts: also where there is none, attention sees it.
+    """
+    batch: list[Ids] = []
     for ids in sorted(rows, key=lambda ids: (-len(ids), ids)):
         if batch and (len(batch) + 1) * len(batch[0]) > budget:
             yield batch
@@ -121,16 +143,16 @@ def batches_within(rows: Iterable[tuple[int, ...]], budget: int) -> Iterator[lis
         yield batch
 
 
-def _log_odds_of(scorer: Scorer, rows: Sequence[tuple[int, ...]]) -> list[float]:
-    padded = PadCollator(scorer.pad)([Row(input_ids=list(ids), label=0) for ids in rows])
-    batch = {name: tensor.to(scorer.device) for name, tensor in padded.items()}
-    with (
-        torch.inference_mode(),
-        torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
-    ):
-        logits = scorer.logits(batch).double()
-    odds: list[float] = (logits[:, 1] - logits[:, 0]).tolist()
-    return odds
+def _by_batch(
+    rows: Sequence[Ids],
+    budget: int,
+    collate: Callable[[Sequence[Row]], Batch],
+    logits: Callable[[Batch], torch.Tensor],
+    device: torch.device,
+) -> Logits:
+    for ids in batches_within(rows, budget):
+        batch = collate([Row(input_ids=list(row), label=0) for row in ids])
+        yield from zip(ids, logits({name: t.to(device) for name, t in batch.items()}), strict=True)
 
 
 def _load_generative(final: Path, decision: Decision, device: torch.device) -> Scorer:
@@ -142,6 +164,7 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         model: nn.Module = PeftModel.from_pretrained(base, final)
     else:  # merged: see export
         model = base = load_base(final, None, decision.dtype)
+    choice = choose_for_prompts(base, device, "auto")
     model.to(device).eval()
     rows, positions = base.config.vocab_size, base.config.max_position_embeddings
     vocabulary = settle_vocabulary(load_tokenizer(final, None), rows)
@@ -150,29 +173,44 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
             f"the tokenizer in {final} answers with other tokens than training did",
             hint="evaluate with the versions of transformers and tokenizers that trained the run",
         )
+
+    def logits(prompts: Sequence[Ids], budget: int) -> Logits:
+        if choice.form is not None:
+            tokens = (answers.fp[0], answers.tp[0])
+            return PromptScorer(model, choice.form, tokens, budget).score(prompts)
+        collate = PadCollator(vocabulary.pad)
+        return _by_batch(
+            prompts, budget, collate, lambda batch: answer_logits(model, batch, answers), device
+        )
+
     return Scorer(
         decision=decision,
         model=model,
         device=device,
-        pad=vocabulary.pad,
+        choice=choice,
         encode=lambda samples: try_prompts(samples, vocabulary, decision.max_length, positions),
-        logits=lambda batch: answer_logits(model, batch, answers),
+        logits=logits,
     )
 
 
 def _load_encoder(final: Path, decision: Decision, device: torch.device) -> Scorer:
     fields = decision.input_fields
     assert fields is not None, "written by training"
-    model: nn.Module = load_classifier(final, None, decision.dtype)
-    model.to(device).eval()
+    model = load_classifier(final, None, decision.dtype)
+    choice = choose_for_snippets(model, "auto")
+    model.to(device).eval()  # type: ignore[arg-type]  # a decorator hides its signature
     tokenizer = load_tokenizer(final, None)
+    pad = tokenizer.pad_token_id
+    collate = FlatCollator(first_position(model)) if choice.form else PadCollator(pad)
     return Scorer(
         decision=decision,
         model=model,
         device=device,
-        pad=tokenizer.pad_token_id,
+        choice=choice,
         encode=lambda samples: encode_fields(samples, tokenizer, fields, decision.max_length),
-        logits=lambda batch: class_logits(model, batch),
+        logits=lambda rows, budget: _by_batch(
+            rows, budget, collate, lambda batch: class_logits(model, batch), device
+        ),
     )
 
 

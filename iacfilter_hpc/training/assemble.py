@@ -22,8 +22,10 @@ from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.audit import Audit, Encoded, audit
 from iacfilter_hpc.training.callbacks import FirstStep, MetricsCallback
+from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
+from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.data import encode_fields, encode_prompts, scoring_rows, training_rows
-from iacfilter_hpc.training.encoder import EncoderTrainer, load_classifier
+from iacfilter_hpc.training.encoder import EncoderTrainer, first_position, load_classifier
 from iacfilter_hpc.training.generative import (
     GenerativeTrainer,
     add_adapter,
@@ -31,8 +33,10 @@ from iacfilter_hpc.training.generative import (
     model_sizes,
 )
 from iacfilter_hpc.training.loading import attention_of, loading_for
+from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.prompts import Answers
+from iacfilter_hpc.training.sampling import Grouping
 from iacfilter_hpc.training.tokens import TokenCache, recipes
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
@@ -45,6 +49,7 @@ class Assembly:
     trainer: DecisionTrainer
     validation: Dataset
     answers: Answers | None
+    choice: Choice
     train_audit: Audit
     validation_audit: Audit
     attention: str
@@ -74,8 +79,11 @@ def training_arguments(
     Creating them sets up devices and processes; under ZeRO-3 it must precede any model.
     """
     each = "epoch" if keep_epochs else "no"
+    step = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    # the sampler divides a device's share of a step by tokens: to the Trainer it is one batch
+    whole = {"per_device_train_batch_size": step, "gradient_accumulation_steps": 1}
     return TrainingArguments(
-        **training.model_dump(),
+        **{**training.model_dump(), **whole},
         output_dir=str(output),
         data_seed=training.seed,
         eval_strategy=each,
@@ -145,6 +153,7 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     parts.phases.enter("weights")
     loading = loading_for(config.model, parts.args)
     base = load_base(source, config.model.revision, config.model.dtype, loading)
+    choice = choose_for_prompts(base, parts.args.device, config.packed_attention)
     model = add_adapter(base, config.lora, config.training, trained)
     parts.phases.enter("setup")
     held_out = scoring_rows(parts.validation, validation)
@@ -154,7 +163,8 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         train=training_rows(parts.train, train, vocabulary),
         validation=held_out,
         tokenizer=tokenizer,
-        pad=vocabulary.pad,
+        collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
+        grouping=_grouping(parts, shares=choice.form is not None),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
@@ -163,6 +173,7 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         trainer,
         held_out,
         vocabulary.answers,
+        choice,
         audit(parts.train, train),
         audit(parts.validation, validation),
         attention_of(base),
@@ -177,16 +188,19 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
         parts, tokenizer, lambda samples: encode_fields(samples, tokenizer, fields, length)
     )
     parts.phases.enter("weights")
-    model = _classifier(parts, source, trained)
+    classifier = _classifier(parts, source, trained)
+    choice = choose_for_snippets(classifier, parts.config.packed_attention)
     parts.phases.enter("setup")
     held_out = scoring_rows(parts.validation, validation)
+    pad = tokenizer.pad_token_id
     trainer = EncoderTrainer(
-        model=model,
+        model=classifier,
         args=parts.args,
         train=scoring_rows(parts.train, train),
         validation=held_out,
         tokenizer=tokenizer,
-        pad=tokenizer.pad_token_id,
+        collator=FlatCollator(first_position(classifier)) if choice.form else PadCollator(pad),
+        grouping=_grouping(parts, shares=False),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
@@ -194,9 +208,20 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
         trainer,
         held_out,
         None,
+        choice,
         audit(parts.train, train),
         audit(parts.validation, validation),
-        attention_of(model),
+        attention_of(classifier),
+    )
+
+
+def _grouping(parts: _Parts, shares: bool) -> Grouping:
+    args = parts.args
+    return Grouping(
+        step=args.per_device_train_batch_size * args.world_size,
+        processes=args.world_size,
+        budget=parts.config.token_budget,
+        shares=shares,
     )
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from iacfilter_hpc.detections.fields import LABELS
+from iacfilter_hpc.training.attention import Blocks
 from iacfilter_hpc.training.collators import Batch
 from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.trainer import DecisionTrainer
@@ -28,11 +29,35 @@ class EncoderTrainer(DecisionTrainer):
 
 
 def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
-    """Logits of FP and TP, shape [batch, 2]."""
+    """Logits of FP and TP, shape [batch, 2]; of a padded batch or one of FlatCollator."""
+    if "gather" in batch:
+        return _packed_logits(model, batch)
     logits: torch.Tensor = model(
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
     ).logits
     return logits
+
+
+def _packed_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
+    hidden = model.base_model(  # type: ignore[operator]  # a module
+        input_ids=batch["input_ids"],
+        token_type_ids=batch["token_type_ids"],
+        position_ids=batch["position_ids"],
+        blocks=Blocks(batch["gather"], batch["inside"], batch["back"]),
+    ).last_hidden_state
+    # the model's head takes the first token of each row
+    first = hidden[0, batch["gather"][:, 0]][:, None]
+    pooler = getattr(model.base_model, "pooler", None)
+    logits: torch.Tensor = model.classifier(  # type: ignore[operator]
+        first if pooler is None else model.dropout(pooler(first))  # type: ignore[operator]
+    )
+    return logits
+
+
+def first_position(model: PreTrainedModel) -> int:
+    """The position of a sequence's first token: RoBERTa's embeddings count from their pad's on."""
+    begins = getattr(model.base_model.embeddings, "padding_idx", None)
+    return 0 if begins is None else int(begins) + 1
 
 
 def load_classifier(

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from iacfilter_hpc.config import Lora, Training
+from iacfilter_hpc.training.attention import attention_inputs
 from iacfilter_hpc.training.collators import Batch
 from iacfilter_hpc.training.data import IGNORED
 from iacfilter_hpc.training.loading import PLAIN, Loading
@@ -36,11 +37,11 @@ class GenerativeTrainer(DecisionTrainer):
 
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Summed cross entropy of answer and EOS of each sample, shape [batch]."""
-        return answer_losses(model, batch)
+        return (tree_losses if "tree" in batch else answer_losses)(model, batch)
 
     def decision_logits(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Logits of FP and TP, shape [batch, 2]."""
-        return answer_logits(model, batch, self.answers)
+        return (tree_logits if "tree" in batch else answer_logits)(model, batch, self.answers)
 
 
 def answer_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -70,6 +71,33 @@ def answer_logits(model: nn.Module, batch: Batch, answers: Answers) -> torch.Ten
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], logits_to_keep=last
     ).logits
     return logits[:, 0, [answers.fp[0], answers.tp[0]]]
+
+
+def tree_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """As `answer_losses`, of a batch of TreeCollator, to which it is equal but for rounding."""
+    logits = _kept_logits(model, batch).float()[batch["picked"]]
+    losses = nn.functional.cross_entropy(logits, batch["target"], reduction="none")
+    return torch.zeros(len(batch["label"]), device=losses.device).index_add(
+        0, batch["owner"], losses
+    )
+
+
+def tree_logits(model: nn.Module, batch: Batch, answers: Answers) -> torch.Tensor:
+    """As `answer_logits`, of a batch of TreeCollator without labels."""
+    return _kept_logits(model, batch)[batch["picked"]][:, [answers.fp[0], answers.tp[0]]]
+
+
+def _kept_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Logits where the batch needs them, shape [kept, vocabulary]."""
+    ids = batch["input_ids"]
+    logits: torch.Tensor = model(
+        input_ids=ids,
+        position_ids=batch["position_ids"],
+        logits_to_keep=batch["kept"],
+        use_cache=False,
+        **attention_inputs(batch["form"], batch["tree"], 0, ids.device),
+    ).logits
+    return logits[0]
 
 
 def load_base(

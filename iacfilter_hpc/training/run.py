@@ -170,6 +170,8 @@ def _newest(layout: RunLayout, attempt: str, processes: int) -> str | None:
 
 
 def _report(made: Assembly) -> None:
+    logger.info("%s", made.choice.describe())
+    logger.info("train: %s", made.trainer.sharing().describe())
     for name, audit in (("train", made.train_audit), ("validation", made.validation_audit)):
         for line in audit.describe(name):
             logger.info("%s", line)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from datasets import Dataset
 from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 from transformers import (
     EvalPrediction,
     PreTrainedTokenizerBase,
@@ -20,9 +22,9 @@ from transformers import (
 )
 
 from iacfilter_hpc.config import Selection
-from iacfilter_hpc.training.collators import Batch, PadCollator
+from iacfilter_hpc.training.collators import Batch, Row
 from iacfilter_hpc.training.durable import DurableTrainer
-from iacfilter_hpc.training.sampling import LengthBucketSampler
+from iacfilter_hpc.training.sampling import Grouping, Micro, Sharing, StepSampler, key_of, sharing
 
 
 class DecisionTrainer(DurableTrainer, ABC):
@@ -41,7 +43,8 @@ class DecisionTrainer(DurableTrainer, ABC):
         train: Dataset,
         validation: Dataset,
         tokenizer: PreTrainedTokenizerBase,
-        pad: int,
+        collator: Callable[[Sequence[Row]], Batch],
+        grouping: Grouping,
         class_weights: tuple[float, float],
         callbacks: list[TrainerCallback],
     ) -> None:
@@ -51,11 +54,12 @@ class DecisionTrainer(DurableTrainer, ABC):
             train_dataset=train,
             eval_dataset=validation,
             processing_class=tokenizer,
-            data_collator=PadCollator(pad),
+            data_collator=collator,
             compute_metrics=score_logits,
             callbacks=callbacks,
         )
-        self._lengths: list[int] = train["length"]
+        self._grouping = grouping
+        self._keys = [key_of(ids) for ids in train["input_ids"]]
         self._class_weights = torch.tensor(class_weights, device=args.device)
 
     @abstractmethod
@@ -66,15 +70,50 @@ class DecisionTrainer(DurableTrainer, ABC):
     def decision_logits(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Logits of FP and TP for each sample, shape [batch, 2]."""
 
+    def get_train_dataloader(self) -> DataLoader[list[Row]]:
+        """An item is what this process does in one optimizer step: its micro-batches."""
+        rows: Dataset = self.train_dataset
+        sampler = StepSampler(self._keys, self._grouping, self.args.seed, self.args.process_index)
+        collate = self.data_collator
+        return StepLoader(
+            Micros(rows),
+            batch_sampler=sampler,
+            collate_fn=lambda micros: [collate(micro) for micro in micros],
+            pin_memory=self.args.dataloader_pin_memory,
+            # its own: a loader would draw a seed from the global random state
+            generator=torch.Generator(),
+        )
+
+    def sharing(self) -> Sharing:
+        """What grouping the samples of each step saves."""
+        return sharing(self._keys, self._grouping, self.args.seed)
+
     def get_batch_samples(
-        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
-    ) -> tuple[list[Batch], torch.Tensor]:
+        self, epoch_iterator: Iterator[list[Batch]], num_batches: int, device: torch.device
+    ) -> tuple[list[list[Batch]], torch.Tensor]:
         """The micro-batches of one optimizer step, and its samples on all processes."""
-        batches: list[Batch] = []
-        for _, batch in zip(range(num_batches), epoch_iterator, strict=False):
-            batches.append(batch)
-        count = torch.tensor(sum(len(batch["label"]) for batch in batches), device=device)
-        return batches, self.accelerator.gather(count).sum()
+        assert num_batches == 1, "an item is a whole step"
+        micros = next(epoch_iterator)
+        count = torch.stack([micro["weight"].sum() for micro in micros]).sum().to(device)
+        return [micros], self.accelerator.gather(count).sum()
+
+    def training_step(
+        self,
+        model: nn.Module,
+        inputs: list[Batch],  # type: ignore[override]  # the Trainer's own is one micro-batch
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Gradients of one optimizer step, one micro-batch after another; its loss."""
+        losses = []
+        for number, micro in enumerate(inputs, start=1):
+            # only the last one lets DeepSpeed step, and adds up the gradients of all processes
+            self.accelerator.gradient_state._set_sync_gradients(number == len(inputs))
+            losses.append(super().training_step(model, micro, num_items_in_batch))
+        return torch.stack(losses).sum()
+
+    def floating_point_ops(self, inputs: object) -> int:
+        """Not counted: transformers' estimate knows neither packed rows nor frozen weights."""
+        return 0
 
     def compute_loss(
         self,
@@ -86,6 +125,7 @@ class DecisionTrainer(DurableTrainer, ABC):
         """This micro-batch's part of the mean over all samples of the optimizer step."""
         assert num_items_in_batch is not None and not return_outputs, "only called by training_step"
         losses = self.sample_losses(model, inputs) * self._class_weights[inputs["label"]]
+        losses = losses * inputs["weight"]
         # gradients are averaged over processes: each contributes its share times their number
         loss: torch.Tensor = losses.sum() * self.args.world_size / num_items_in_batch
         return loss
@@ -107,9 +147,28 @@ class DecisionTrainer(DurableTrainer, ABC):
             logits = self.decision_logits(model, batch).float()
         return None, logits, batch["label"]
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthBucketSampler:
-        step = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthBucketSampler(self._lengths, step * self.args.world_size, self.args.seed)
+
+class Micros(TorchDataset[list[Row]]):
+    """Rows by micro-batch."""
+
+    def __init__(self, rows: Dataset) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        """Rows, as the Trainer counts them."""
+        return len(self._rows)
+
+    def __getitem__(self, micro: Micro) -> list[Row]:
+        return [cast(Row, {**self._rows[max(i, ~i)], "weight": float(i >= 0)}) for i in micro]
+
+
+class StepLoader(DataLoader[list[Row]]):
+    """Hands the epoch on to its sampler: the Trainer looks only where accelerate keeps one."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Trainer before each epoch."""
+        assert isinstance(self.batch_sampler, StepSampler)
+        self.batch_sampler.set_epoch(epoch)
 
 
 def score_logits(prediction: EvalPrediction) -> dict[str, float]:

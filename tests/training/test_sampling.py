@@ -1,63 +1,124 @@
-"""The order of samples depends on seed, epoch and lengths, and on nothing else."""
+"""Steps and micro-batches follow from seed, epoch, processes and tokens, and from nothing else."""
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 import torch
-from accelerate.data_loader import prepare_data_loader
+from accelerate import skip_first_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
 
-from iacfilter_hpc.training.sampling import LengthBucketSampler
+from iacfilter_hpc.training.prefixes import grow
+from iacfilter_hpc.training.sampling import (
+    Grouping,
+    Micro,
+    StepSampler,
+    draw,
+    group,
+    key_of,
+    sharing,
+)
+from iacfilter_hpc.training.trainer import Micros, StepLoader
 
 pytestmark = pytest.mark.train
 
-LENGTHS = [(i * 37) % 100 + 1 for i in range(50)]
+IDS = [tuple([i % 3] * 20 + [i] * (1 + i * 37 % 60)) for i in range(50)]
+KEYS = [key_of(ids) for ids in IDS]
+
+ROWS = st.lists(
+    st.lists(st.integers(0, 300), min_size=1, max_size=40).map(tuple), min_size=1, max_size=40
+)
+GROUPINGS = st.builds(
+    Grouping,
+    step=st.integers(1, 20),
+    processes=st.integers(1, 5),
+    budget=st.integers(1, 300),
+    shares=st.booleans(),
+)
 
 
-def order(seed: int, epoch: int) -> list[int]:
-    sampler = LengthBucketSampler(LENGTHS, 8, seed)
+def epoch_of(rank: int, seed: int = 42, epoch: int = 1, processes: int = 2) -> list[list[Micro]]:
+    sampler = StepSampler(KEYS, Grouping(8, processes, 200, True), seed, rank)
     sampler.set_epoch(epoch)
+    assert len(list(sampler)) == len(sampler) == 7
     return list(sampler)
 
 
+def counted(micros: list[Micro]) -> list[int]:
+    return [i for micro in micros for i in micro if i >= 0]
+
+
 def test_pure() -> None:
-    first = order(42, 1)
+    first = epoch_of(0)
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    assert order(42, 1) == first
+    assert epoch_of(0) == first
     assert torch.equal(before, torch.get_rng_state())
-    assert len({tuple(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1, 2)}) == 6
+    orders = {str(epoch_of(0, seed, epoch)) for seed in (1, 2) for epoch in (0, 1, 2)}
+    assert len(orders) == 6
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 8])
+def test_processes_share_each_step(processes: int) -> None:
+    """Whatever their number, a step sees the same samples, each once."""
+    ranks = [epoch_of(rank, processes=processes) for rank in range(processes)]
+    for drawn, *parts in zip(draw(50, 8, 42, 1), *ranks, strict=True):
+        assert len({len(part) for part in parts}) == 1, "each makes as many forward passes"
+        assert sorted(chain.from_iterable(counted(part) for part in parts)) == sorted(drawn)
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 900), min_size=1, max_size=80), st.integers(0, 2**32 - 1))
-def test_every_sample_once_and_sorted_inside_a_step(lengths: list[int], seed: int) -> None:
-    found = list(LengthBucketSampler(lengths, 8, seed))
-    assert sorted(found) == list(range(len(lengths)))
-    # the longest sample of all may have changed places to come first
-    for start in range(8, len(found), 8):
-        step = [lengths[i] for i in found[start : start + 8]]
-        assert step[1:] == sorted(step[1:], reverse=True)
-    assert lengths[found[0]] == max(lengths)
+@given(ROWS, GROUPINGS)
+def test_groups(rows: list[tuple[int, ...]], grouping: Grouping) -> None:
+    keys = [key_of(ids) for ids in rows]
+    micros = group(range(len(rows)), keys, grouping)
+    assert sorted(counted(micros)) == list(range(len(rows)))
+    assert len(micros) % grouping.processes == 0
+    assert all(micros), "an empty micro-batch cannot be computed"
+    for micro in micros:
+        tokens = [rows[max(i, ~i)] for i in micro]
+        size = grow(tokens, 1).size if grouping.shares else sum(map(len, tokens))
+        assert size <= max(grouping.budget, *map(len, rows), 0)
 
 
-def test_accelerate_passes_the_epoch_through_its_shards() -> None:
-    """Two processes see disjoint halves of the epoch's order."""
-    for epoch in (0, 1):
-        halves = []
-        for rank in (0, 1):
-            loader = DataLoader(
-                range(48), batch_size=2, sampler=LengthBucketSampler(LENGTHS[:48], 8, 7)
-            )
-            shard = prepare_data_loader(
-                loader, num_processes=2, process_index=rank, put_on_device=False
-            )
-            shard.set_epoch(epoch)
-            halves.append(torch.cat(list(shard)).tolist())
-        sampler = LengthBucketSampler(LENGTHS[:48], 8, 7)
-        sampler.set_epoch(epoch)
-        whole = list(sampler)
-        assert halves[0] == [i for j, i in enumerate(whole) if j % 4 < 2]
-        assert halves[1] == [i for j, i in enumerate(whole) if j % 4 >= 2]
+def test_samples_that_share_come_together() -> None:
+    micros = group(range(12), KEYS, Grouping(12, 1, 200, True))
+    assert sorted([{IDS[i][0] for i in micro} for micro in micros], key=min) == [{0}, {1}, {2}]
+
+
+def test_the_largest_comes_first() -> None:
+    micros = group(range(50), KEYS, Grouping(50, 1, 200, False))
+    sizes = [sum(len(IDS[i]) for i in micro) for micro in micros]
+    assert sizes == sorted(sizes, reverse=True) and len(sizes) > 5
+
+
+def test_a_process_without_a_sample_computes_one_that_does_not_count() -> None:
+    micros = group([4, 7], KEYS, Grouping(8, 3, 2000, True))
+    assert sorted(map(str, micros)) == sorted(["(4,)", "(7,)", str((~7,))])
+
+
+@given(st.lists(st.integers(0, 2**31), max_size=6), st.lists(st.integers(0, 2**31), max_size=6))
+def test_keys_compare_as_tokens_do(one: list[int], other: list[int]) -> None:
+    assert (key_of(one) < key_of(other)) == (one < other)
+
+
+def test_the_trainer_passes_the_epoch_on_also_when_it_skips() -> None:
+    sampler = StepSampler(KEYS, Grouping(8, 1, 200, True), 42, 0)
+    loader = StepLoader(Micros([{}] * 50), batch_sampler=sampler, collate_fn=list)  # type: ignore[arg-type]
+    loader.set_epoch(1)
+    assert list(sampler) == epoch_of(0, processes=1)
+    rest = skip_first_batches(loader, 5)
+    assert len(list(rest)) == 2
+    # how the Trainer reaches the sampler then
+    rest.batch_sampler.batch_sampler.set_epoch(2)
+    assert list(rest.batch_sampler) == epoch_of(0, epoch=2, processes=1)[5:]
+
+
+def test_what_is_shared_is_told() -> None:
+    found = sharing(KEYS, Grouping(50, 1, 10_000, True), seed=1)
+    assert found.tokens == sum(map(len, IDS))
+    assert found.tree == grow(IDS, 1).size == found.computed
+    alone = sharing(KEYS, Grouping(1, 1, 10_000, True), seed=1)
+    assert alone.computed == alone.tokens

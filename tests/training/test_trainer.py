@@ -76,27 +76,29 @@ def gradients(
     trainer = made.trainer
     trainer.model.double().eval()  # no dropout
     trainer.model.train = lambda mode=True: trainer.model
-    batches, count = trainer.get_batch_samples(
-        iter(trainer.get_train_dataloader()), accumulation, trainer.args.device
+    (micros,), count = trainer.get_batch_samples(
+        iter(trainer.get_train_dataloader()), 1, trainer.args.device
     )
-    assert count == 8
-    trainer.current_gradient_accumulation_steps = len(batches)
-    loss = sum(float(trainer.training_step(trainer.model, b, count)) for b in batches)
+    assert count == 8 and (len(micros) > 1) == ("packing__tokens_per_batch" in settings)
+    loss = float(trainer.training_step(trainer.model, micros, count))
     named = trainer.model.named_parameters()
     return loss, {name: p.grad for name, p in named if p.grad is not None}
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
 @pytest.mark.parametrize("weight", [None, [1.0, 3.0]])
-def test_accumulation_changes_nothing(
+def test_how_samples_are_put_together_changes_nothing(
     approach: Approach, weight: object, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    """One padded batch of the step's samples gives the gradients of any packed micro-batches."""
     settings = {"selection__class_weight": weight}
-    whole, expected = gradients(approach, tmp_path / "1x8", request, 8, 1, **settings)
-    # 3 + 3 + 2: a mean of micro-batch means would be wrong
-    for batch, steps in ((1, 8), (3, 3)):
+    padded = {**settings, "packing__attention": "padded"}
+    whole, expected = gradients(approach, tmp_path / "padded", request, 8, 1, **padded)
+    tokens = 900 if approach == "generative" else 40
+    for batch, steps, budget in ((8, 1, None), (1, 8, tokens), (3, 3, tokens)):
+        few = {} if budget is None else {"packing__tokens_per_batch": budget}
         directory = tmp_path / f"{steps}x{batch}"
-        loss, found = gradients(approach, directory, request, batch, steps, **settings)
+        loss, found = gradients(approach, directory, request, batch, steps, **settings, **few)
         assert loss == pytest.approx(whole, rel=1e-6)
         largest = max(float(gradient.abs().max()) for gradient in expected.values())
         for name, gradient in expected.items():
@@ -132,7 +134,7 @@ def test_weights_scale_each_sample(
     ).trainer
     plain.model.eval()
     weighted.model.eval()
-    batch = next(iter(plain.get_train_dataloader()))
+    (batch,) = next(iter(plain.get_train_dataloader()))
     losses = plain.sample_losses(plain.model, batch)
     expected = (losses * torch.tensor([2.0, 5.0])[batch["label"]]).mean()
     count = len(batch["label"])
@@ -142,7 +144,9 @@ def test_weights_scale_each_sample(
 
 def test_answer_loss_is_the_models_own(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Summed over answer and EOS, a row at a time, against the model's mean over tokens."""
-    trainer = assembled("generative", tmp_path / "run", request).trainer
+    trainer = assembled(
+        "generative", tmp_path / "run", request, packing__attention="padded"
+    ).trainer
     trainer.model.eval()
     rows = list(trainer.train_dataset)[:3]
     losses = answer_losses(trainer.model, PadCollator(0)(rows))
@@ -156,7 +160,7 @@ def test_answer_loss_is_the_models_own(tmp_path: Path, request: pytest.FixtureRe
 def test_decision_logits_do_not_depend_on_padding(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    made = assembled("generative", tmp_path / "run", request)
+    made = assembled("generative", tmp_path / "run", request, packing__attention="padded")
     model, answers = made.trainer.model.eval(), made.answers
     assert answers is not None
     rows = list(made.validation)
@@ -183,7 +187,8 @@ def test_each_epoch_has_its_own_order_and_each_run_the_same(
         losses = trainer.sample_losses
 
         def spy(model, batch, losses=losses, seen=seen):  # type: ignore[no-untyped-def]
-            seen.append(tuple(batch["input_ids"][0].tolist()))
+            ids, lengths = batch["input_ids"][0], batch["inside"].sum(dim=1).tolist()
+            seen.extend(tuple(row.tolist()) for row in ids.split(lengths))
             return losses(model, batch)
 
         trainer.sample_losses = spy  # type: ignore[method-assign]
