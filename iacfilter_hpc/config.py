@@ -205,6 +205,10 @@ class RunConfig(Section):
         wanted, asked = self.packing.attention, self.model.attn_implementation
         if asked is not None and wanted not in ("auto", "padded"):
             return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
+        # an encoder's packed rows go to the parts of the model, past the pass that is compiled
+        passes_by = self.approach == "encoder" and self.packed_attention != "padded"
+        if self.training.torch_compile and passes_by:
+            return ["training.torch_compile needs packing.attention=padded for the encoder"]
         if wanted in known:
             return []
         return [

@@ -143,6 +143,11 @@ def refused(approach: Approach, *assignments: str) -> str:
         ("generative", ["lora=null"], "the generative approach needs a lora section"),
         ("encoder", ["model.quantization=nf4"], "is for the generative approach: an encoder trai"),
         (
+            "encoder",
+            ["training.torch_compile=true"],
+            "torch_compile needs packing.attention=padded",
+        ),
+        (
             "generative",
             ["model.attn_implementation=sdpa", "packing.attention=flex"],
             "model.attn_implementation sdpa cannot take packed rows: flex does",
