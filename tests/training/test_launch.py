@@ -128,7 +128,7 @@ def check_start(run: Launched) -> None:
     kept = [path.name for path in run.layout.tokens.iterdir()]
     assert len(kept) == 2 and not any(name.startswith(".") for name in kept)
     assert run.output.count(" s, made for ") == 2
-    assert "arithmetic: float32, attention sdpa, optimizer adamw_torch_fused" in run.output
+    assert "arithmetic: float32, attention iacfilter_segments, optimizer adamw" in run.output
     assert run.output.count("from srun to the first step") == 1
     (seconds,) = history(run.layout, "start_seconds")
     events = map(json.loads, run.layout.metrics.read_text().splitlines())
