@@ -275,10 +275,16 @@ Not the defaults of today: a run that goes on computes what it computed before.
 
 
 def load_config(layout: RunLayout) -> RunConfig:
-    """The resolved configuration that a run was submitted with, by this version or another."""
+    """The resolved configuration that a run was submitted with, by this version or another.
+
+    Raises:
+        OSError, yaml.YAMLError, ValidationError: the file is gone, or was damaged.
+    """
     import yaml
 
     written = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
     for section, settings in LATER.items():
-        written[section] = {**settings, **written.get(section, {})}
+        # what is no section is left for the check below to name
+        if isinstance(written, dict) and isinstance(written.get(section), dict):
+            written[section] = {**settings, **written[section]}
     return RunConfig.model_validate(written)

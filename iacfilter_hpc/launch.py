@@ -67,8 +67,16 @@ def script_text(config: RunConfig, site: Site, models: Path) -> str:
     return _slurm_executor(layout, config, site, config.approach).text()
 
 
-def submit(config: RunConfig, site: Site, models: Path, executor: Executor) -> Submitted:
+def submit(
+    config: RunConfig,
+    site: Site,
+    models: Path,
+    executor: Executor,
+    planned_bytes: int | None = None,
+) -> Submitted:
     """Check the data, claim the run's directory, write its record, submit its job.
+
+    `planned_bytes` of GPU memory are kept in the record, beside which training leaves its peak.
 
     Raises:
         DataError: lines of a data file are wrong.
@@ -81,7 +89,7 @@ def submit(config: RunConfig, site: Site, models: Path, executor: Executor) -> S
         check_extras(extras_of(config))
     layout = runs.create(models, config.approach, config.name or runs.new_name(config.approach))
     try:
-        describe(layout, config, data)
+        describe(layout, config, data, planned_bytes)
         job_id = _start(layout, config, site, executor)
     except JobMayExist as error:
         # its files must stay; status finds the job by the run's name

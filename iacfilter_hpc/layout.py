@@ -73,6 +73,11 @@ class RunLayout:
         return self.directory / "heartbeat.json"
 
     @property
+    def memory(self) -> Path:
+        """The most GPU memory that training has needed, written when it has ended."""
+        return self.directory / "memory.json"
+
+    @property
     def tiny_model(self) -> Path:
         return self.directory / "tiny-model"
 

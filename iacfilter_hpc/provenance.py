@@ -50,8 +50,13 @@ def provenance() -> Provenance:
     )
 
 
-def describe(layout: RunLayout, config: RunConfig, data: dict[str, str]) -> None:
-    """Write run.json, config.yaml and the DeepSpeed file; `data` holds the sha256 of each file."""
+def describe(
+    layout: RunLayout, config: RunConfig, data: dict[str, str], planned_bytes: int | None = None
+) -> None:
+    """Write run.json, config.yaml and the DeepSpeed file.
+
+    `data` holds the sha256 of each file, `planned_bytes` what a GPU was to need for tensors.
+    """
     named = config.model_copy(update={"name": layout.name})
     write_atomically(layout.config, as_yaml(named))
     deepspeed = ""
@@ -76,6 +81,7 @@ def describe(layout: RunLayout, config: RunConfig, data: dict[str, str]) -> None
         global_batch_size=config.global_batch_size,
         data_sha256=data,
         argv=here.argv,
+        planned_bytes=planned_bytes,
     )
     runs.write_record(layout.record, record)
 

@@ -46,16 +46,20 @@ def run_config(
     assignments: Sequence[str] = (),
     flags: Sequence[Layer] = (),
     dry_run: bool = False,
+    needs_data: bool = True,
 ) -> RunConfig:
     """The settings of one run.
 
     The order, later wins: configs/<approach>.yaml, the site's resources, `config_file`, what a dry
-    run lays over (configs/<approach>-tiny.yaml and the demo data), `assignments`, `flags`.
+    run lays over (configs/<approach>-tiny.yaml and the demo data), `assignments`, `flags`. Where no
+    data is needed, the demo data stands in for files that nobody names.
 
     Raises:
         ConfigError: every wrong setting, each with the place it was written.
     """
     layers = [from_file(resource("configs", f"{approach}.yaml"))]
+    if not needs_data:
+        layers += _demo_layers()
     layers += [
         from_value(f"resources.{key.replace('-', '_')}", value, f"${SITE_VARIABLE} resources.{key}")
         for key, value in site.resources.items()
@@ -174,6 +178,14 @@ def _missing_files(merged: Layer) -> list[str]:
     return problems
 
 
+BATCH_KEYS = (
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "gradient_accumulation_steps",
+)
+"""What DeepSpeed and `training` could contradict each other in; packed rows count otherwise."""
+
+
 def _deepspeed_fault(path: Path) -> str | None:
     """What is wrong with a DeepSpeed file, if anything; its settings are DeepSpeed's to judge."""
     if not path.is_file():
@@ -183,7 +195,12 @@ def _deepspeed_fault(path: Path) -> str | None:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
-    return None if isinstance(document, dict) else "holds no JSON object"
+    if not isinstance(document, dict):
+        return "holds no JSON object"
+    for key in BATCH_KEYS:
+        if document.get(key, "auto") != "auto":
+            return f"sets {key} to {document[key]!r}: it must be auto, training has these settings"
+    return None
 
 
 def deepspeed_file(given: str) -> Path:

@@ -36,6 +36,8 @@ class RunRecord:
     global_batch_size: int
     data_sha256: dict[str, str]
     argv: list[str]
+    planned_bytes: int | None = None
+    """What PyTorch was to allocate on a GPU; None where the model's shapes are not known."""
     schema: int = SCHEMA
 
 

@@ -11,6 +11,7 @@ from iacfilter_hpc.resources import Option
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Word = Annotated[str, Field(min_length=1)]
+Gigabytes = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Site(BaseModel):
@@ -25,6 +26,7 @@ class Site(BaseModel):
     hf_home: AbsolutePath | None = None
     environment: dict[Variable, str] = {}
     resources: dict[str, Option] = {}
+    gpu_memory: dict[Word, Gigabytes] = {}
 
     @field_validator("environment")
     @classmethod

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("iacfilter_hpc", "jobs")
 OTHER = {
     "slurm_templates": "sbatch scripts: base.sbatch.j2, and what each kind of job adds to it",
-    "configs": "defaults of each approach, tiny overlays, DeepSpeed files, demo data, a site file",
+    "configs": "defaults, tiny overlays, DeepSpeed files, demo data, model shapes, a site file",
     "tests": "mirrors the package; slurm/ starts a real cluster, bench/ measures",
 }
 WIDTH = 30

@@ -312,3 +312,11 @@ def test_a_named_attention_packs_nothing() -> None:
     named = demo_config("generative", "model.attn_implementation=sdpa")
     assert (named.packing.attention, named.packed_attention) == ("auto", "padded")
     assert demo_config("generative").packed_attention == "auto"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "model: 3\ntraining: []\n", "a\0b", "approach: x\n"])
+def test_a_damaged_configuration_is_refused(text: str, tmp_path: Path) -> None:
+    layout = RunLayout(tmp_path)
+    layout.config.write_text(text, encoding="utf-8")
+    with pytest.raises((ValidationError, yaml.YAMLError)):
+        load_config(layout)

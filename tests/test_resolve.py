@@ -229,6 +229,7 @@ def test_without_data_the_demo_is_hinted_at() -> None:
         (b"{", "is not JSON: "),
         (b"\xff", "is not JSON: "),
         (b"[1]", "holds no JSON object"),
+        (b'{"train_batch_size": 8}', "sets train_batch_size to 8: it must be auto"),
         (b"[" * 100_000, "is not JSON: "),
     ],
     ids=lambda value: repr(value)[:20],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.submit_flags import arguments, given_settings
+from iacfilter_hpc.cli.submit_flags import AUTO, arguments, given_settings
 from iacfilter_hpc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _submit(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve
+    from iacfilter_hpc.cli import submit_plan
+    from iacfilter_hpc.plan.plan import with_batch_size
 
     if given.preempt_with and not given.rehearse:
         raise UsageError("--preempt-with goes with --rehearse")
@@ -48,6 +50,9 @@ def _submit(given: argparse.Namespace) -> int:
             "--dry-run runs on this machine, not with --executor slurm",
             hint=f"tiny models on Slurm: --config {given.approach}-tiny --executor slurm",
         )
+    for name in ("dry_run", "rehearse", "print_script"):
+        if given.plan and getattr(given, name):
+            raise UsageError(f"--plan does not go with --{name.replace('_', '-')}")
     site = resolve.site_settings()
     config = resolve.run_config(
         given.approach,
@@ -56,10 +61,15 @@ def _submit(given: argparse.Namespace) -> int:
         assignments=[*(REHEARSAL if given.rehearse else ()), *given.assignments],
         flags=given_settings(given),
         dry_run=given.dry_run or given.rehearse,
+        needs_data=not given.plan,
     )
+    models = layout.models_dir(given.models_dir)
+    if given.batch_size == AUTO:
+        config = with_batch_size(config, site, models)
     if given.rehearse:
         return _rehearse(given, config, site)
-    models = layout.models_dir(given.models_dir)
+    if given.plan:
+        return submit_plan.show(config, site, models, given.json)
     if given.print_script:
         script = launch.script_text(config, site, models)
         if given.json:
@@ -70,7 +80,8 @@ def _submit(given: argparse.Namespace) -> int:
     executor = "local" if given.dry_run else launch.choose_executor(given.executor)
     if executor == "local" and given.executor == "auto" and not given.dry_run:
         terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
-    submitted = launch.submit(config, site, models, executor)
+    planned = submit_plan.check(config, site, models)
+    submitted = launch.submit(config, site, models, executor, planned)
     if given.dry_run:
         return _run_to_the_end(submitted, config, given.json)
     if given.json:
@@ -97,18 +108,24 @@ def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
 
 def _resume(given: argparse.Namespace) -> int:
     from iacfilter_hpc import launch, resolve, resume, runs
+    from iacfilter_hpc.cli import submit_plan
     from iacfilter_hpc.config import load_config
 
-    for name in ("approach", "config", "dry_run", "print_script", "rehearse", "preempt_with"):
+    alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
+    for name in alone:
         if getattr(given, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} does not go with --resume: a run has its settings",
                 hint="only resources can change, such as --time or --set resources.X=Y",
             )
-    run = runs.find(layout.models_dir(given.models_dir), given.resume)
+    if given.batch_size == AUTO:
+        raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
+    models = layout.models_dir(given.models_dir)
+    run = runs.find(models, given.resume)
     config = resolve.resumed_config(load_config(run), given.assignments, given_settings(given))
-    executor = launch.choose_executor(given.executor)
-    submitted = resume.resume(run, config, resolve.site_settings(), executor)
+    executor, site = launch.choose_executor(given.executor), resolve.site_settings()
+    submit_plan.check(config, site, models)
+    submitted = resume.resume(run, config, site, executor)
     saved = resume.newest_saved(run)
     if given.json:
         terminal.print_json({**_document(submitted, config), "step": saved.step if saved else 0})

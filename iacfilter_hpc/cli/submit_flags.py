@@ -37,6 +37,9 @@ KEY_OF_FLAG = {
 }
 """The setting that each flag gives; a flag that is not given gives none."""
 
+AUTO = "auto"
+"""The --batch-size that the plan decides."""
+
 
 def arguments(description: str) -> argparse.ArgumentParser:
     """Every flag of the command."""
@@ -63,7 +66,10 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--test-file", metavar="JSONL", help="evaluated once training has ended")
     group.add_argument("--model-name", metavar="MODEL", help="hub name or directory of the model")
     group.add_argument(
-        "--batch-size", metavar="N", help="samples a device takes at once (default: 2)"
+        "--batch-size",
+        metavar="N",
+        help="samples a device takes at once (default: 2); auto: as many as its memory takes, with "
+        "as many samples an optimizer step as without",
     )
     group.add_argument("--num-epochs", metavar="N", help="passes over the data (default: 2)")
     group.add_argument("--config", type=Path, metavar="YAML", help="settings that differ")
@@ -113,6 +119,11 @@ def _add_mode(group: argparse._ArgumentGroup) -> None:
         "--print-script", action="store_true", help="show the sbatch script, touch nothing"
     )
     group.add_argument(
+        "--plan",
+        action="store_true",
+        help="show how much GPU memory it needs and whether it fits, touch nothing",
+    )
+    group.add_argument(
         "--executor",
         choices=("auto", "slurm", "local"),
         default="auto",
@@ -127,5 +138,10 @@ def given_settings(given: argparse.Namespace) -> list[Layer]:
     return [
         from_value(key, value, f"--{name.replace('_', '-')}")
         for name, key in KEY_OF_FLAG.items()
-        if (value := getattr(given, name)) is not None
+        if (value := getattr(given, name)) is not None and not asks_plan(name, value)
     ]
+
+
+def asks_plan(name: str, value: object) -> bool:
+    """Whether the plan, not the command line, gives the setting."""
+    return name == "batch_size" and value == AUTO

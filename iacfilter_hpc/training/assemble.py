@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import Dataset
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -32,8 +31,10 @@ from iacfilter_hpc.training.generative import (
     load_base,
     model_sizes,
 )
+from iacfilter_hpc.training.heldout import HeldOut, hold_out
 from iacfilter_hpc.training.loading import attention_of, loading_for
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
+from iacfilter_hpc.training.peak import PeakMemory
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.sampling import Grouping
@@ -47,7 +48,7 @@ class Assembly:
     """A Trainer ready to train, and what scoring must know later."""
 
     trainer: DecisionTrainer
-    validation: Dataset
+    validation: HeldOut
     answers: Answers | None
     choice: Choice
     train_audit: Audit
@@ -106,7 +107,11 @@ def training_arguments(
 def run_callbacks(layout: RunLayout, config: RunConfig, phases: Phases) -> list[TrainerCallback]:
     """What watches a run's training: its records, and early stopping if it is asked for."""
     metrics = MetricsCallback(layout)
-    callbacks: list[TrainerCallback] = [metrics, FirstStep(phases, metrics)]
+    callbacks: list[TrainerCallback] = [
+        metrics,
+        FirstStep(phases, metrics),
+        PeakMemory(layout),
+    ]
     if config.selection.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
     return callbacks
@@ -156,12 +161,12 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     choice = choose_for_prompts(base, parts.args.device, config.packed_attention)
     model = add_adapter(base, config.lora, config.training, trained)
     parts.phases.enter("setup")
-    held_out = scoring_rows(parts.validation, validation)
+    held_out = hold_out(parts.validation, validation)
     trainer = GenerativeTrainer(
         model=model,
         args=parts.args,
         train=training_rows(parts.train, train, vocabulary),
-        validation=held_out,
+        validation=held_out.rows,
         tokenizer=tokenizer,
         collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
         grouping=_grouping(parts, shares=choice.form is not None),
@@ -191,13 +196,13 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
     classifier = _classifier(parts, source, trained)
     choice = choose_for_snippets(classifier, parts.config.packed_attention)
     parts.phases.enter("setup")
-    held_out = scoring_rows(parts.validation, validation)
+    held_out = hold_out(parts.validation, validation)
     pad = tokenizer.pad_token_id
     trainer = EncoderTrainer(
         model=classifier,
         args=parts.args,
         train=scoring_rows(parts.train, train),
-        validation=held_out,
+        validation=held_out.rows,
         tokenizer=tokenizer,
         collator=FlatCollator(first_position(classifier)) if choice.form else PadCollator(pad),
         grouping=_grouping(parts, shares=False),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import (
     PrinterCallback,
@@ -87,9 +86,8 @@ class _ScoreEpochs(TrainerCallback):
     def _score(self, epoch: int) -> None:
         if epoch in self._wanted:
             assert self._made is not None, "watch() comes first"
-            predicted = self._made.trainer.predict(self._made.validation)
-            logits = np.asarray(predicted.predictions, dtype=np.float64)
-            self.found[epoch] = tuple((logits[:, 1] - logits[:, 0]).tolist())
+            held_out = self._made.validation
+            self.found[epoch] = tuple(held_out.log_odds(self._made.trainer.predict(held_out.rows)))
 
 
 def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:

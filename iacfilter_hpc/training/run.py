@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainingArguments, set_seed
@@ -113,7 +112,8 @@ def train(
     if made.trainer.is_world_process_zero():
         _report(made)
     made.trainer.train(resume_from_checkpoint=resumed)
-    log_odds, is_tp = _validation_scores(made)
+    log_odds = made.validation.log_odds(made.trainer.predict_or_stop(made.validation.rows))
+    is_tp = [sample.label == "TP" for sample in validation_samples]
     temperature = fit_temperature(log_odds, is_tp)
     scores = ValidationScores(tuple(scaled(log_odds, temperature)), tuple(is_tp))
     threshold = choose_threshold(scores.p_tp, scores.is_tp)
@@ -177,14 +177,6 @@ def _report(made: Assembly) -> None:
             logger.info("%s", line)
         if warning := audit.warning(name):
             logger.warning("%s", warning)
-
-
-def _validation_scores(made: Assembly) -> tuple[list[float], list[bool]]:
-    """Log-odds of TP and truth of the validation samples, in order, by the best epoch's model."""
-    predicted = made.trainer.predict_or_stop(made.validation)
-    logits = np.asarray(predicted.predictions, dtype=np.float64)
-    log_odds: list[float] = (logits[:, 1] - logits[:, 0]).tolist()
-    return log_odds, (np.asarray(predicted.label_ids) == 1).tolist()
 
 
 def _decision(

@@ -163,7 +163,7 @@ def test_decision_logits_do_not_depend_on_padding(
     made = assembled("generative", tmp_path / "run", request, packing__attention="padded")
     model, answers = made.trainer.model.eval(), made.answers
     assert answers is not None
-    rows = list(made.validation)
+    rows = list(made.validation.rows)
     together = answer_logits(model, PadCollator(0)(rows), answers)
     for row, logits in zip(rows, together, strict=True):
         alone = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, -1]

@@ -1,0 +1,1 @@
+"""How much GPU memory a run will take, from its settings and its model's config.json alone."""

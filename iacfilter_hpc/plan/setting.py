@@ -1,0 +1,77 @@
+"""The part of a run's settings that its memory depends on, and the precision that they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iacfilter_hpc.config import Lora, RunConfig
+from iacfilter_hpc.plan.zero import Zero, read_zero
+from iacfilter_hpc.resolve import deepspeed_file
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Widths are bytes a number; `tokens` are those of a micro-batch, padding included."""
+
+    processes: int
+    zero: Zero | None
+    lora: Lora | None
+    samples: int
+    tokens: int
+    length: int
+    checkpointing: bool
+    weight_width: int
+    """Of the weights as they lie on the GPU; of a causal model: of the frozen ones."""
+    trained_width: int
+    """Of the weights that train."""
+    compute_width: int
+    """Of what layers compute with."""
+    adapter_width: int
+    """Of what the adapter computes with, to which it casts its input."""
+
+    @property
+    def stage(self) -> int:
+        """The ZeRO stage; 0 without DeepSpeed."""
+        return self.zero.stage if self.zero else 0
+
+    @property
+    def is_autocast(self) -> bool:
+        """Whether matrices are copied into 16 bits for the arithmetic alone."""
+        return self.compute_width < self.weight_width
+
+
+def setting_of(config: RunConfig) -> Setting:
+    """The setting of a run, with the largest micro-batch that it can meet.
+
+    Packed rows may hold all samples of a device's step, if they are short or share their beginning.
+
+    DeepSpeed with bf16 casts the whole model, adapter included. Without it `bf16` is autocast: an
+    encoder keeps model.dtype, and PEFT makes the adapter of a 16-bit model in 32 bits
+    (autocast_adapter_dtype).
+
+    Raises:
+        ConfigError: the DeepSpeed file cannot be understood.
+    """
+    training, file = config.training, config.accelerate.deepspeed_config_file
+    zero = read_zero(deepspeed_file(file)) if file is not None else None
+    bf16 = training.bf16 if zero is None or zero.bf16 is None else zero.bf16
+    own = 4 if config.model.dtype == "float32" else 2
+    casts = zero is not None and bf16
+    packed, accumulated = config.packing.attention != "padded", training.gradient_accumulation_steps
+    if casts:
+        weights = trained = 2
+    else:
+        weights, trained = own, (4 if config.lora is not None else own)
+    return Setting(
+        processes=config.num_processes,
+        zero=zero,
+        lora=config.lora,
+        samples=training.per_device_train_batch_size * (accumulated if packed else 1),
+        tokens=max(config.token_budget, config.data.max_length),
+        length=config.data.max_length,
+        checkpointing=training.activation_checkpointing,
+        weight_width=weights,
+        trained_width=trained,
+        compute_width=2 if bf16 else own,
+        adapter_width=2 if bf16 else trained,
+    )

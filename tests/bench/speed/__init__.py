@@ -1,0 +1,1 @@
+"""Ours beside the reference forms, in training and scoring: python -m tests.bench.speed."""

@@ -1,0 +1,249 @@
+"""The forms of training and scoring, the slow and obvious ones first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from iacfilter_hpc.evaluation.predict import batches_within
+from iacfilter_hpc.training.cached import PromptScorer
+from iacfilter_hpc.training.collators import Batch, PadCollator, Row
+from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.encoder import class_logits
+from iacfilter_hpc.training.generative import (
+    answer_logits,
+    answer_losses,
+    tree_logits,
+    tree_losses,
+)
+from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
+from iacfilter_hpc.training.prefixes import Ids
+from iacfilter_hpc.training.prompts import Answers
+from iacfilter_hpc.training.sampling import Grouping, draw, group, key_of
+from tests.bench.speed.measure import Piece
+from tests.bench.speed.workloads import FP, TP, Prompts
+
+AT_ONCE = 8
+"""Samples of a padded batch."""
+NOTHING = 10**9
+"""Tokens that a shared prefix must save, if none is to be shared."""
+
+
+def batches(rows: Sequence[Row], size: int, by_length: bool) -> list[list[Row]]:
+    """Rows in padded batches: as they come, or sorted by length."""
+    ordered = sorted(rows, key=lambda row: len(row["input_ids"])) if by_length else list(rows)
+    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+
+
+def padded_to(rows: Sequence[Row], length: int, pad: int) -> Batch:
+    """A padded batch of exactly `length` tokens a row."""
+    filler = Row(input_ids=[pad] * length, label=0)
+    if "labels" in rows[0]:
+        filler["labels"] = [IGNORED] * (length - 1) + [0]
+    return {name: tensor[:-1] for name, tensor in PadCollator(pad)([*rows, filler]).items()}
+
+
+def full_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Cross entropy from logits of all positions and tokens, as a common trainer computes it."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    targets = batch["labels"][:, 1:]
+    losses = nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), targets.flatten(), reduction="none"
+    )
+    return losses.view(targets.shape).sum(dim=1)
+
+
+def snippet_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Cross entropy of the two classes."""
+    return nn.functional.cross_entropy(class_logits(model, batch), batch["label"], reduction="none")
+
+
+def step(
+    model: nn.Module,
+    collate: Callable[[], Batch],
+    losses: Callable[[nn.Module, Batch], torch.Tensor],
+    rows: Sequence[Row],
+    total: int,
+) -> Piece:
+    """Gradients of a micro-batch; its loss is its part of the mean over `total` samples."""
+    tokens = collate()["input_ids"].numel()
+
+    def work() -> float:
+        loss = losses(model, collate()).sum() / total
+        loss.backward()
+        return float(loss)
+
+    return Piece(work, len(rows), tokens, sum(len(row["input_ids"]) for row in rows))
+
+
+def packed(rows: Sequence[Row], budget: int, shares: bool, seed: int = 0) -> list[list[Row]]:
+    """The micro-batches of a step of all rows, as our sampler makes them."""
+    keys = [key_of(row["input_ids"]) for row in rows]
+    (drawn,) = draw(len(rows), len(rows), seed, 0)
+    micros = group(drawn, keys, Grouping(len(rows), 1, budget, shares))
+    return [[rows[i] for i in micro] for micro in micros]
+
+
+def prompt_training(
+    model: nn.Module, prompts: Prompts, rows: Sequence[Row], budget: int
+) -> dict[str, list[Piece]]:
+    """Forms a to e, and u: packed like e, but nothing shared."""
+    plain = PadCollator(0)
+    total = len(rows)
+    made: dict[str, list[Piece]] = {}
+    made["a pad to limit, all logits"] = [
+        step(model, lambda b=b: padded_to(b, prompts.limit, 0), full_losses, b, total)
+        for b in batches(rows, AT_ONCE, False)
+    ]
+    made["b pad to longest, all logits"] = [
+        step(model, lambda b=b: plain(b), full_losses, b, total)
+        for b in batches(rows, AT_ONCE, False)
+    ]
+    made["c bucketed, all logits"] = [
+        step(model, lambda b=b: plain(b), full_losses, b, total)
+        for b in batches(rows, AT_ONCE, True)
+    ]
+    made["d bucketed, answer logits"] = [
+        step(model, lambda b=b: plain(b), answer_losses, b, total)
+        for b in batches(rows, AT_ONCE, True)
+    ]
+    alone, tree = TreeCollator("segments", NOTHING), TreeCollator("segments")
+    made["u packed, nothing shared"] = [
+        step(model, lambda b=b: alone(b), tree_losses, b, total)
+        for b in packed(rows, budget, False)
+    ]
+    made["e packed, prefixes shared"] = [
+        step(model, lambda b=b: tree(b), tree_losses, b, total) for b in packed(rows, budget, True)
+    ]
+    return made
+
+
+def snippet_training(
+    model: Any, rows: Sequence[Row], budget: int, first: int
+) -> dict[str, list[Piece]]:
+    """The encoder's forms."""
+    plain, flat = PadCollator(1), FlatCollator(first)
+    total = len(rows)
+    return {
+        "a pad to limit": [
+            step(model, lambda b=b: padded_to(b, 256, 1), snippet_losses, b, total)
+            for b in batches(rows, AT_ONCE, False)
+        ],
+        "b pad to longest": [
+            step(model, lambda b=b: plain(b), snippet_losses, b, total)
+            for b in batches(rows, AT_ONCE, False)
+        ],
+        "c bucketed": [
+            step(model, lambda b=b: plain(b), snippet_losses, b, total)
+            for b in batches(rows, AT_ONCE, True)
+        ],
+        "e packed": [
+            step(model, lambda b=b: flat(b), snippet_losses, b, total)
+            for b in packed(rows, budget, False)
+        ],
+    }
+
+
+def odds_of(logits: torch.Tensor) -> torch.Tensor:
+    """Log-odds of TP, from logits of all tokens."""
+    return logits[..., TP] - logits[..., FP]
+
+
+def prompt_scoring(
+    model: Any, plain: Any, prompts: Prompts, budget: int, few: int
+) -> dict[str, list[Piece]]:
+    """Generation and one forward pass one by one (`few` of them), batched, packed, shared."""
+    ids = prompts.ids
+    some = [list(row) for row in ids[:: max(1, len(ids) // few)][:few]]
+    rows = [Row(input_ids=list(row), label=0) for row in ids]
+    collate, alone = PadCollator(0), TreeCollator("segments", NOTHING)
+    scorer = PromptScorer(model, "segments", (FP, TP), budget)
+
+    def generate(row: list[int]) -> object:
+        return plain.generate(
+            torch.tensor([row]),
+            max_new_tokens=10,
+            min_new_tokens=10,
+            do_sample=False,
+            pad_token_id=0,
+        )
+
+    def forward(row: list[int]) -> list[float]:
+        return odds_of(plain(torch.tensor([row]), logits_to_keep=1).logits[0]).tolist()
+
+    answers = Answers((), (TP,), (FP,))
+    longest = batches(rows, AT_ONCE, True)
+    every = max(1, len(longest) // (few // 2))
+    counted: list[int] = []
+    model.register_forward_pre_hook(
+        lambda _, __, kwargs: counted.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+
+    def shared() -> dict[Ids, torch.Tensor]:
+        return dict(scorer.score(ids))
+
+    shared()  # for its tokens
+    computed = sum(counted)
+    return {
+        "generate 10 tokens, one by one": [
+            Piece(partial(generate, r), 1, len(r) + 9, len(r)) for r in some
+        ],
+        "one forward, one by one": [Piece(partial(forward, r), 1, len(r), len(r)) for r in some],
+        "c one forward, bucketed by 8": [
+            _scored(lambda b=b: answer_logits(plain, collate(b), answers), b, _padded_size(b))
+            for b in longest[::every]
+        ],
+        "u packed, nothing shared": [
+            _scored(lambda b=b: tree_logits(model, alone(b), answers), b, _size(b))
+            for b in packed(rows, budget, False)[::every]
+        ],
+        "e prefixes cached": [Piece(shared, len(ids), computed, prompts.tokens)],
+    }
+
+
+def snippet_scoring(
+    model: Any, plain: Any, rows: Sequence[Row], budget: int, first: int, few: int
+) -> dict[str, list[Piece]]:
+    """The encoder's forms."""
+    collate, flat = PadCollator(1), FlatCollator(first)
+    by_ids = {tuple(row["input_ids"]): row for row in rows}
+    every = max(1, len(rows) // 16 // (few // 8))
+    within = [[by_ids[ids] for ids in b] for b in batches_within(by_ids, budget)]
+    return {
+        "a pad to limit, by 16": [
+            _scored(lambda b=b: class_logits(plain, padded_to(b, 256, 1)), b, 256 * len(b))
+            for b in batches(rows, 16, False)[::every]
+        ],
+        "b pad to longest, by 16": [
+            _scored(lambda b=b: class_logits(plain, collate(b)), b, _padded_size(b))
+            for b in batches(rows, 16, False)
+        ],
+        "c bucketed by 16": [
+            _scored(lambda b=b: class_logits(plain, collate(b)), b, _padded_size(b))
+            for b in batches(rows, 16, True)
+        ],
+        "e packed, equal ones once": [
+            Piece(
+                lambda: [class_logits(model, flat(b)).tolist() for b in within],
+                len(rows),
+                sum(map(_size, within)),
+                _size(rows),
+            )
+        ],
+    }
+
+
+def _scored(work: Callable[[], torch.Tensor], rows: Sequence[Row], tokens: int) -> Piece:
+    return Piece(lambda: work().tolist(), len(rows), tokens, _size(rows))
+
+
+def _size(rows: Sequence[Row]) -> int:
+    return sum(len(row["input_ids"]) for row in rows)
+
+
+def _padded_size(rows: Sequence[Row]) -> int:
+    return len(rows) * max(len(row["input_ids"]) for row in rows)

@@ -1,0 +1,1 @@
+"""iacfilter_hpc.plan."""
