@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from iacfilter_hpc.gpu_settings import gpu_problems
 from iacfilter_hpc.layout import RunLayout, absolute
 from iacfilter_hpc.resources import Resources
 
@@ -50,6 +51,8 @@ class Model(Section):
     model_name_or_path: str = Field(min_length=1)
     revision: str | None
     dtype: Literal["bfloat16", "float16", "float32"]
+    attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None
+    quantization: Literal["nf4"] | None
 
 
 class Data(Section):
@@ -92,6 +95,9 @@ class Training(Section):
     save_total_limit: Positive
     seed: int = Field(ge=0, lt=2**32)
     bf16: bool
+    tf32: bool | None
+    optim: Literal["adamw_torch_fused", "adamw_torch", "adafactor", "sgd"]
+    torch_compile: bool
     activation_checkpointing: bool
     use_cpu: bool
 
@@ -163,6 +169,7 @@ class RunConfig(Section):
             *self._approach_problems(),
             *self._packing_problems(),
             *self._process_problems(),
+            *gpu_problems(self.approach, self.model, self.training),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -195,7 +202,14 @@ class RunConfig(Section):
 
     def _packing_problems(self) -> list[str]:
         known = ("auto", "padded", *PACKED[self.approach])
-        if self.packing.attention in known:
+        wanted, asked = self.packing.attention, self.model.attn_implementation
+        if asked is not None and wanted not in ("auto", "padded"):
+            return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
+        # an encoder's packed rows go to the parts of the model, past the pass that is compiled
+        passes_by = self.approach == "encoder" and self.packed_attention != "padded"
+        if self.training.torch_compile and passes_by:
+            return ["training.torch_compile needs packing.attention=padded for the encoder"]
+        if wanted in known:
             return []
         return [
             f"packing.attention is {self.packing.attention}; for {self.approach}: "
@@ -229,6 +243,11 @@ class RunConfig(Section):
         return self.accelerate.num_processes or max(1, self.resources.gpu_count)
 
     @property
+    def packed_attention(self) -> Wanted:
+        """What packing is to use: nothing beside an implementation of attention that was named."""
+        return self.packing.attention if self.model.attn_implementation is None else "padded"
+
+    @property
     def token_budget(self) -> int:
         """Tokens that a device computes at once: by default as many as a full batch has."""
         full = self.training.per_device_train_batch_size * self.data.max_length
@@ -245,8 +264,27 @@ class RunConfig(Section):
         return self.model_dump(mode="json")
 
 
+LATER: dict[str, dict[str, object]] = {
+    "model": {"attn_implementation": None, "quantization": None},
+    "training": {"tf32": False, "optim": "adamw_torch_fused", "torch_compile": False},
+}
+"""Settings that runs of earlier versions have not written down, and how those runs behave.
+
+Not the defaults of today: a run that goes on computes what it computed before.
+"""
+
+
 def load_config(layout: RunLayout) -> RunConfig:
-    """The resolved configuration that a run was submitted with."""
+    """The resolved configuration that a run was submitted with, by this version or another.
+
+    Raises:
+        OSError, yaml.YAMLError, ValidationError: the file is gone, or was damaged.
+    """
     import yaml
 
-    return RunConfig.model_validate(yaml.safe_load(layout.config.read_text(encoding="utf-8")))
+    written = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+    for section, settings in LATER.items():
+        # what is no section is left for the check below to name
+        if isinstance(written, dict) and isinstance(written.get(section), dict):
+            written[section] = {**settings, **written[section]}
+    return RunConfig.model_validate(written)

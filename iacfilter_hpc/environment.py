@@ -17,10 +17,12 @@ ATTEMPT = "IACFILTER_ATTEMPT"
 """The name of the attempt that a training process is part of."""
 DRAIN = "IACFILTER_DRAIN"
 """A file of this node; once it exists, its training processes save and stop."""
+STARTED = "IACFILTER_STARTED"
+"""When the batch script called srun, in seconds since 1970."""
 JOB_PREFIXES = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_")
 JOB_NAMES = frozenset(
     "CUDA_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL IACFILTER_RENDEZVOUS "
-    "IACFILTER_ATTEMPT IACFILTER_DRAIN".split()
+    "IACFILTER_ATTEMPT IACFILTER_DRAIN IACFILTER_STARTED".split()
 )
 # These say which cluster is meant. SBATCH_* stay too: they are a person's own defaults.
 KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SUBMITIT_LOG_LEVEL"})

@@ -15,6 +15,7 @@ from iacfilter_hpc import runs
 from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.samples import read_samples, sha256_of
 from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmUnreachable
+from iacfilter_hpc.extras import check_extras, extras_of
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.lead import lead_seconds, recorded_pace
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
@@ -85,6 +86,7 @@ def submit(
     data = _checked_data(config)
     if executor == "local" or site.python is None:
         check_training_is_installed()
+        check_extras(extras_of(config))
     layout = runs.create(models, config.approach, config.name or runs.new_name(config.approach))
     try:
         describe(layout, config, data, planned_bytes)

@@ -82,6 +82,11 @@ class RunLayout:
         return self.directory / "tiny-model"
 
     @property
+    def tokens(self) -> Path:
+        """Tokenised samples of all runs of the approach; no run's name begins with a dot."""
+        return self.directory.parent / ".tokens"
+
+    @property
     def final(self) -> Path:
         return self.directory / "final"
 

@@ -22,7 +22,7 @@ from iacfilter_hpc.runs import RunRecord
 
 RECORDED = (
     "submitit torch transformers peft accelerate deepspeed datasets tokenizers safetensors "
-    "numpy scikit-learn"
+    "numpy scikit-learn bitsandbytes flash-attn"
 ).split()
 
 

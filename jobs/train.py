@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from iacfilter_hpc.family import follow_parent
@@ -15,6 +16,7 @@ from iacfilter_hpc.stopping import DRAIN_SIGNALS
 
 
 def main() -> int:
+    began = time.time()
     # what comes while torch is imported waits until there is a handler for it: see drain.listen
     signal.pthread_sigmask(signal.SIG_BLOCK, DRAIN_SIGNALS)
     # saves and stops if its launcher is killed
@@ -26,7 +28,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(message)s")
     from iacfilter_hpc.training.attempt import run_attempt
 
-    return run_attempt(layout, rank)
+    return run_attempt(layout, rank, began)
 
 
 if __name__ == "__main__":

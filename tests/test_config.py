@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from iacfilter_hpc.config import Approach, Lora, RunConfig, Training, load_config
+from iacfilter_hpc.config import LATER, Approach, Lora, RunConfig, Training, load_config
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.layers import from_file
 from iacfilter_hpc.layout import RunLayout, resource
@@ -141,6 +141,38 @@ def refused(approach: Approach, *assignments: str) -> str:
         ("encoder", ["data.input_fields=[]"], "data.input_fields needs at least one field"),
         ("encoder", ["data.input_fields=null"], "data.input_fields needs at least one field"),
         ("generative", ["lora=null"], "the generative approach needs a lora section"),
+        ("encoder", ["model.quantization=nf4"], "is for the generative approach: an encoder trai"),
+        (
+            "encoder",
+            ["training.torch_compile=true"],
+            "torch_compile needs packing.attention=padded",
+        ),
+        (
+            "generative",
+            ["model.attn_implementation=sdpa", "packing.attention=flex"],
+            "model.attn_implementation sdpa cannot take packed rows: flex does",
+        ),
+        (
+            "generative",
+            ["model.quantization=nf4", "training.use_cpu=true"],
+            "model.quantization is",
+        ),
+        ("generative", ["model.quantization=nf4", "model.dtype=float16"], "not float16"),
+        (
+            "generative",
+            ["model.quantization=nf4", "training.torch_compile=true"],
+            "does not go with",
+        ),
+        (
+            "generative",
+            ["training.tf32=true", "training.use_cpu=true"],
+            "training.tf32 is for GPUs",
+        ),
+        (
+            "encoder",
+            ["model.attn_implementation=flash_attention_2", "training.use_cpu=true"],
+            "model.attn_implementation flash_attention_2 is for GPUs",
+        ),
         ("generative", ["data.input_fields=[content]"], "data.input_fields is for the encoder"),
         ("generative", ["resources.gpus=3", "resources.nodes=2"], "--gpus 3 cannot be shared eq"),
         ("generative", ["resources.nodes=2"], "--gpus 1 cannot be shared equally by --nodes 2"),
@@ -191,6 +223,11 @@ def test_processes_and_the_global_batch(assignments: list[str], processes: int, 
         "training.warmup_steps": ["-0.1", "nan"],
         "training.seed": ["-1", "4294967296", "1.5"],
         "training.bf16": ["maybe", "2", "null"],
+        "training.tf32": ["maybe", "2"],
+        "training.optim": ["adam", "null", "adamw_8bit"],
+        "training.torch_compile": ["null", "inductor"],
+        "model.attn_implementation": ["flash", "flash_attention_9", "[sdpa]"],
+        "model.quantization": ["fp4", "int8", "true"],
         "selection.class_weight": ["[0, 1]", "[1]", "[1, 2, 3]", "[1, .nan]", "heavy"],
         "selection.early_stopping_patience": ["0", "-1"],
         "lora.r": ["0", "x"],
@@ -230,3 +267,56 @@ def test_what_is_written_is_read_back(approach: str, tmp_path: Path) -> None:
     # and it can be given to another submission
     again = run_config(approach, site=Site(), config_file=layout.config)
     assert again == config
+
+
+def test_all_that_a_cpu_lacks_is_told_at_once() -> None:
+    told = refused(
+        "generative",
+        "training.use_cpu=true",
+        "training.tf32=true",
+        "model.attn_implementation=flash_attention_2",
+        "model.quantization=nf4",
+        "model.dtype=float32",
+        "training.torch_compile=true",
+    )
+    for name in ("training.tf32", "flash_attention_2", "model.quantization"):
+        assert f"{name} is for GPUs" in told
+    assert "model.quantization needs model.dtype bfloat16, not float32" in told
+    assert "training.torch_compile does not go with model.quantization" in told
+
+
+@pytest.mark.parametrize("stage", ["zero2", "zero3", "zero3-offload"])
+def test_nf4_goes_with_every_stage(stage: str) -> None:
+    """PEFT 0.21 says so of ZeRO-3 too, if the 4-bit numbers are stored in the model's dtype."""
+    config = demo_config(
+        "generative", "model.quantization=nf4", f"accelerate.deepspeed_config_file={stage}"
+    )
+    assert config.model.quantization == "nf4"
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_a_run_of_an_earlier_version_goes_on_as_it_was(approach: str, tmp_path: Path) -> None:
+    config, layout = demo_config(approach), RunLayout(tmp_path)
+    written = config.as_dict()
+    for section, settings in LATER.items():
+        for name in settings:
+            del written[section][name]
+    layout.config.write_text(yaml.safe_dump(written), encoding="utf-8")
+    found = load_config(layout)
+    # today's default is TF32 where a GPU has it
+    assert found.training == config.training.model_copy(update={"tf32": False})
+    assert found.model == config.model
+
+
+def test_a_named_attention_packs_nothing() -> None:
+    named = demo_config("generative", "model.attn_implementation=sdpa")
+    assert (named.packing.attention, named.packed_attention) == ("auto", "padded")
+    assert demo_config("generative").packed_attention == "auto"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "model: 3\ntraining: []\n", "a\0b", "approach: x\n"])
+def test_a_damaged_configuration_is_refused(text: str, tmp_path: Path) -> None:
+    layout = RunLayout(tmp_path)
+    layout.config.write_text(text, encoding="utf-8")
+    with pytest.raises((ValidationError, yaml.YAMLError)):
+        load_config(layout)

@@ -57,6 +57,18 @@ def test_the_job_s_files_are_for_the_group(fake_slurm: FakeSlurm, models: Path) 
         assert path.stat().st_mode & 0o044 == 0o044
 
 
+def test_a_package_that_is_missing_here_is_told_here(
+    fake_slurm: FakeSlurm, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "check_training_is_installed", lambda: None)
+    wanted = ("model.attn_implementation=flash_attention_2",)
+    with pytest.raises(IacfilterError, match="needs the package flash_attn"):
+        launch.submit(demo_config("encoder", *wanted), Site(), models, "slurm")
+    assert left(models) == []
+    # what another Python has is for the job to find out
+    assert submit(models, *wanted).job_id == "4242"
+
+
 def test_a_run_without_a_name_gets_one(fake_slurm: FakeSlurm, models: Path) -> None:
     layout = submit(models).layout
     assert layout.name.startswith("encoder-")

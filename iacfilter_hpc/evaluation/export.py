@@ -57,6 +57,12 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
         raise IacfilterError(
             f"{final} is an encoder, and stands alone already", hint="copy it, with every file"
         )
+    if decision.quantization is not None:
+        raise IacfilterError(
+            f"{final} was trained beside weights in {decision.quantization}: no merged model of "
+            "whole weights would decide as it does",
+            hint="iacfilter-filter and iacfilter-evaluate take it as it is, on a GPU",
+        )
     if directory.exists():
         raise IacfilterError(f"{directory} exists", hint="-o names a directory to be made")
     scorer = load_scorer(final)

@@ -14,6 +14,7 @@ from torch import nn
 from iacfilter_hpc.config import TINY
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.extras import NF4, check_extras
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.audit import Audit, Encoded, audit
 from iacfilter_hpc.training.cached import PromptScorer
@@ -24,6 +25,7 @@ from iacfilter_hpc.training.decision import Decision, read_decision
 from iacfilter_hpc.training.encoder import class_logits, first_position, load_classifier
 from iacfilter_hpc.training.final import ADAPTER
 from iacfilter_hpc.training.generative import answer_logits, load_base
+from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.packing import FlatCollator
 from iacfilter_hpc.training.prefixes import Ids
 from iacfilter_hpc.training.quiet import quieten
@@ -157,7 +159,8 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
     answers = decision.answers
     assert answers is not None, "written by training"
     if (final / ADAPTER).is_file():
-        base = load_base(_base_of(final, decision), decision.revision, decision.dtype)
+        loading = _loading(decision, device)
+        base = load_base(_base_of(final, decision), decision.revision, decision.dtype, loading)
         model: nn.Module = PeftModel.from_pretrained(base, final)
     else:  # merged: see export
         model = base = load_base(final, None, decision.dtype)
@@ -209,6 +212,18 @@ def _load_encoder(final: Path, decision: Decision, device: torch.device) -> Scor
             rows, budget, collate, lambda batch: class_logits(model, batch), device
         ),
     )
+
+
+def _loading(decision: Decision, device: torch.device) -> Loading:
+    """As training did it: an adapter belongs to the weights that it was trained beside."""
+    if decision.quantization is None:
+        return PLAIN
+    check_extras([NF4])
+    if device.type != "cuda":
+        raise TrainingError(
+            f"weights in {decision.quantization} need a GPU, and there is none here"
+        )
+    return Loading(device, quantization=decision.quantization)
 
 
 def _base_of(final: Path, decision: Decision) -> str | Path:

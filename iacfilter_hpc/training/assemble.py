@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
     TrainerCallback,
     TrainingArguments,
 )
@@ -18,8 +19,8 @@ from iacfilter_hpc.config import RunConfig, Training
 from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.audit import Audit, audit
-from iacfilter_hpc.training.callbacks import MetricsCallback
+from iacfilter_hpc.training.audit import Audit, Encoded, audit
+from iacfilter_hpc.training.callbacks import FirstStep, MetricsCallback
 from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.data import encode_fields, encode_prompts, scoring_rows, training_rows
@@ -31,10 +32,13 @@ from iacfilter_hpc.training.generative import (
     model_sizes,
 )
 from iacfilter_hpc.training.heldout import HeldOut, hold_out
+from iacfilter_hpc.training.loading import attention_of, loading_for
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.peak import PeakMemory
+from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.sampling import Grouping
+from iacfilter_hpc.training.tokens import TokenCache, recipes
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 
@@ -49,6 +53,8 @@ class Assembly:
     choice: Choice
     train_audit: Audit
     validation_audit: Audit
+    attention: str
+    """The implementation of attention that the model has come to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class _Parts:
     validation: Sequence[Sample]
     class_weights: tuple[float, float]
     callbacks: list[TrainerCallback]
+    phases: Phases
+    cache: TokenCache | None
 
 
 def training_arguments(
@@ -96,9 +104,14 @@ def training_arguments(
     )
 
 
-def run_callbacks(layout: RunLayout, config: RunConfig) -> list[TrainerCallback]:
+def run_callbacks(layout: RunLayout, config: RunConfig, phases: Phases) -> list[TrainerCallback]:
     """What watches a run's training: its records, and early stopping if it is asked for."""
-    callbacks: list[TrainerCallback] = [MetricsCallback(layout), PeakMemory(layout)]
+    metrics = MetricsCallback(layout)
+    callbacks: list[TrainerCallback] = [
+        metrics,
+        FirstStep(phases, metrics),
+        PeakMemory(layout),
+    ]
     if config.selection.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
     return callbacks
@@ -111,14 +124,19 @@ def assemble(
     train: Sequence[Sample],
     validation: Sequence[Sample],
     callbacks: list[TrainerCallback],
+    phases: Phases,
+    *,
     trained: Path | None = None,
+    tokens: Path | None = None,
 ) -> Assembly:
     """Everything that training needs, from the model in `source` and the samples.
 
     `trained` is a final/ directory whose weights training goes on from; None starts afresh.
+    `tokens` is where tokenised samples are kept, which are then those of the configuration's files.
     """
     weights = class_weights(config.selection, [LABELS.index(s.label) for s in train])
-    parts = _Parts(config, args, train, validation, weights, callbacks)
+    cache = None if tokens is None else TokenCache(tokens, writes=args.process_index == 0)
+    parts = _Parts(config, args, train, validation, weights, callbacks, phases, cache)
     build = _generative if config.approach == "generative" else _encoder
     return build(parts, source, trained)
 
@@ -130,13 +148,22 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     rows, positions = model_sizes(source, config.model.revision)
     vocabulary = settle_vocabulary(tokenizer, rows)
     length = config.data.max_length
-    train = encode_prompts(parts.train, vocabulary, length, positions)
-    validation = encode_prompts(parts.validation, vocabulary, length, positions)
-    base = load_base(source, config.model.revision, config.model.dtype)
-    choice = choose_for_prompts(base, parts.args.device, config.packing.attention)
+    train, validation = _encode(
+        parts,
+        tokenizer,
+        lambda samples: encode_prompts(samples, vocabulary, length, positions),
+        positions,
+        vocabulary.answers,
+    )
+    parts.phases.enter("weights")
+    loading = loading_for(config.model, parts.args)
+    base = load_base(source, config.model.revision, config.model.dtype, loading)
+    choice = choose_for_prompts(base, parts.args.device, config.packed_attention)
+    model = add_adapter(base, config.lora, config.training, trained)
+    parts.phases.enter("setup")
     held_out = hold_out(parts.validation, validation)
     trainer = GenerativeTrainer(
-        model=add_adapter(base, config.lora, config.training, trained),
+        model=model,
         args=parts.args,
         train=training_rows(parts.train, train, vocabulary),
         validation=held_out.rows,
@@ -154,18 +181,22 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         choice,
         audit(parts.train, train),
         audit(parts.validation, validation),
+        attention_of(base),
     )
 
 
 def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembly:
-    model, data = parts.config.model, parts.config.data
-    assert data.input_fields is not None, "checked by RunConfig"
-    tokenizer = load_tokenizer(source, model.revision)
-    train = encode_fields(parts.train, tokenizer, data.input_fields, data.max_length)
-    validation = encode_fields(parts.validation, tokenizer, data.input_fields, data.max_length)
+    fields, length = parts.config.data.input_fields, parts.config.data.max_length
+    assert fields is not None, "checked by RunConfig"
+    tokenizer = load_tokenizer(source, parts.config.model.revision)
+    train, validation = _encode(
+        parts, tokenizer, lambda samples: encode_fields(samples, tokenizer, fields, length)
+    )
+    parts.phases.enter("weights")
+    classifier = _classifier(parts, source, trained)
+    choice = choose_for_snippets(classifier, parts.config.packed_attention)
+    parts.phases.enter("setup")
     held_out = hold_out(parts.validation, validation)
-    classifier = _classifier(parts.config, source, trained)
-    choice = choose_for_snippets(classifier, parts.config.packing.attention)
     pad = tokenizer.pad_token_id
     trainer = EncoderTrainer(
         model=classifier,
@@ -185,6 +216,7 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
         choice,
         audit(parts.train, train),
         audit(parts.validation, validation),
+        attention_of(classifier),
     )
 
 
@@ -198,7 +230,30 @@ def _grouping(parts: _Parts, shares: bool) -> Grouping:
     )
 
 
-def _classifier(config: RunConfig, source: str | Path, trained: Path | None) -> PreTrainedModel:
+def _classifier(parts: _Parts, source: str | Path, trained: Path | None) -> PreTrainedModel:
+    model, loading = parts.config.model, loading_for(parts.config.model, parts.args)
     if trained is not None:
-        return load_classifier(trained, None, config.model.dtype)
-    return load_classifier(source, config.model.revision, config.model.dtype)
+        return load_classifier(trained, None, model.dtype, loading)
+    return load_classifier(source, model.revision, model.dtype, loading)
+
+
+def _encode(
+    parts: _Parts,
+    tokenizer: PreTrainedTokenizerBase,
+    encode: Callable[[Sequence[Sample]], list[Encoded]],
+    positions: int | None = None,
+    answers: Answers | None = None,
+) -> tuple[list[Encoded], list[Encoded]]:
+    """Training and validation samples as tokens; `positions` (tokens) are the model's."""
+    made = None
+    if parts.cache is not None:
+        made = recipes(parts.config, tokenizer, positions, answers)
+    if parts.cache is None or made is None:
+        return encode(parts.train), encode(parts.validation)
+    # local=False: the runs' directory is shared by all nodes
+    with parts.args.main_process_first(local=False, desc="tokenising"):
+        train = parts.cache.encoded(made[0], parts.train, encode)
+        validation = parts.cache.encoded(made[1], parts.validation, encode)
+        if parts.cache.writes:
+            parts.cache.forget_unused()
+    return train, validation

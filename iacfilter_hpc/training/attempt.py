@@ -10,13 +10,14 @@ import sys
 from accelerate.state import PartialState
 
 from iacfilter_hpc.config import load_config
-from iacfilter_hpc.environment import ATTEMPT
+from iacfilter_hpc.environment import ATTEMPT, STARTED
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.files import write_json
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.runs import DrainedRecord, now, write_record
 from iacfilter_hpc.training.callbacks import LastStep
 from iacfilter_hpc.training.drain import Drained, listen
+from iacfilter_hpc.training.phases import LAUNCHER, Phases
 from iacfilter_hpc.training.run import ALONE, train
 
 SCHEMA = 1
@@ -25,15 +26,20 @@ MESSAGE_LENGTH = 2000
 logger = logging.getLogger(__name__)
 
 
-def run_attempt(layout: RunLayout, rank: int) -> int:
+def run_attempt(layout: RunLayout, rank: int, began: float) -> int:
     """Train; the exit code. Stopping as asked is a good end, and drained.json says that it was one.
 
-    A process that is killed leaves no file, which tells a kill from a failure.
+    A process that is killed leaves no file, which tells a kill from a failure. `began` is when this
+    process did, in seconds since 1970.
     """
+    phases = Phases()
+    if started := os.environ.get(STARTED):  # not where a job of this machine trains
+        phases.enter(LAUNCHER, at=float(started))
+    phases.enter("imports", at=began)
     attempt = os.environ.get(ATTEMPT, ALONE)
     drain, step = listen(layout), LastStep()
     try:
-        train(layout, load_config(layout), attempt, drain, [step])
+        train(layout, load_config(layout), attempt, drain, [step], phases)
     except Drained as end:
         if rank == 0:
             _note_drained(layout, attempt, end)

@@ -7,12 +7,14 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from iacfilter_hpc.files import write_atomically, write_json
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.phases import Phases
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +60,12 @@ class MetricsCallback(TrainerCallback):
         **_: object,
     ) -> None:
         """Append one line."""
-        if not state.is_world_process_zero:
-            return
-        event: dict[str, Number] = {**_progress(state), **(logs or {})}
+        if state.is_world_process_zero:
+            self.note(state, logs or {})
+
+    def note(self, state: TrainerState, found: Mapping[str, Number]) -> None:
+        """Append one line; the main process alone may."""
+        event: dict[str, Number] = {**_progress(state), **found}
         lost = [name for name, value in event.items() if _is_not_finite(value)]
         if lost:
             logger.warning("step %d: %s is not finite", state.global_step, ", ".join(lost))
@@ -81,6 +86,32 @@ class MetricsCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._beaten = time.monotonic()
             write_json(self._layout.heartbeat, {**_progress(state), **self._newest})
+
+
+class FirstStep(TrainerCallback):
+    """Tells, in the log and in metrics.jsonl, how long an attempt took to make its first step."""
+
+    def __init__(self, phases: Phases, metrics: MetricsCallback) -> None:
+        self._phases = phases
+        self._metrics = metrics
+        self._is_over = False
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """All is set up."""
+        if state.is_world_process_zero and not self._is_over:
+            self._phases.enter("first step")
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Tell it once."""
+        if state.is_world_process_zero and not self._is_over:
+            self._is_over = True
+            start = self._phases.end()
+            logger.info("%s", start.describe())
+            self._metrics.note(state, start.event())
 
 
 class LastStep(TrainerCallback):

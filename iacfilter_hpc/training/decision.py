@@ -62,6 +62,8 @@ class Decision:
     smells: tuple[str, ...]
     train_audit: Audit
     validation_audit: Audit
+    quantization: Literal["nf4"] | None = None
+    """Of the frozen weights; models of earlier versions do not say, and have whole ones."""
     schema: int = SCHEMA
 
 

@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.training.attention import Blocks
 from iacfilter_hpc.training.collators import Batch
+from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.trainer import DecisionTrainer
 
 
@@ -59,12 +60,16 @@ def first_position(model: PreTrainedModel) -> int:
     return 0 if begins is None else int(begins) + 1
 
 
-def load_classifier(source: str | Path, revision: str | None, dtype: str) -> PreTrainedModel:
+def load_classifier(
+    source: str | Path, revision: str | None, dtype: str, loading: Loading = PLAIN
+) -> PreTrainedModel:
     """A pretrained encoder under a classification head (fresh unless `source` has one)."""
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         source,
         revision=revision,
         dtype=getattr(torch, dtype),
+        device_map=loading.device_map,
+        attn_implementation=loading.attention,
         num_labels=len(LABELS),
         id2label=dict(enumerate(LABELS)),
         label2id={label: i for i, label in enumerate(LABELS)},

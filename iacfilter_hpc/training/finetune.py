@@ -21,7 +21,9 @@ from transformers import (
 from iacfilter_hpc.config import TINY, RunConfig
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.arithmetic import settle, visible_gpu
 from iacfilter_hpc.training.assemble import Assembly, assemble, training_arguments
+from iacfilter_hpc.training.phases import Phases
 
 LogOdds = tuple[float, ...]
 """Log-odds of TP of some samples, in their order, before any temperature."""
@@ -42,6 +44,7 @@ def fine_tune(
 
     Raises:
         DataError: prompts that cannot be made to fit.
+        TrainingError: the device that is here cannot train this run.
     """
     with tempfile.TemporaryDirectory(prefix="iacfilter-") as output:
         tuning = _tuning(config, max(epochs), seed)
@@ -49,7 +52,9 @@ def fine_tune(
         set_seed(seed)
         scores = _ScoreEpochs(frozenset(epochs))
         source = _source(layout, config)
-        made = assemble(tuning, args, source, train, held_out, [scores], trained=layout.final)
+        made = assemble(
+            tuning, args, source, train, held_out, [scores], Phases(), trained=layout.final
+        )
         # stdout is for answers alone, and one short training of many is no progress to show
         for chatty in (PrinterCallback, ProgressCallback):
             made.trainer.remove_callback(chatty)
@@ -96,9 +101,14 @@ def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:
             "seed": seed,
             "use_cpu": not on_gpu,
             "bf16": config.training.bf16 and on_gpu,
+            "tf32": config.training.tf32 if on_gpu else None,
+            # compiling takes longer than these short trainings
+            "torch_compile": False,
         }
     )
-    return config.model_copy(update={"training": training})
+    attention = config.model.attn_implementation if on_gpu else None
+    model = config.model.model_copy(update={"attn_implementation": attention})
+    return settle(config.model_copy(update={"training": training, "model": model}), visible_gpu())
 
 
 def _source(layout: RunLayout, config: RunConfig) -> str | Path:

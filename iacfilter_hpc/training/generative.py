@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
@@ -14,6 +14,7 @@ from iacfilter_hpc.config import Lora, Training
 from iacfilter_hpc.training.attention import attention_inputs
 from iacfilter_hpc.training.collators import Batch
 from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.trainer import DecisionTrainer
 
@@ -99,10 +100,18 @@ def _kept_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
     return logits[0]
 
 
-def load_base(source: str | Path, revision: str | None, dtype: str) -> PreTrainedModel:
+def load_base(
+    source: str | Path, revision: str | None, dtype: str, loading: Loading = PLAIN
+) -> PreTrainedModel:
     """The pretrained causal model, weights in `dtype`."""
     return AutoModelForCausalLM.from_pretrained(
-        source, revision=revision, dtype=getattr(torch, dtype), trust_remote_code=False
+        source,
+        revision=revision,
+        dtype=getattr(torch, dtype),
+        device_map=loading.device_map,
+        attn_implementation=loading.attention,
+        quantization_config=loading.quantization_config,
+        trust_remote_code=False,
     )
 
 
@@ -110,6 +119,9 @@ def add_adapter(
     base: PreTrainedModel, lora: Lora, training: Training, trained: Path | None = None
 ) -> nn.Module:
     """The model with a LoRA adapter, the only part that trains: fresh, or the one in `trained`."""
+    if getattr(base, "is_loaded_in_4bit", False):
+        # norms and embeddings in float32; the Trainer turns activation checkpointing on itself
+        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)  # type: ignore[no-untyped-call]
     if training.activation_checkpointing:
         # recomputation needs a gradient at the inputs, which frozen embeddings do not give
         base.enable_input_require_grads()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
+from datasets import disable_progress_bars
 from transformers.utils.logging import disable_progress_bar
 
 # DeepSpeed and PEFT call names that PyTorch and transformers have renamed: one line a call
@@ -20,3 +21,4 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     if not sys.stderr.isatty():
         disable_progress_bar()
+        disable_progress_bars()

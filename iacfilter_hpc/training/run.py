@@ -14,7 +14,9 @@ from transformers import TrainerCallback, TrainingArguments, set_seed
 from iacfilter_hpc.config import TINY, RunConfig
 from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.extras import check_extras, extras_of
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.arithmetic import describe_arithmetic, settle, visible_gpu
 from iacfilter_hpc.training.assemble import (
     Assembly,
     assemble,
@@ -42,6 +44,7 @@ from iacfilter_hpc.training.drain import Drain
 from iacfilter_hpc.training.evidence import ValidationScores, seen_of
 from iacfilter_hpc.training.final import save_final
 from iacfilter_hpc.training.lease import claim
+from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.quiet import quieten
 from iacfilter_hpc.training.temperature import fit_temperature, scaled
 from iacfilter_hpc.training.threshold import Threshold, choose_threshold
@@ -59,10 +62,12 @@ def train(
     attempt: str = ALONE,
     drain: Drain | None = None,
     watchers: Sequence[TrainerCallback] = (),
+    phases: Phases | None = None,
 ) -> None:
     """Train, choose epoch and threshold on validation data, and write final/.
 
     Every process of the launch calls this. Goes on from the newest checkpoint that is whole.
+    `phases` knows what came before this call.
 
     Raises:
         Drained: the attempt was asked to stop, and has saved what it did.
@@ -72,20 +77,36 @@ def train(
     """
     if layout.final.exists():
         raise TrainingError(f"{layout.final} exists: this run is trained", hint="start a new run")
+    check_extras(extras_of(config))
+    phases = phases or Phases()
+    phases.enter("data")
     train_samples = read_both_classes(config.data.train_file)
     validation_samples = read_both_classes(config.data.validation_file)
     validation_sha256 = sha256_of(config.data.validation_file)
+    phases.enter("devices and processes")
     quieten()
     skip_shared_memory_op(config)
+    config = settle(config, visible_gpu())
     args = training_arguments(layout.directory, config.training)
     check_setting(config, launched_setting(args))
     check_one_gpu(args)
     set_seed(config.training.seed)
+    phases.enter("data")
     source = _model_source(layout, config, args)
-    callbacks = [*run_callbacks(layout, config), *watchers]
-    made = assemble(config, args, source, train_samples, validation_samples, callbacks)
+    callbacks = [*run_callbacks(layout, config, phases), *watchers]
+    made = assemble(
+        config,
+        args,
+        source,
+        train_samples,
+        validation_samples,
+        callbacks,
+        phases,
+        tokens=layout.tokens,
+    )
     check_setting(config, actual_setting())
     logger.info("distributed: %s", describe(args))
+    logger.info("%s", describe_arithmetic(config, made.attention))
     made.trainer.drain = drain
     made.trainer.checkpoints, resumed = _checkpoints(layout, attempt, args)
     if made.trainer.is_world_process_zero():
@@ -182,6 +203,7 @@ def _decision(
         revision=config.model.revision,
         dtype=config.model.dtype,
         bf16=config.training.bf16,
+        quantization=config.model.quantization,
         max_length=config.data.max_length,
         input_fields=None if fields is None else tuple(fields),
         answers=made.answers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iacfilter_hpc.cli.export import main
 from iacfilter_hpc.detections.samples import read_samples
+from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.evaluation.export import export
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.layout import RunLayout, resource
-from iacfilter_hpc.training.decision import read_decision
+from iacfilter_hpc.training.decision import read_decision, write_decision
 from iacfilter_hpc.training.run import train
+from iacfilter_hpc.training.whole import write_whole
 from tests.training.settings import TRAINS, run_config
 
 pytestmark = TRAINS
@@ -31,6 +34,32 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     alone = {"accelerate__num_processes": 1, "accelerate__deepspeed_config_file": None}
     train(layout, run_config("generative", **alone, data__max_length=420))
     return layout
+
+
+def quantized(final: Path, directory: Path) -> Path:
+    """A copy of a trained model that says that its base was in 4 bits."""
+    copy = shutil.copytree(final, directory / "final")
+    write_decision(copy, replace(read_decision(copy), quantization="nf4", dtype="bfloat16"))
+    write_whole(copy)
+    return copy
+
+
+def test_what_was_trained_beside_4_bits_is_not_merged(run: RunLayout, tmp_path: Path) -> None:
+    final = quantized(run.final, tmp_path)
+    with pytest.raises(IacfilterError, match="trained beside weights in nf4"):
+        export(final, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_what_was_trained_beside_4_bits_is_scored_beside_them(
+    run: RunLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = quantized(run.final, tmp_path)
+    with pytest.raises(IacfilterError, match="nf4 needs the package bitsandbytes"):
+        load_scorer(final)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    with pytest.raises(TrainingError, match="weights in nf4 need a GPU"):
+        load_scorer(final)
 
 
 def p_tp(final: Path) -> list[float]:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def launch(stage: str, directory: Path, *flags: str) -> Launched:
         "OMP_NUM_THREADS": "1",
         "DS_ACCELERATOR": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
+        "IACFILTER_STARTED": str(time.time()),
     }
     done = subprocess.run(
         [*map(str, command), "--run-dir", str(layout.directory)],
@@ -117,7 +119,30 @@ def test_every_stage_trains_the_same(stage: str, tmp_path: Path, alone: RunLayou
     # DeepSpeed tells no norm at stage 0
     norms = history(run.layout, "grad_norm")
     assert norms == pytest.approx(history(alone, "grad_norm"), rel=1e-3) or stage == "zero0"
+    check_start(run)
     check_final(run.layout)
+
+
+def check_start(run: Launched) -> None:
+    """One process made the tokens for both, and told once where the time went."""
+    kept = [path.name for path in run.layout.tokens.iterdir()]
+    assert len(kept) == 2 and not any(name.startswith(".") for name in kept)
+    assert run.output.count(" s, made for ") == 2
+    assert "arithmetic: float32, attention iacfilter_segments, optimizer adamw" in run.output
+    assert run.output.count("from srun to the first step") == 1
+    (seconds,) = history(run.layout, "start_seconds")
+    events = map(json.loads, run.layout.metrics.read_text().splitlines())
+    event = next(event for event in events if "start_seconds" in event)
+    parts = {name: value for name, value in event.items() if name.startswith("start_seconds_")}
+    assert list(parts) == [
+        f"start_seconds_{phase}"
+        for phase in (
+            *("launcher", "imports", "data", "devices_and_processes"),
+            *("weights", "setup", "first_step"),
+        )
+    ]
+    assert sum(parts.values()) == pytest.approx(seconds, abs=0.01)
+    assert all(value > 0 for value in parts.values())
 
 
 def check_final(layout: RunLayout) -> None:

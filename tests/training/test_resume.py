@@ -89,12 +89,12 @@ def twin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def events(layout: RunLayout) -> list[tuple[int, float | None, float | None]]:
-    """Step, loss and F1 of each log event but those of saving."""
+    """Step, loss and F1 of each log event but those of saving and of the start."""
     found = [json.loads(line) for line in layout.metrics.read_text().splitlines()]
     return [
         (event["step"], event.get("loss"), event.get("eval_f1"))
         for event in found
-        if "save_seconds" not in event and "train_runtime" not in event
+        if not event.keys() & {"save_seconds", "train_runtime", "start_seconds"}
     ]
 
 

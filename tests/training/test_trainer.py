@@ -22,6 +22,7 @@ from iacfilter_hpc.training.assemble import (
 )
 from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.generative import answer_logits, answer_losses
+from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.trainer import class_weights, score_logits
 
 from .settings import DEMO, TRAINS, run_config
@@ -49,7 +50,9 @@ def assembled(
     args = training_arguments(directory, config.training)
     set_seed(config.training.seed)
     source = request.getfixturevalue(f"tiny_{approach}")
-    return assemble(config, args, source, train, validation, run_callbacks(layout, config))
+    phases = Phases()
+    callbacks = run_callbacks(layout, config, phases)
+    return assemble(config, args, source, train, validation, callbacks, phases)
 
 
 def gradients(

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from iacfilter_hpc import runs
-from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.config import RunConfig, load_config
 from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.evaluation.admission import Admitted, admit
 from iacfilter_hpc.evaluation.comparison.past import (
@@ -101,7 +101,6 @@ def _places(run: RunLayout, data: Labelled, options: EvaluateOptions) -> list[Pa
 
 def _config(run: RunLayout) -> RunConfig:
     try:
-        fields = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-        return RunConfig.model_validate(fields)
+        return load_config(run)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise IacfilterError(f"{run.config} cannot be read: {error}") from error
