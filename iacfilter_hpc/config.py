@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from iacfilter_hpc.agreement import approach_problems, packing_problems, process_problems
 from iacfilter_hpc.gpu_settings import gpu_problems
 from iacfilter_hpc.layout import RunLayout, absolute
 from iacfilter_hpc.resources import Resources
@@ -23,12 +24,6 @@ TINY = "tiny"
 
 Wanted = Literal["auto", "segments", "flex", "mask", "blocks", "padded"]
 """How a model attends over packed rows, or that nothing is packed."""
-
-PACKED: dict[Approach, tuple[str, ...]] = {
-    "generative": ("segments", "flex", "mask"),
-    "encoder": ("blocks",),
-}
-"""The forms of attention over packed rows, which training.attention explains."""
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -103,13 +98,10 @@ class Training(Section):
 
 
 class Packing(Section):
-    """How samples are put together for the device; the gradients are the same in any way.
+    """How samples are put together for the device; the gradients are the same in any way."""
 
-    These have defaults, since runs of earlier versions have none.
-    """
-
-    attention: Wanted = "auto"
-    tokens_per_batch: Positive | None = None
+    attention: Wanted
+    tokens_per_batch: Positive | None
 
 
 class Selection(Section):
@@ -150,7 +142,7 @@ class RunConfig(Section):
     data: Data
     lora: Lora | None
     training: Training
-    packing: Packing = Packing()
+    packing: Packing
     selection: Selection
     accelerate: Accelerate
     resources: Resources
@@ -166,76 +158,14 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> RunConfig:
         problems = [
-            *self._approach_problems(),
-            *self._packing_problems(),
-            *self._process_problems(),
+            *approach_problems(self),
+            *packing_problems(self),
+            *process_problems(self),
             *gpu_problems(self.approach, self.model, self.training),
         ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
-
-    def _approach_problems(self) -> list[str]:
-        problems = []
-        if self.approach == "encoder":
-            if self.resources.gpu_count > 1 or self.resources.nodes != 1:
-                problems.append(
-                    "the encoder trains on one GPU of one node, not on "
-                    f"--gpus {self.resources.gpus} --nodes {self.resources.nodes}"
-                )
-            if self.lora is not None:
-                problems.append(
-                    "lora is for the generative approach; the encoder trains all weights"
-                )
-            if self.accelerate.deepspeed_config_file is not None:
-                problems.append("accelerate.deepspeed_config_file is for the generative approach")
-            if not self.data.input_fields:
-                problems.append("data.input_fields needs at least one field for the encoder")
-        else:
-            if self.lora is None:
-                problems.append("the generative approach needs a lora section")
-            if self.data.input_fields is not None:
-                problems.append(
-                    "data.input_fields is for the encoder; generative reads with_prompt"
-                )
-        return problems
-
-    def _packing_problems(self) -> list[str]:
-        known = ("auto", "padded", *PACKED[self.approach])
-        wanted, asked = self.packing.attention, self.model.attn_implementation
-        if asked is not None and wanted not in ("auto", "padded"):
-            return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
-        # an encoder's packed rows go to the parts of the model, past the pass that is compiled
-        passes_by = self.approach == "encoder" and self.packed_attention != "padded"
-        if self.training.torch_compile and passes_by:
-            return ["training.torch_compile needs packing.attention=padded for the encoder"]
-        if wanted in known:
-            return []
-        return [
-            f"packing.attention is {self.packing.attention}; for {self.approach}: "
-            f"{', '.join(known)}"
-        ]
-
-    def _process_problems(self) -> list[str]:
-        gpus, nodes, asked = (
-            self.resources.gpu_count,
-            self.resources.nodes,
-            self.accelerate.num_processes,
-        )
-        if not gpus and not self.training.use_cpu:
-            return ["--gpus 0 needs training.use_cpu=true"]
-        if self.approach == "encoder":
-            one = asked in (None, 1)
-            return [] if one else [f"the encoder trains in one process, not {asked}"]
-        if gpus % nodes and not self.training.use_cpu:
-            return [f"--gpus {gpus} cannot be shared equally by --nodes {nodes}: use a multiple"]
-        if self.num_processes % nodes:
-            return [f"{self.num_processes} processes cannot be shared equally by --nodes {nodes}"]
-        if self.num_processes > 1 and self.accelerate.deepspeed_config_file is None:
-            return [f"{self.num_processes} processes need accelerate.deepspeed_config_file"]
-        if asked is not None and asked != gpus and not self.training.use_cpu:
-            return [f"accelerate.num_processes {asked} must equal --gpus {gpus}, or be null"]
-        return []
 
     @property
     def num_processes(self) -> int:
@@ -267,6 +197,7 @@ class RunConfig(Section):
 LATER: dict[str, dict[str, object]] = {
     "model": {"attn_implementation": None, "quantization": None},
     "training": {"tf32": False, "optim": "adamw_torch_fused", "torch_compile": False},
+    "packing": {"attention": "padded", "tokens_per_batch": None},
 }
 """Settings that runs of earlier versions have not written down, and how those runs behave.
 
@@ -285,6 +216,6 @@ def load_config(layout: RunLayout) -> RunConfig:
     written = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
     for section, settings in LATER.items():
         # what is no section is left for the check below to name
-        if isinstance(written, dict) and isinstance(written.get(section), dict):
-            written[section] = {**settings, **written[section]}
+        if isinstance(written, dict) and isinstance(written.get(section, {}), dict):
+            written[section] = {**settings, **written.get(section, {})}
     return RunConfig.model_validate(written)

@@ -60,9 +60,7 @@ def test_every_setting_has_its_default_in_the_yaml(approach: str) -> None:
 
 
 def test_no_setting_but_the_name_has_a_default_in_the_code() -> None:
-    # but those that runs of earlier versions lack
-    packing = ["packing", "packing.attention", "packing.tokens_per_batch"]
-    assert list(_defaults(RunConfig, "")) == ["name", *packing]
+    assert list(_defaults(RunConfig, "")) == ["name"]
 
 
 def _settings(model: type[BaseModel]) -> dict[str, object]:

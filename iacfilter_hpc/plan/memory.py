@@ -18,8 +18,10 @@ GIB = 2**30
 WORKSPACE = GIB + GIB // 2
 """What PyTorch's allocator does not count or cannot use: the CUDA context, libraries, buffers of
 NCCL and ZeRO, fragments. An estimate: 0.5 GiB of context, about as much each for the others."""
-ADAM = 8
-"""Bytes a parameter: two moments in 32 bits."""
+MOMENT = 4
+"""Bytes a parameter: a moment in 32 bits."""
+NF4 = (4 + 0.127) / 8
+"""Bytes a parameter: 4 bits, and 0.127 of the twice quantised constants (arXiv 2305.14314)."""
 MASTER = 4
 """Bytes a parameter: DeepSpeed's own copy in 32 bits."""
 ANSWER_TOKENS = 4
@@ -76,6 +78,8 @@ def memory(architecture: Architecture, setting: Setting) -> Memory:
 
 def _weights(architecture: Architecture, parameters: Parameters, setting: Setting) -> int:
     own = setting.weight_width * parameters.frozen + setting.trained_width * parameters.trainable
+    if setting.in_4_bits:
+        own -= round((setting.weight_width - NF4) * parameters.linear)
     if setting.zero is not None and setting.zero.offloads_weights:
         return 0
     if setting.stage == 3:
@@ -97,11 +101,11 @@ def _gradients(parameters: Parameters, setting: Setting) -> int:
 def _optimizer(parameters: Parameters, setting: Setting) -> int:
     if setting.zero is None:
         # torch.optim.AdamW keeps its moments in the dtype of the weights
-        return 2 * setting.trained_width * parameters.trainable
+        return setting.moments * setting.trained_width * parameters.trainable
     if setting.zero.offloads_optimizer:
         return 0
     has_master = setting.stage or setting.trained_width < MASTER
-    whole = (ADAM + (MASTER if has_master else 0)) * parameters.trainable
+    whole = (MOMENT * setting.moments + (MASTER if has_master else 0)) * parameters.trainable
     return _share(whole, setting) if setting.stage else whole
 
 

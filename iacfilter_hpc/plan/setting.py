@@ -20,6 +20,10 @@ class Setting:
     tokens: int
     length: int
     checkpointing: bool
+    in_4_bits: bool
+    """Whether the frozen matrices of layers are in NF4."""
+    moments: int
+    """Numbers a parameter that the optimizer keeps: AdamW's two; the others keep next to none."""
     weight_width: int
     """Of the weights as they lie on the GPU; of a causal model: of the frozen ones."""
     trained_width: int
@@ -70,6 +74,8 @@ def setting_of(config: RunConfig) -> Setting:
         tokens=max(config.token_budget, config.data.max_length),
         length=config.data.max_length,
         checkpointing=training.activation_checkpointing,
+        in_4_bits=config.model.quantization == "nf4",
+        moments=2 if training.optim.startswith("adamw") else 0,
         weight_width=weights,
         trained_width=trained,
         compute_width=2 if bf16 else own,

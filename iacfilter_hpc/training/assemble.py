@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import (
-    EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TrainerCallback,
     TrainingArguments,
 )
 
-from iacfilter_hpc.config import RunConfig, Training
+from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.detections.fields import LABELS
 from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.audit import Audit, Encoded, audit
-from iacfilter_hpc.training.callbacks import FirstStep, MetricsCallback
 from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.data import encode_fields, encode_prompts, scoring_rows, training_rows
@@ -34,7 +30,6 @@ from iacfilter_hpc.training.generative import (
 from iacfilter_hpc.training.heldout import HeldOut, hold_out
 from iacfilter_hpc.training.loading import attention_of, loading_for
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
-from iacfilter_hpc.training.peak import PeakMemory
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.sampling import Grouping
@@ -69,52 +64,6 @@ class _Parts:
     callbacks: list[TrainerCallback]
     phases: Phases
     cache: TokenCache | None
-
-
-def training_arguments(
-    output: Path, training: Training, *, keep_epochs: bool = True
-) -> TrainingArguments:
-    """The Trainer's arguments: the configuration's own, and those that are no one's choice.
-
-    With `keep_epochs` each epoch is evaluated and saved in `output`, and the best one wins.
-    Creating them sets up devices and processes; under ZeRO-3 it must precede any model.
-    """
-    each = "epoch" if keep_epochs else "no"
-    step = training.per_device_train_batch_size * training.gradient_accumulation_steps
-    # the sampler divides a device's share of a step by tokens: to the Trainer it is one batch
-    whole = {"per_device_train_batch_size": step, "gradient_accumulation_steps": 1}
-    return TrainingArguments(
-        **{**training.model_dump(), **whole},
-        output_dir=str(output),
-        data_seed=training.seed,
-        eval_strategy=each,
-        save_strategy=each,
-        load_best_model_at_end=keep_epochs,
-        metric_for_best_model="eval_f1",
-        greater_is_better=True,
-        label_names=["label"],
-        # how much patience is left belongs to the state of a run that goes on
-        restore_callback_states_from_checkpoint=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=not training.use_cpu,
-        # a loss that is not a number must be seen
-        logging_nan_inf_filter=False,
-        disable_tqdm=not sys.stderr.isatty(),
-        report_to="none",
-    )
-
-
-def run_callbacks(layout: RunLayout, config: RunConfig, phases: Phases) -> list[TrainerCallback]:
-    """What watches a run's training: its records, and early stopping if it is asked for."""
-    metrics = MetricsCallback(layout)
-    callbacks: list[TrainerCallback] = [
-        metrics,
-        FirstStep(phases, metrics),
-        PeakMemory(layout),
-    ]
-    if config.selection.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(config.selection.early_stopping_patience))
-    return callbacks
 
 
 def assemble(

@@ -40,7 +40,10 @@ class PromptScorer:
     budget: int
 
     def score(self, prompts: Sequence[Ids]) -> Iterator[tuple[Ids, torch.Tensor]]:
-        """Each distinct prompt with the logits of `tokens` after it, shape [tokens]."""
+        """Each distinct prompt with the logits of `tokens` after it, shape [tokens].
+
+        To be called without gradients: caches are copied where prompts branch.
+        """
         if prompts:
             yield from self._below(_Begun(0, DynamicCache()), sorted(set(prompts)))
 

@@ -21,8 +21,9 @@ from transformers import (
 from iacfilter_hpc.config import TINY, RunConfig
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.arguments import training_arguments
 from iacfilter_hpc.training.arithmetic import settle, visible_gpu
-from iacfilter_hpc.training.assemble import Assembly, assemble, training_arguments
+from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.phases import Phases
 
 LogOdds = tuple[float, ...]

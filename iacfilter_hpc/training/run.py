@@ -16,13 +16,9 @@ from iacfilter_hpc.detections.samples import sha256_of
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.extras import check_extras, extras_of
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
 from iacfilter_hpc.training.arithmetic import describe_arithmetic, settle, visible_gpu
-from iacfilter_hpc.training.assemble import (
-    Assembly,
-    assemble,
-    run_callbacks,
-    training_arguments,
-)
+from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.card import model_card
 from iacfilter_hpc.training.checkpoints import (
     Checkpoints,

@@ -21,7 +21,13 @@ COMMIT = "0123abc"
 def find(
     name: str, variables: dict[str, str], revision: str | None = None, approach: Any = "generative"
 ) -> Architecture:
-    model = Model(model_name_or_path=name, revision=revision, dtype="bfloat16")
+    model = Model(
+        model_name_or_path=name,
+        revision=revision,
+        dtype="bfloat16",
+        attn_implementation=None,
+        quantization=None,
+    )
     return find_architecture(model, approach, {"XDG_CACHE_HOME": "/nowhere", **variables})
 
 

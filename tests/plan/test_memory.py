@@ -100,6 +100,19 @@ def test_a_micro_batch_may_have_its_own_number_of_tokens() -> None:
     assert 2 * found[3].activations == found[1].activations
 
 
+def test_weights_in_4_bits() -> None:
+    """The notes of QLoRA: 7 B in about 4 GiB, embeddings and head as they were."""
+    whole, small = needed(generative()), needed(generative("model.quantization=nf4"))
+    assert whole.weights / GIB == pytest.approx(12.63, abs=0.01)
+    assert small.weights / GIB == pytest.approx(3.7, abs=0.1)
+    assert small.optimizer == whole.optimizer
+
+
+def test_an_optimizer_without_moments_keeps_only_the_copy() -> None:
+    adam, sgd = needed(generative()), needed(generative("training.optim=sgd"))
+    assert sgd.optimizer * 3 == pytest.approx(adam.optimizer, abs=3)
+
+
 def test_the_terms_add_up() -> None:
     found = needed(generative())
     assert found.total == found.tensors + found.workspace

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, TrainingArguments
 from iacfilter_hpc.config import Model, RunConfig
 from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.training.arguments import training_arguments
 from iacfilter_hpc.training.arithmetic import Gpu, describe_arithmetic, settle
-from iacfilter_hpc.training.assemble import training_arguments
 from iacfilter_hpc.training.encoder import load_classifier
 from iacfilter_hpc.training.generative import add_adapter, load_base
 from iacfilter_hpc.training.loading import PLAIN, Loading, attention_of, loading_for

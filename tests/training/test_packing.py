@@ -172,6 +172,13 @@ def test_a_model_that_sees_only_so_far_is_not_packed() -> None:
     assert model.config._attn_implementation == "sdpa"
 
 
+def test_flex_attention_needs_a_compiler_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(TrainingError, match=r"flex needs .*a C compiler on PATH") as caught:
+        choose_for_prompts(llama(), torch.device("cuda"), "flex")
+    assert caught.value.hint == "packing.attention=segments needs neither"
+
+
 def test_an_answer_that_was_lost() -> None:
     row = Row(input_ids=[5, 6, 7], labels=[IGNORED] * 3, label=0)
     with pytest.raises(TrainingError, match="its answer was lost"):

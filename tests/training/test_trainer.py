@@ -14,12 +14,8 @@ from transformers import EvalPrediction, set_seed
 from iacfilter_hpc.config import Approach, Selection
 from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.assemble import (
-    Assembly,
-    assemble,
-    run_callbacks,
-    training_arguments,
-)
+from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
+from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.generative import answer_logits, answer_losses
 from iacfilter_hpc.training.phases import Phases

@@ -6,7 +6,7 @@ import argparse
 import json
 import platform
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,14 @@ from iacfilter_hpc.training.encoder import first_position
 from iacfilter_hpc.training.packing import TreeCollator
 from iacfilter_hpc.training.prefixes import Tree
 from tests.bench.speed import forms, workloads
-from tests.bench.speed.measure import MIB, Measured, Piece, in_turns, matmul_peak
+from tests.bench.speed.measure import (
+    MIB,
+    Measured,
+    Piece,
+    in_turns,
+    matmul_peak,
+    peak_bytes,
+)
 
 BUDGET = 4096
 """Tokens of a micro-batch of prompts; a bucketed one of 8 x 512 has as many."""
@@ -53,8 +60,10 @@ class Line:
         )
 
 
-def lines(part: str, found: dict[str, Measured], *against: str) -> list[Line]:
-    """A line a form, against two of them."""
+def lines(
+    part: str, found: dict[str, Measured], whole: Mapping[str, Sequence[Piece]], *against: str
+) -> list[Line]:
+    """A line a form, against two of them; of `whole`, all pieces, the largest tells memory."""
     first, second = (found[name].rate for name in against)
     return [
         Line(
@@ -66,7 +75,7 @@ def lines(part: str, found: dict[str, Measured], *against: str) -> list[Line]:
             round(m.useful / m.tokens, 3),
             round(m.rate / first, 2),
             round(m.rate / second, 2),
-            round(m.peak_bytes / MIB),
+            round(peak_bytes(whole[name]) / MIB),
         )
         for name, m in found.items()
     ]
@@ -101,7 +110,8 @@ def train_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dic
         "loss, e less u": float(sum(last.kept) - sum(u.kept)),  # type: ignore[arg-type]
     }
     a, c = "a pad to limit, all logits", "c bucketed, all logits"
-    return lines(f"train {prompts.name}", found, a, c), facts
+    all_pieces = {**made, **{name: ours[name] for name in ours if name[0] in "ue"}}
+    return lines(f"train {prompts.name}", found, all_pieces, a, c), facts
 
 
 def training_flops(model: Any, tree: Tree) -> float:
@@ -144,14 +154,15 @@ def score_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dic
     with torch.inference_mode():
         made = forms.prompt_scoring(packed, plain, prompts, SCORED, few)
         found = in_turns(made, rounds=2)
+        one, bucketed = "generate 10 tokens, one by one", "c one forward, bucketed by 8"
+        done = lines(f"score {prompts.name}", found, made, one, bucketed)
     e, u = found["e prefixes cached"], found["u packed, nothing shared"]
-    one = "generate 10 tokens, one by one"
     facts = {
         "L of the set": round(prompts.sharing, 3),
         "e to u": round(e.rate / u.rate, 3),
         "share of L of the set": round(e.rate / u.rate / prompts.sharing, 3),
     }
-    return lines(f"score {prompts.name}", found, one, "c one forward, bucketed by 8"), facts
+    return done, facts
 
 
 def encode(detections: Sequence[Any], few: int) -> tuple[list[Line], dict[str, float]]:
@@ -172,14 +183,17 @@ def encode(detections: Sequence[Any], few: int) -> tuple[list[Line], dict[str, f
         scoring = forms.snippet_scoring(packed, plain, rows, SCORED, first, few)
         warm_up(scoring)
         scored = in_turns(scoring, rounds=2)
+        scored_lines = lines(
+            "score encoder", scored, scoring, "a pad to limit, by 16", "c bucketed by 16"
+        )
     limit = 256 * len(drawn) / sum(len(row["input_ids"]) for row in drawn)
     facts = {
         "limit of training": round(limit, 2),
         "limit of scoring": round(256 * len(rows) / sum(len(r["input_ids"]) for r in rows), 2),
     }
     return [
-        *lines("train encoder", trained, "a pad to limit", "c bucketed"),
-        *lines("score encoder", scored, "a pad to limit, by 16", "c bucketed by 16"),
+        *lines("train encoder", trained, chosen, "a pad to limit", "c bucketed"),
+        *scored_lines,
     ], facts
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from iacfilter_hpc.evaluation.predict import batches_within
 from iacfilter_hpc.training.cached import PromptScorer
+from iacfilter_hpc.training.choice import choose_for_prompts
 from iacfilter_hpc.training.collators import Batch, PadCollator, Row
 from iacfilter_hpc.training.data import IGNORED
 from iacfilter_hpc.training.encoder import class_logits
@@ -25,7 +26,7 @@ from iacfilter_hpc.training.prefixes import Ids
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.sampling import Grouping, draw, group, key_of
 from tests.bench.speed.measure import Piece
-from tests.bench.speed.workloads import FP, TP, Prompts
+from tests.bench.speed.workloads import FP, TP, Prompts, smallest
 
 AT_ONCE = 8
 """Samples of a padded batch."""
@@ -178,16 +179,6 @@ def prompt_scoring(
     answers = Answers((), (TP,), (FP,))
     longest = batches(rows, AT_ONCE, True)
     every = max(1, len(longest) // (few // 2))
-    counted: list[int] = []
-    model.register_forward_pre_hook(
-        lambda _, __, kwargs: counted.append(kwargs["input_ids"].numel()), with_kwargs=True
-    )
-
-    def shared() -> dict[Ids, torch.Tensor]:
-        return dict(scorer.score(ids))
-
-    shared()  # for its tokens
-    computed = sum(counted)
     return {
         "generate 10 tokens, one by one": [
             Piece(partial(generate, r), 1, len(r) + 9, len(r)) for r in some
@@ -201,8 +192,23 @@ def prompt_scoring(
             _scored(lambda b=b: tree_logits(model, alone(b), answers), b, _size(b))
             for b in packed(rows, budget, False)[every // 2 :: every]
         ],
-        "e prefixes cached": [Piece(shared, len(ids), computed, prompts.tokens)],
+        "e prefixes cached": [
+            Piece(lambda: dict(scorer.score(ids)), len(ids), computed(ids, budget), prompts.tokens)
+        ],
     }
+
+
+def computed(ids: Sequence[Ids], budget: int) -> int:
+    """Tokens that pass the model when prompts are scored with cached prefixes."""
+    model, counted = smallest(), list[int]()
+    choose_for_prompts(model, torch.device("cpu"), "segments")
+    model.register_forward_pre_hook(
+        lambda _, __, kwargs: counted.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    with torch.inference_mode():
+        for _ in PromptScorer(model, "segments", (FP, TP), budget).score(ids):
+            pass
+    return sum(counted)
 
 
 def snippet_scoring(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +19,7 @@ MIB = 2**20
 class Piece:
     """Some work: what it does, for how many samples, computing how many tokens, padding included.
 
-    `useful` are the samples' own tokens; `overhead` does what comes before the model's work, the
-    grouping of samples and the making of tensors.
+    `useful` are the samples' own tokens.
     """
 
     work: Callable[[], object]
@@ -35,8 +36,6 @@ class Measured:
     samples: int = 0
     tokens: int = 0
     useful: int = 0
-    peak_bytes: int = 0
-    flops: int = 0
     kept: list[object] = field(default_factory=list)
 
     @property
@@ -55,12 +54,17 @@ def in_turns(forms: dict[str, Sequence[Piece]], rounds: int) -> dict[str, Measur
     return found
 
 
-def _add(measured: Measured, piece: Piece) -> None:
+def peak_bytes(pieces: Sequence[Piece]) -> int:
+    """The memory that the piece of most tokens needs beyond what was there before it."""
     before = _reset_peak()
+    max(pieces, key=lambda piece: piece.tokens).work()
+    return _peak() - before
+
+
+def _add(measured: Measured, piece: Piece) -> None:
     started = time.perf_counter()
     measured.kept.append(piece.work())
     measured.seconds += time.perf_counter() - started
-    measured.peak_bytes = max(measured.peak_bytes, _peak() - before)
     measured.samples += piece.samples
     measured.tokens += piece.tokens
     measured.useful += piece.useful
@@ -68,6 +72,9 @@ def _add(measured: Measured, piece: Piece) -> None:
 
 def _reset_peak() -> int:
     """Begin a new peak of resident memory, and say what is resident now: proc(5), clear_refs."""
+    gc.collect()
+    # what was freed goes back to the system, or the next piece would seem to need nothing
+    ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
 
