@@ -38,6 +38,7 @@ docs: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.commands
+	$(BIN)/python -m tests.bench.speed $(DATA) -o tests/bench/speed/speed.json
 
 # Every way to stop a run, on private Slurm clusters: about 40 minutes; writes tests/slurm/MATRIX.md
 matrix: $(VENV)/.installed packages

@@ -43,10 +43,11 @@ def packing_problems(config: RunConfig) -> list[str]:
     wanted, asked = config.packing.attention, config.model.attn_implementation
     if asked is not None and wanted not in ("auto", "padded"):
         return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
-    # an encoder's packed rows go to the parts of the model, past the pass that is compiled
-    passes_by = config.approach == "encoder" and config.packed_attention != "padded"
-    if config.training.torch_compile and passes_by:
-        return ["training.torch_compile needs packing.attention=padded for the encoder"]
+    # packed rows differ in their layout at every step, and each would be compiled anew
+    if config.training.torch_compile and config.packed_attention != "padded":
+        return ["training.torch_compile needs packing.attention=padded"]
+    if wanted == "flex" and config.training.use_cpu:
+        return ["packing.attention=flex is for GPUs: PyTorch has no gradient of it for CPUs"]
     if wanted in known:
         return []
     return [

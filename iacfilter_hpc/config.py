@@ -201,7 +201,8 @@ LATER: dict[str, dict[str, object]] = {
 }
 """Settings that runs of earlier versions have not written down, and how those runs behave.
 
-Not the defaults of today: a run that goes on computes what it computed before.
+Not the defaults of today: a run that goes on computes as it did before. Which samples a step sees
+is of this version.
 """
 
 

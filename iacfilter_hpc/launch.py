@@ -72,11 +72,11 @@ def submit(
     site: Site,
     models: Path,
     executor: Executor,
-    planned_bytes: int | None = None,
+    planned: runs.Planned | None = None,
 ) -> Submitted:
     """Check the data, claim the run's directory, write its record, submit its job.
 
-    `planned_bytes` of GPU memory are kept in the record, beside which training leaves its peak.
+    `planned` GPU memory is kept in the record, beside which training leaves its peak.
 
     Raises:
         DataError: lines of a data file are wrong.
@@ -89,7 +89,7 @@ def submit(
         check_extras(extras_of(config))
     layout = runs.create(models, config.approach, config.name or runs.new_name(config.approach))
     try:
-        describe(layout, config, data, planned_bytes)
+        describe(layout, config, data, planned)
         job_id = _start(layout, config, site, executor)
     except JobMayExist as error:
         # its files must stay; status finds the job by the run's name

@@ -51,11 +51,11 @@ def provenance() -> Provenance:
 
 
 def describe(
-    layout: RunLayout, config: RunConfig, data: dict[str, str], planned_bytes: int | None = None
+    layout: RunLayout, config: RunConfig, data: dict[str, str], planned: runs.Planned | None = None
 ) -> None:
     """Write run.json, config.yaml and the DeepSpeed file.
 
-    `data` holds the sha256 of each file, `planned_bytes` what a GPU was to need for tensors.
+    `data` holds the sha256 of each file, `planned` what a GPU was to need for tensors.
     """
     named = config.model_copy(update={"name": layout.name})
     write_atomically(layout.config, as_yaml(named))
@@ -81,7 +81,8 @@ def describe(
         global_batch_size=config.global_batch_size,
         data_sha256=data,
         argv=here.argv,
-        planned_bytes=planned_bytes,
+        planned_bytes=planned.total if planned else None,
+        planned_activations=planned.activations if planned else None,
     )
     runs.write_record(layout.record, record)
 

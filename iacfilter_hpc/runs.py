@@ -16,6 +16,14 @@ SCHEMA = 1
 APPROACHES = ("encoder", "generative")
 
 
+@dataclass(frozen=True)
+class Planned:
+    """Bytes that PyTorch is to allocate on a GPU; of them, for activations and logits."""
+
+    total: int
+    activations: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """run.json: what was asked for, written once at submission."""
@@ -38,6 +46,8 @@ class RunRecord:
     argv: list[str]
     planned_bytes: int | None = None
     """What PyTorch was to allocate on a GPU; None where the model's shapes are not known."""
+    planned_activations: int | None = None
+    """The part of it that depends on the samples."""
     schema: int = SCHEMA
 
 

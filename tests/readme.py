@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,36 @@ def tree() -> str:
         lines += _folder(ROOT / top, "  ")
     lines += [f"{name + '/':{WIDTH}}{text}" for name, text in OTHER.items()]
     return "\n".join(["```", *lines, "```"])
+
+
+SPEED = ROOT / "tests" / "bench" / "speed" / "speed.json"
+COLUMNS = "samples/s|to a|to c|tokens a sample|useful|peak MiB"
+
+
+def speed() -> str:
+    """What `make bench` last measured of every form of training and scoring."""
+    document = json.loads(SPEED.read_text(encoding="utf-8"))
+    lines = [
+        f"{document['machine']}; square matmul {document['matmul_gflops']:.0f} GFLOP/s.",
+        "",
+        f"| | {' | '.join(COLUMNS.split('|'))} |",
+        f"|---|{'---|' * len(COLUMNS.split('|'))}",
+    ]
+    part = ""
+    for line in document["lines"]:
+        if line["part"] != part:
+            part = line["part"]
+            lines.append(f"| **{part}** |{' |' * len(COLUMNS.split('|'))}")
+        cells = [
+            f"{line['samples_per_second']:.1f}",
+            f"{line['to_a']:.2f}",
+            f"{line['to_c']:.2f}",
+            f"{line['tokens_per_sample']:.0f}",
+            f"{line['useful']:.0%}",
+            f"{line['peak_mib']:.0f}",
+        ]
+        lines.append(f"| {line['form']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _folder(folder: Path, indent: str) -> list[str]:

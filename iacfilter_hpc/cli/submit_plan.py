@@ -13,6 +13,7 @@ from iacfilter_hpc.plan.cards import Card
 from iacfilter_hpc.plan.changes import Change
 from iacfilter_hpc.plan.memory import GIB
 from iacfilter_hpc.plan.plan import Fit, Need, Plan, make_plan, named
+from iacfilter_hpc.runs import Planned
 from iacfilter_hpc.site import Site
 
 GB_HINT = "tell gpu_memory in the site file: see configs/site.example.yaml"
@@ -29,8 +30,8 @@ def show(config: RunConfig, site: Site, models: Path, as_json: bool) -> int:
     return 1 if plan.fit and plan.fit.verdict == "will not fit" else 0
 
 
-def check(config: RunConfig, site: Site, models: Path) -> int | None:
-    """Warn of a run that will not fit, and let it go on; what was planned, in bytes.
+def check(config: RunConfig, site: Site, models: Path) -> Planned | None:
+    """Warn of a run that will not fit, and let it go on; what was planned.
 
     None if nothing is known of the model, which is said, or if the run uses no GPU.
     """
@@ -45,7 +46,8 @@ def check(config: RunConfig, site: Site, models: Path) -> int | None:
     if fit is not None and fit.verdict == "will not fit":
         terminal.say(f"warning: {_gib(total)} GiB will not fit the {_card(fit.card)}")
         terminal.say(f"hint: {_advice(fit.change)}")
-    return plan.need.memory.tensors
+    memory = plan.need.memory
+    return Planned(memory.tensors, memory.inexact)
 
 
 def _text(plan: Plan, config: RunConfig) -> str:
@@ -91,7 +93,7 @@ def _rows(need: Need) -> list[tuple[str, str]]:
     if known.runs:
         runs = "1 run has" if known.runs == 1 else f"{known.runs} runs have"
         shift = _gib(need.total - memory.total)
-        rows.append((f"x {known.factor:.2f}, as {runs} shown", shift))
+        rows.append((f"activations x {known.factor:.2f}, as {runs} shown", shift))
     return [*rows, ("total", _gib(need.total))]
 
 

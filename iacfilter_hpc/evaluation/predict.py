@@ -164,7 +164,7 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         model: nn.Module = PeftModel.from_pretrained(base, final)
     else:  # merged: see export
         model = base = load_base(final, None, decision.dtype)
-    choice = choose_for_prompts(base, device, "auto")
+    choice = choose_for_prompts(base, device, "auto", base.config.max_position_embeddings)
     model.to(device).eval()
     rows, positions = base.config.vocab_size, base.config.max_position_embeddings
     vocabulary = settle_vocabulary(load_tokenizer(final, None), rows)

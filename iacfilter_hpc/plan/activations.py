@@ -25,6 +25,8 @@ from iacfilter_hpc.plan.setting import Setting
 EXACT = 4
 """Bytes of a number that norms and softmax keep in 32 bits whatever the rest is in."""
 MASK = 1
+MOST_REPEATED = 4
+"""That of training.sampling, which this side must not import."""
 SHARED = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
 """Matrices of a layer that have the same input as another."""
 
@@ -42,7 +44,23 @@ def activations(architecture: Architecture, setting: Setting) -> int:
         kept = architecture.layers * layer
     width = setting.compute_width
     in_flight = width * (3 * architecture.intermediate + 2 * architecture.hidden)
-    return round(setting.tokens * (kept + ends + in_flight))
+    training = setting.tokens * (kept + ends + in_flight) + _repeated(architecture, setting)
+    # between epochs: nothing is kept, and a layer has its own width a few times over
+    passing = width * (3 * architecture.intermediate + 6 * architecture.hidden)
+    return round(max(training, setting.evaluated * setting.length * passing))
+
+
+def _repeated(architecture: Architecture, setting: Setting) -> float:
+    """Keys and values of a beginning that prompts share, once more for each prompt.
+
+    Attention by segments lays them before each prompt's own; training.sampling bounds by how much.
+    """
+    if not (setting.shares and isinstance(architecture, Decoder)):
+        return 0
+    layers = 1 if setting.checkpointing else architecture.layers
+    whole = min(setting.samples * setting.length, MOST_REPEATED * setting.tokens)
+    more = max(0, whole - setting.tokens)
+    return layers * 2 * setting.compute_width * architecture.queries * more
 
 
 def saved(architecture: Architecture, setting: Setting) -> int:

@@ -28,9 +28,9 @@ class Estimate:
     correction: Correction
 
     def total(self, config: RunConfig) -> int:
-        """Bytes a GPU; the correction is of what PyTorch allocates, not of the workspace."""
+        """Bytes a GPU; what is corrected is the part that depends on the samples."""
         need = memory(self.architecture, setting_of(config))
-        return round(need.tensors * self.correction.factor) + need.workspace
+        return need.total + round(need.inexact * (self.correction.factor - 1))
 
     def fits(self, config: RunConfig, card: Card) -> bool:
         """Whether the run fits the card with room to spare."""

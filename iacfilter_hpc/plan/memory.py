@@ -49,6 +49,11 @@ class Memory:
         return self.total - self.workspace
 
     @property
+    def inexact(self) -> int:
+        """What depends on the samples; the other tensors are known."""
+        return self.activations + self.logits
+
+    @property
     def total(self) -> int:
         return sum(astuple(self))
 
@@ -79,7 +84,11 @@ def memory(architecture: Architecture, setting: Setting) -> Memory:
 def _weights(architecture: Architecture, parameters: Parameters, setting: Setting) -> int:
     own = setting.weight_width * parameters.frozen + setting.trained_width * parameters.trainable
     if setting.in_4_bits:
-        own -= round((setting.weight_width - NF4) * parameters.linear)
+        # without DeepSpeed PEFT takes what is not in 4 bits to 32
+        # (peft.prepare_model_for_kbit_training)
+        rest = parameters.frozen - parameters.linear
+        wide = rest * (0 if setting.zero else MASTER - setting.weight_width)
+        own += wide - round((setting.weight_width - NF4) * parameters.linear)
     if setting.zero is not None and setting.zero.offloads_weights:
         return 0
     if setting.stage == 3:

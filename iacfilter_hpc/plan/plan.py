@@ -78,8 +78,12 @@ def with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
     Raises:
         ConfigError: the model's shapes or the GPU's memory are not known, or nothing fits.
     """
+    if config.training.use_cpu:
+        raise ConfigError(
+            "--batch-size auto is for GPUs, not for training.use_cpu=true", hint="give a number"
+        )
     card = card_of(config.resources, site.gpu_memory)
-    if card is None or config.training.use_cpu:
+    if card is None:
         raise ConfigError(
             f"--batch-size auto: how much memory {named(config)} has is not known",
             hint="name its type, as in --gpus h100:4, tell gpu_memory in the site file, or give "

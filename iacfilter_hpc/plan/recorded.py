@@ -1,4 +1,4 @@
-"""By how much finished runs needed more or less than was planned for them."""
+"""By how much finished runs needed more than was planned for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from iacfilter_hpc.layout import RunLayout
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """`factor` times what is planned for tensors is what runs have needed; of how many runs."""
+    """`factor` times the planned activations is what runs have needed; of how many runs.
+
+    Weights, gradients and optimizer states are known. Never below 1: rows that did not fill the
+    token budget say nothing of others that will.
+    """
 
     factor: float
     runs: int
@@ -30,7 +34,7 @@ class _Peak:
 
 
 def correction(models: Path, approach: Approach, model: str) -> Correction:
-    """The median of peak / planned over the runs of a model, else over those of its approach.
+    """The median over the runs of a model, else over those of its approach.
 
     Both count what PyTorch allocates: memory.json has the peak, run.json what was planned. Runs
     without either, or with a file that cannot be read, say nothing.
@@ -39,15 +43,17 @@ def correction(models: Path, approach: Approach, model: str) -> Correction:
     alike = [p.ratio for p in peaks if p.model == model]
     # a tiny model's buffers are larger than the model
     ratios = alike or [p.ratio for p in peaks if p.model != TINY]
-    return Correction(median(ratios), len(ratios)) if ratios else UNCORRECTED
+    return Correction(max(1.0, median(ratios)), len(ratios)) if ratios else UNCORRECTED
 
 
 def _peaks(runs: Path) -> Iterator[_Peak]:
     for path in sorted(runs.glob("*/memory.json")):
         record = _object(RunLayout(path.parent).record)
         peak, planned = _object(path).get("peak_bytes"), record.get("planned_bytes")
-        if _is_count(peak) and _is_count(planned):
-            yield _Peak(str(record.get("model_name_or_path")), peak / planned)  # type: ignore[operator]
+        inexact = record.get("planned_activations")
+        if _is_count(peak) and _is_count(planned) and _is_count(inexact):
+            ratio = (peak - (planned - inexact)) / inexact  # type: ignore[operator]
+            yield _Peak(str(record.get("model_name_or_path")), ratio)
 
 
 def _object(path: Path) -> dict[str, object]:

@@ -19,6 +19,10 @@ class Setting:
     samples: int
     tokens: int
     length: int
+    evaluated: int
+    """Samples at once between epochs."""
+    shares: bool
+    """Whether prompts are packed so that they share what they begin with."""
     checkpointing: bool
     in_4_bits: bool
     """Whether the frozen matrices of layers are in NF4."""
@@ -47,7 +51,7 @@ class Setting:
 def setting_of(config: RunConfig) -> Setting:
     """The setting of a run, with the largest micro-batch that it can meet.
 
-    Packed rows may hold all samples of a device's step, if they are short or share their beginning.
+    It may hold all samples of a device's step, if they are short or share their beginning.
 
     DeepSpeed with bf16 casts the whole model, adapter included. Without it `bf16` is autocast: an
     encoder keeps model.dtype, and PEFT makes the adapter of a 16-bit model in 32 bits
@@ -61,7 +65,6 @@ def setting_of(config: RunConfig) -> Setting:
     bf16 = training.bf16 if zero is None or zero.bf16 is None else zero.bf16
     own = 4 if config.model.dtype == "float32" else 2
     casts = zero is not None and bf16
-    packed, accumulated = config.packing.attention != "padded", training.gradient_accumulation_steps
     if casts:
         weights = trained = 2
     else:
@@ -70,9 +73,11 @@ def setting_of(config: RunConfig) -> Setting:
         processes=config.num_processes,
         zero=zero,
         lora=config.lora,
-        samples=training.per_device_train_batch_size * (accumulated if packed else 1),
+        samples=training.per_device_train_batch_size * training.gradient_accumulation_steps,
         tokens=max(config.token_budget, config.data.max_length),
         length=config.data.max_length,
+        evaluated=training.per_device_eval_batch_size,
+        shares=config.approach == "generative" and config.packed_attention in ("auto", "segments"),
         checkpointing=training.activation_checkpointing,
         in_4_bits=config.model.quantization == "nf4",
         moments=2 if training.optim.startswith("adamw") else 0,

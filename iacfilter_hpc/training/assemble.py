@@ -32,8 +32,8 @@ from iacfilter_hpc.training.loading import attention_of, loading_for
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.prompts import Answers
-from iacfilter_hpc.training.sampling import Grouping
-from iacfilter_hpc.training.tokens import TokenCache, recipes
+from iacfilter_hpc.training.sampling import Grouping, Layout
+from iacfilter_hpc.training.tokens import TokenCache, TokenPlace, recipes
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 
@@ -63,7 +63,7 @@ class _Parts:
     class_weights: tuple[float, float]
     callbacks: list[TrainerCallback]
     phases: Phases
-    cache: TokenCache | None
+    tokens: TokenPlace | None
 
 
 def assemble(
@@ -76,16 +76,15 @@ def assemble(
     phases: Phases,
     *,
     trained: Path | None = None,
-    tokens: Path | None = None,
+    tokens: TokenPlace | None = None,
 ) -> Assembly:
     """Everything that training needs, from the model in `source` and the samples.
 
     `trained` is a final/ directory whose weights training goes on from; None starts afresh.
-    `tokens` is where tokenised samples are kept, which are then those of the configuration's files.
+    `tokens` is where tokenised samples are kept, which are then all those of two files.
     """
     weights = class_weights(config.selection, [LABELS.index(s.label) for s in train])
-    cache = None if tokens is None else TokenCache(tokens, writes=args.process_index == 0)
-    parts = _Parts(config, args, train, validation, weights, callbacks, phases, cache)
+    parts = _Parts(config, args, train, validation, weights, callbacks, phases, tokens)
     build = _generative if config.approach == "generative" else _encoder
     return build(parts, source, trained)
 
@@ -107,10 +106,11 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     parts.phases.enter("weights")
     loading = loading_for(config.model, parts.args)
     base = load_base(source, config.model.revision, config.model.dtype, loading)
-    choice = choose_for_prompts(base, parts.args.device, config.packed_attention)
+    longest = max(len(row.ids) for row in [*train, *validation]) + vocabulary.answers.longest + 1
+    choice = choose_for_prompts(base, parts.args.device, config.packed_attention, longest)
     model = add_adapter(base, config.lora, config.training, trained)
     parts.phases.enter("setup")
-    held_out = hold_out(parts.validation, validation)
+    held_out = hold_out(parts.validation, validation, choice.form is not None)
     trainer = GenerativeTrainer(
         model=model,
         args=parts.args,
@@ -118,7 +118,7 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
         validation=held_out.rows,
         tokenizer=tokenizer,
         collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
-        grouping=_grouping(parts, shares=choice.form is not None),
+        grouping=_grouping(parts, "tree" if choice.form else "padded"),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
@@ -145,7 +145,7 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
     classifier = _classifier(parts, source, trained)
     choice = choose_for_snippets(classifier, parts.config.packed_attention)
     parts.phases.enter("setup")
-    held_out = hold_out(parts.validation, validation)
+    held_out = hold_out(parts.validation, validation, shares=False)
     pad = tokenizer.pad_token_id
     trainer = EncoderTrainer(
         model=classifier,
@@ -154,7 +154,7 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
         validation=held_out.rows,
         tokenizer=tokenizer,
         collator=FlatCollator(first_position(classifier)) if choice.form else PadCollator(pad),
-        grouping=_grouping(parts, shares=False),
+        grouping=_grouping(parts, "flat" if choice.form else "padded"),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
@@ -169,13 +169,13 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
     )
 
 
-def _grouping(parts: _Parts, shares: bool) -> Grouping:
+def _grouping(parts: _Parts, layout: Layout) -> Grouping:
     args = parts.args
     return Grouping(
         step=args.per_device_train_batch_size * args.world_size,
         processes=args.world_size,
         budget=parts.config.token_budget,
-        shares=shares,
+        layout=layout,
     )
 
 
@@ -194,15 +194,17 @@ def _encode(
     answers: Answers | None = None,
 ) -> tuple[list[Encoded], list[Encoded]]:
     """Training and validation samples as tokens; `positions` (tokens) are the model's."""
-    made = None
-    if parts.cache is not None:
-        made = recipes(parts.config, tokenizer, positions, answers)
-    if parts.cache is None or made is None:
+    place = parts.tokens
+    if place is None:
         return encode(parts.train), encode(parts.validation)
+    made = recipes(parts.config, place, tokenizer, positions, answers)
+    if made is None:
+        return encode(parts.train), encode(parts.validation)
+    cache = TokenCache(place.folder, writes=parts.args.process_index == 0)
     # local=False: the runs' directory is shared by all nodes
     with parts.args.main_process_first(local=False, desc="tokenising"):
-        train = parts.cache.encoded(made[0], parts.train, encode)
-        validation = parts.cache.encoded(made[1], parts.validation, encode)
-        if parts.cache.writes:
-            parts.cache.forget_unused()
+        train = cache.encoded(made[0], parts.train, encode)
+        validation = cache.encoded(made[1], parts.validation, encode)
+        if cache.writes:
+            cache.forget_unused(*made)
     return train, validation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sys
 
@@ -33,7 +34,8 @@ def run_attempt(layout: RunLayout, rank: int, began: float) -> int:
     process did, in seconds since 1970.
     """
     phases = Phases()
-    if started := os.environ.get(STARTED):  # not where a job of this machine trains
+    # not where a job of this machine trains, nor where date knows no nanoseconds
+    if re.fullmatch(r"[0-9]+\.[0-9]+", started := os.environ.get(STARTED, "")):
         phases.enter(LAUNCHER, at=float(started))
     phases.enter("imports", at=began)
     attempt = os.environ.get(ATTEMPT, ALONE)

@@ -19,6 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv
 
+from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.prefixes import Tree
 
 Form = Literal["mask", "segments", "flex", "blocks"]
@@ -30,6 +31,10 @@ IMPLEMENTATION: dict[Form, str] = {
     "blocks": "iacfilter_blocks",
 }
 """What transformers calls the attention of each form."""
+
+
+UNKNOWN = {"softcap", "s_aux", "position_bias", "sliding_window"}
+"""What models may ask of attention besides, and our own would leave out."""
 
 
 @dataclass(slots=True)
@@ -102,7 +107,7 @@ def segment_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     segments: Segments | None = None,
-    **_: object,
+    **more: object,
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention function over one row, which sees a tree's paths.
 
@@ -110,6 +115,11 @@ def segment_attention(
     every token sees.
     """
     assert segments is not None, "the model was called without its tree"
+    if unknown := sorted(UNKNOWN & {name for name, value in more.items() if value is not None}):
+        raise TrainingError(
+            f"{type(module).__name__} attends with {', '.join(unknown)}, which packed rows do not",
+            hint="packing.attention=padded",
+        )
     key, value = (repeat_kv(x, query.shape[1] // x.shape[1]) for x in (key, value))
     past = key.shape[2] - query.shape[2]
     # split, not slices: the gradient of each slice would be as large as the whole row

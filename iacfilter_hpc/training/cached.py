@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from iacfilter_hpc.training.attention import Form, attention_inputs
 from iacfilter_hpc.training.packing import tree_tensors
-from iacfilter_hpc.training.prefixes import Ids, branches, grow, shared_length
+from iacfilter_hpc.training.prefixes import Ids, Tree, branches, grow, shared_length
 
 LEAST_CACHED = 32
 """Tokens of a prefix that is worth a forward pass of its own."""
@@ -21,10 +21,32 @@ LEAST_CACHED = 32
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """Keys and values of the first `length` tokens of some prompts."""
+    """Keys and values of the first `length` tokens of some prompts, layer by layer."""
 
     length: int
-    cache: DynamicCache
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+
+    def cache(self) -> DynamicCache | None:
+        """A cache that holds them and may grow: what is added leaves these as they are."""
+        if not self.length:
+            return None
+        made = DynamicCache()
+        for i, (keys, values) in enumerate(self.layers):
+            made.update(keys, values, i)
+        return made
+
+
+class _Sorted:
+    """Prompts in order, and how many tokens their prefix trees have."""
+
+    def __init__(self, prompts: Sequence[Ids]) -> None:
+        self.ids = sorted(set(prompts))
+        fresh = (len(ids) - shared_length(before, ids) for before, ids in pairwise(self.ids))
+        self._until = [0, *accumulate(fresh)]
+
+    def size(self, first: int, last: int, begun: int) -> int:
+        """Tokens of the tree of prompts [first, last) beyond the first `begun`."""
+        return len(self.ids[first]) - begun + self._until[last - 1] - self._until[first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,63 +64,58 @@ class PromptScorer:
     def score(self, prompts: Sequence[Ids]) -> Iterator[tuple[Ids, torch.Tensor]]:
         """Each distinct prompt with the logits of `tokens` after it, shape [tokens].
 
-        To be called without gradients: caches are copied where prompts branch.
+        To be called without gradients.
         """
-        if prompts:
-            yield from self._below(_Begun(0, DynamicCache()), sorted(set(prompts)))
+        rows = _Sorted(prompts)
+        todo = [(_Begun(0, ()), 0, len(rows.ids))] if rows.ids else []
+        while todo:
+            begun, first, last = todo.pop()
+            if last - first == 1 or rows.size(first, last, begun.length) <= self.budget:
+                yield from self._at_once(begun, rows.ids[first:last])
+            else:
+                todo += reversed(self._divided(rows, begun, first, last))
 
-    def _below(self, begun: _Begun, prompts: Sequence[Ids]) -> Iterator[tuple[Ids, torch.Tensor]]:
-        """Sorted prompts, all of which go on from `begun`."""
-        if len(prompts) == 1 or _size(prompts, begun.length) <= self.budget:
-            yield from self._at_once(begun, prompts)
-            return
-        common = shared_length(prompts[0], prompts[-1])
+    def _divided(
+        self, rows: _Sorted, begun: _Begun, first: int, last: int
+    ) -> list[tuple[_Begun, int, int]]:
+        """Prompts that are too many at once: from a longer beginning, or in stretches."""
+        common = shared_length(rows.ids[first], rows.ids[last - 1])
         # a prompt that ends there still needs its last token computed, for the logits after it
-        worth = min(common, len(prompts[0]) - 1)
+        worth = min(common, len(rows.ids[first]) - 1)
         if worth - begun.length >= LEAST_CACHED:
-            yield from self._below(self._further(begun, prompts[0][:worth]), prompts)
-            return
-        first = 0
-        for start, stop in branches(prompts, common):
-            if start > first and _size(prompts[first:stop], begun.length) > self.budget:
-                yield from self._below(begun, prompts[first:start])
-                first = start
-        yield from self._below(begun, prompts[first:])
+            return [(self._further(begun, rows.ids[first][:worth]), first, last)]
+        stretches, start = [], first
+        for one, other in branches(rows.ids[first:last], common):
+            if first + one > start and rows.size(start, first + other, begun.length) > self.budget:
+                stretches.append((begun, start, first + one))
+                start = first + one
+        return [*stretches, (begun, start, last)]
 
     def _at_once(self, begun: _Begun, prompts: Sequence[Ids]) -> Iterator[tuple[Ids, torch.Tensor]]:
         tree = grow([ids[begun.length :] for ids in prompts])
         last = [tree.place(i, len(ids) - begun.length - 1) for i, ids in enumerate(prompts)]
-        tensors = tree_tensors(tree)
-        device = next(self.model.parameters()).device
-        logits = self.model(
-            input_ids=tensors["input_ids"].to(device),
-            position_ids=tensors["position_ids"].to(device) + begun.length,
-            logits_to_keep=torch.tensor(last, device=device),
-            past_key_values=begun.cache,
-            use_cache=True,
-            **attention_inputs(self.form, tree, begun.length, device),
-        ).logits[0]
-        begun.cache.crop(-tree.size)
+        logits, _ = self._pass(begun, tree, last)
         yield from zip(prompts, logits[:, list(self.tokens)], strict=True)
 
     def _further(self, begun: _Begun, ids: Ids) -> _Begun:
-        """The cache of a longer beginning; the shorter one stays for its other branches."""
-        further = _Begun(len(ids), deepcopy(begun.cache))
+        """What a longer beginning has computed; the shorter one stays for its other branches."""
         tree = grow([ids[begun.length :]])
-        tensors = tree_tensors(tree)
-        device = next(self.model.parameters()).device
-        self.model(
+        _, cache = self._pass(begun, tree, [tree.size - 1])
+        assert cache is not None, "it was asked for"
+        layers: list[Any] = cache.layers  # of a DynamicCache each has keys and values
+        return _Begun(len(ids), tuple((layer.keys, layer.values) for layer in layers))
+
+    def _pass(
+        self, begun: _Begun, tree: Tree, kept: Sequence[int]
+    ) -> tuple[torch.Tensor, DynamicCache | None]:
+        """Logits [kept, vocabulary] of a row that goes on from `begun`, and the cache after it."""
+        tensors, device = tree_tensors(tree), next(self.model.parameters()).device
+        found = self.model(
             input_ids=tensors["input_ids"].to(device),
             position_ids=tensors["position_ids"].to(device) + begun.length,
-            logits_to_keep=1,
-            past_key_values=further.cache,
+            logits_to_keep=torch.tensor(kept, device=device),
+            past_key_values=begun.cache(),
             use_cache=True,
             **attention_inputs(self.form, tree, begun.length, device),
         )
-        return further
-
-
-def _size(prompts: Sequence[Ids], begun: int) -> int:
-    """Tokens of the prefix tree of sorted prompts beyond the first `begun`."""
-    fresh = (len(ids) - shared_length(before, ids) for before, ids in pairwise(prompts))
-    return len(prompts[0]) - begun + sum(fresh)
+        return found.logits[0], found.past_key_values

@@ -36,9 +36,14 @@ class Choice:
         return f"{how}: {self.reason}"
 
 
-def choose_for_prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted) -> Choice:
-    """Set a causal model to the form of attention for its prompts, and say which and why."""
-    choice = _prompts(model, device, wanted)
+def choose_for_prompts(
+    model: PreTrainedModel, device: torch.device, wanted: Wanted, longest: int
+) -> Choice:
+    """Set a causal model to the form of attention for its prompts, and say which and why.
+
+    `longest` is the most tokens of a sequence.
+    """
+    choice = _prompts(model, device, wanted, longest)
     if choice.form is not None:
         register()
         model.set_attn_implementation(IMPLEMENTATION[choice.form])
@@ -56,10 +61,10 @@ def choose_for_snippets(model: PreTrainedModel, wanted: Wanted) -> Choice:
     return Choice("blocks", "no padding outside attention")
 
 
-def _prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted) -> Choice:
+def _prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted, longest: int) -> Choice:
     if wanted == "padded":
         return Choice(None, "as configured")
-    if problem := _obstacle(model):
+    if problem := _obstacle(model, longest):
         return Choice(None, problem)
     if wanted == "flex" and device.type == "cuda":
         _check_compiler()
@@ -81,7 +86,7 @@ def _check_compiler() -> None:
         )
 
 
-def _obstacle(model: PreTrainedModel) -> str | None:
+def _obstacle(model: PreTrainedModel, longest: int) -> str | None:
     """Why a model cannot take packed rows, if so."""
     name, config = type(model).__name__, model.config
     if "position_ids" not in inspect.signature(model.forward).parameters:
@@ -91,6 +96,7 @@ def _obstacle(model: PreTrainedModel) -> str | None:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"}:
         return f"{name} has layers of {', '.join(sorted(kinds - {'full_attention'}))}"
-    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return f"{name} sees only {config.sliding_window} tokens back"
+    window = getattr(config, "sliding_window", None)
+    if window and window < longest and getattr(config, "use_sliding_window", True):
+        return f"{name} sees only {window} tokens back"
     return None

@@ -20,12 +20,14 @@ class EncoderTrainer(DecisionTrainer):
 
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Cross entropy of each sample, shape [batch]."""
-        logits = class_logits(model, batch).float()
+        logits = self.decision_logits(model, batch).float()
         return nn.functional.cross_entropy(logits, batch["label"], reduction="none")
 
     def decision_logits(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Logits of FP and TP, shape [batch, 2]."""
-        return class_logits(model, batch)
+        # accelerate's own autocast is around the model's whole pass, which packed rows go past
+        with self.accelerator.autocast():
+            return class_logits(model, batch)
 
 
 def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:

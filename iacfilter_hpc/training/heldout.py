@@ -16,7 +16,7 @@ from iacfilter_hpc.training.data import scoring_rows
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Rows of like beginnings side by side: batches of them share prefixes and lengths.
+    """Rows that are alike side by side.
 
     `places` says for each sample, in their own order, which row is its.
     """
@@ -31,9 +31,12 @@ class HeldOut:
         return found
 
 
-def hold_out(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> HeldOut:
-    """Samples as rows to score."""
-    order = sorted(range(len(samples)), key=lambda i: (encoded[i].ids, i))
+def hold_out(samples: Sequence[Sample], encoded: Sequence[Encoded], shares: bool) -> HeldOut:
+    """Samples as rows to score, by their beginnings if these are shared, else by length."""
+    order = sorted(
+        range(len(samples)),
+        key=lambda i: ((0 if shares else len(encoded[i].ids)), encoded[i].ids, i),
+    )
     places = sorted(range(len(order)), key=order.__getitem__)
     rows = scoring_rows([samples[i] for i in order], [encoded[i] for i in order])
     return HeldOut(rows, tuple(places))

@@ -12,8 +12,8 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainingArguments, set_seed
 
 from iacfilter_hpc.config import TINY, RunConfig
-from iacfilter_hpc.detections.samples import sha256_of
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.detections.samples import Sample, sha256_of
+from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.extras import check_extras, extras_of
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
@@ -45,6 +45,7 @@ from iacfilter_hpc.training.quiet import quieten
 from iacfilter_hpc.training.temperature import fit_temperature, scaled
 from iacfilter_hpc.training.threshold import Threshold, choose_threshold
 from iacfilter_hpc.training.tiny import build_tiny_model
+from iacfilter_hpc.training.tokens import TokenPlace
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,8 @@ def train(
     check_extras(extras_of(config))
     phases = phases or Phases()
     phases.enter("data")
-    train_samples = read_both_classes(config.data.train_file)
-    validation_samples = read_both_classes(config.data.validation_file)
-    validation_sha256 = sha256_of(config.data.validation_file)
+    train_samples, train_sha256 = _read(config.data.train_file)
+    validation_samples, validation_sha256 = _read(config.data.validation_file)
     phases.enter("devices and processes")
     quieten()
     skip_shared_memory_op(config)
@@ -98,7 +98,7 @@ def train(
         validation_samples,
         callbacks,
         phases,
-        tokens=layout.tokens,
+        tokens=TokenPlace(layout.tokens, train_sha256, validation_sha256),
     )
     check_setting(config, actual_setting())
     logger.info("distributed: %s", describe(args))
@@ -122,6 +122,15 @@ def train(
     save_final(made.trainer, layout, decision, scores, seen, card)
     logger.info("threshold %.4f, validation F1 %.4f", threshold.value, threshold.f1)
     PartialState().destroy_process_group()
+
+
+def _read(path: Path) -> tuple[list[Sample], str]:
+    """The samples of a file and the sha256 of its bytes; the same bytes, whoever replaces it."""
+    sha256 = sha256_of(path)
+    samples = read_both_classes(path)
+    if sha256_of(path) != sha256:
+        raise DataError(f"{path} has changed while it was read", hint="submit the run again")
+    return samples, sha256
 
 
 def _model_source(layout: RunLayout, config: RunConfig, args: TrainingArguments) -> str | Path:

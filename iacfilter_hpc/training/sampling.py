@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import Literal
 
 import torch
 from torch.utils.data import Sampler
@@ -18,6 +19,12 @@ from iacfilter_hpc.training.prefixes import shared_length
 
 Micro = tuple[int, ...]
 """Samples that a process computes at once, by index; `~i` is sample i with no part in the loss."""
+
+Layout = Literal["tree", "flat", "padded"]
+
+MOST_REPEATED = 4
+"""Times its tokens that a tree's sequences may have, written out: attention by segments lays the
+keys of a shared beginning before each of them, and the plan of a run's memory counts on this."""
 
 TOKEN = 4
 """Bytes of a token in a key."""
@@ -36,13 +43,14 @@ class Grouping:
 
     A step has `step` samples over all `processes`, drawn at random; only then are they grouped.
     What is computed at once has at most `budget` tokens, or as many as the step's longest sample.
-    With `shares`, a prefix of several samples counts once.
+    In a `tree` a prefix of several samples counts once (see MOST_REPEATED), and where they are
+    `padded` each counts as much as the longest beside it.
     """
 
     step: int
     processes: int
     budget: int
-    shares: bool
+    layout: Layout
 
 
 class StepSampler(Sampler[list[Micro]]):
@@ -86,7 +94,7 @@ def group(drawn: Sequence[int], keys: Sequence[bytes], grouping: Grouping) -> li
     come first: too much memory shows at once, and processes that work side by side have as much to
     do. Where there are fewer samples than processes, the rest compute one that does not count.
     """
-    row = _Row.of(drawn, keys, grouping.shares)
+    row = _Row.of(drawn, keys, grouping.layout)
     fewest = len(row.cut(grouping.budget))
     wanted = -(-fewest // grouping.processes) * grouping.processes
     stretches = _balanced(row, min(wanted, len(row.samples)))
@@ -115,48 +123,59 @@ class Sharing:
 
 def sharing(keys: Sequence[bytes], grouping: Grouping, seed: int) -> Sharing:
     """What the first epoch saves by sharing prefixes."""
-    whole = _Row.of(range(len(keys)), keys, grouping.shares)
+    whole = _Row.of(range(len(keys)), keys, grouping.layout)
     computed = 0
     for drawn in draw(len(keys), grouping.step, seed, 0):
         for micro in group(drawn, keys, grouping):
-            row = _Row.of([max(i, ~i) for i in micro], keys, grouping.shares)
-            computed += row.cost(0, len(micro))
-    return Sharing(sum(whole.alone), whole.cost(0, len(keys)), computed)
+            row = _Row.of([max(i, ~i) for i in micro], keys, grouping.layout)
+            computed += row.size(0, len(micro))
+    return Sharing(sum(whole.alone), whole.size(0, len(keys)), computed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Samples in order, with the tokens of each: `alone`, and `after` the one before it."""
+    """Samples in order, with sums of tokens over those before each.
+
+    `alone` are a sample's own; `whole` the sums of these; `fresh` the sums of what a sample adds to
+    the one before it.
+    """
 
     samples: list[int]
     alone: list[int]
-    after: list[int]
+    whole: list[int]
+    fresh: list[int]
+    layout: Layout
 
     @classmethod
-    def of(cls, drawn: Sequence[int], keys: Sequence[bytes], shares: bool) -> _Row:
-        if not shares:
-            samples = sorted(drawn, key=lambda i: (len(keys[i]), i))
-            lengths = [len(keys[i]) // TOKEN for i in samples]
-            return cls(samples, lengths, lengths)
-        samples = sorted(drawn, key=lambda i: (keys[i], i))
-        lengths = [len(keys[i]) // TOKEN for i in samples]
-        shared = [0] + [
-            shared_length(keys[one], keys[other]) // TOKEN for one, other in pairwise(samples)
-        ]
-        return cls(samples, lengths, [a - b for a, b in zip(lengths, shared, strict=True)])
+    def of(cls, drawn: Sequence[int], keys: Sequence[bytes], layout: Layout) -> _Row:
+        is_tree = layout == "tree"
+        samples = sorted(drawn, key=lambda i: (keys[i] if is_tree else len(keys[i]), i))
+        alone = [len(keys[i]) // TOKEN for i in samples]
+        shared = [0] * len(samples)
+        if is_tree:
+            for i, (one, other) in enumerate(pairwise(samples), start=1):
+                shared[i] = shared_length(keys[one], keys[other]) // TOKEN
+        added = (own - common for own, common in zip(alone, shared, strict=True))
+        return cls(samples, alone, [0, *accumulate(alone)], [0, *accumulate(added)], layout)
+
+    def size(self, first: int, last: int) -> int:
+        """Tokens computed for samples [first, last)."""
+        if self.layout == "padded":  # the last is the longest
+            return (last - first) * self.alone[last - 1]
+        return self.alone[first] + self.fresh[last] - self.fresh[first + 1]
 
     def cost(self, first: int, last: int) -> int:
-        """Tokens computed for samples [first, last)."""
-        return self.alone[first] + sum(self.after[first + 1 : last])
+        """The size, or what attention makes of it by repeating shared beginnings."""
+        whole = self.whole[last] - self.whole[first]
+        return max(self.size(first, last), -(-whole // MOST_REPEATED))
 
     def cut(self, budget: int) -> list[tuple[int, int]]:
-        """Stretches [first, last) of at most `budget` tokens, as few as can be."""
-        stretches, first, total = [], 0, self.alone[0]
+        """Stretches [first, last) that cost at most `budget`, as few as can be."""
+        stretches, first = [], 0
         for i in range(1, len(self.samples)):
-            total += self.after[i]
-            if total > budget:
+            if self.cost(first, i + 1) > budget:
                 stretches.append((first, i))
-                first, total = i, self.alone[i]
+                first = i
         return [*stretches, (first, len(self.samples))]
 
 

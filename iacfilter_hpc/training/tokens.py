@@ -21,7 +21,7 @@ from datasets import Dataset, load_from_disk
 from transformers import PreTrainedTokenizerBase
 
 from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.detections.samples import Sample, sha256_of
+from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.audit import Encoded
 from iacfilter_hpc.training.modes import share
@@ -76,8 +76,18 @@ def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str | None:
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class TokenPlace:
+    """The folder that keeps tokens, and the sha256 of both files as their samples were read."""
+
+    folder: Path
+    train_sha256: str
+    validation_sha256: str
+
+
 def recipes(
     config: RunConfig,
+    place: TokenPlace,
     tokenizer: PreTrainedTokenizerBase,
     positions: int | None,
     answers: Answers | None,
@@ -87,7 +97,7 @@ def recipes(
     if fingerprint is None:
         return None
     validation = Recipe(
-        data_sha256=sha256_of(data.validation_file),
+        data_sha256=place.validation_sha256,
         tokenizer_sha256=fingerprint,
         approach=config.approach,
         max_length=data.max_length,
@@ -95,7 +105,7 @@ def recipes(
         input_fields=None if data.input_fields is None else tuple(data.input_fields),
         answers=answers,
     )
-    return replace(validation, data_sha256=sha256_of(data.train_file)), validation
+    return replace(validation, data_sha256=place.train_sha256), validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +138,15 @@ class TokenCache:
         )
         return found
 
-    def forget_unused(self) -> None:
-        """Remove what no run has read for 30 days, and what an attempt that was killed left."""
-        oldest = time.time() - UNUSED_DAYS * 24 * 3600
+    def forget_unused(self, *used: Recipe) -> None:
+        """Remove what no run has read for 30 days, and what an attempt that was killed left.
+
+        Never what is `used` here: of another user, it may look older than it is.
+        """
+        oldest, ours = time.time() - UNUSED_DAYS * 24 * 3600, {recipe.key for recipe in used}
         with suppress(OSError):  # another run removes too, or the folder could not be made
             for path in self.folder.iterdir():
-                if path.stat().st_mtime < oldest:
+                if path.name not in ours and path.stat().st_mtime < oldest:
                     shutil.rmtree(path, ignore_errors=True)
 
     def _path(self, recipe: Recipe) -> Path:
@@ -151,10 +164,13 @@ class TokenCache:
             found = [Encoded(tuple(ids), *rest) for ids, *rest in rows]
             if len(found) != count:
                 raise ValueError(f"it holds {len(found)} samples instead of {count}")
-        except (TrainingError, OSError, ValueError, TypeError, KeyError) as error:
+        except (TrainingError, FileNotFoundError, ValueError, TypeError, KeyError) as error:
             logger.warning("%s cannot be used, so it is made again: %s", path, error)
             if self.writes:
                 shutil.rmtree(path, ignore_errors=True)
+            return None
+        except OSError as error:  # perhaps only now and here: others may be reading it
+            logger.warning("%s cannot be read, so these tokens are made anew: %s", path, error)
             return None
         with suppress(OSError):  # of another user, who may not let us say that it is in use
             os.utime(path)

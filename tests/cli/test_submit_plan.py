@@ -118,18 +118,23 @@ def test_a_wrong_size_in_the_site_file(
 def test_a_plan_is_corrected_by_what_runs_needed(
     made: MadeRuns, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned = 14 * 10**9
-    layout = made.run("one", "generative", model_name_or_path=CODELLAMA, planned_bytes=planned)
-    layout.memory.write_text(json.dumps({"peak_bytes": planned * 3 // 2}))
+    layout = made.run(
+        "one",
+        "generative",
+        model_name_or_path=CODELLAMA,
+        planned_bytes=14 * 10**9,
+        planned_activations=10**9,
+    )
+    layout.memory.write_text(json.dumps({"peak_bytes": 145 * 10**8}))
     assert main([*GENERATIVE, "--plan", "--gpus", "h100:1"]) == 0
     out = capsys.readouterr().out
-    assert "\nx 1.50, as 1 run has shown" in out
+    assert "\nactivations x 1.50, as 1 run has shown" in out
     assert main([*GENERATIVE, "--plan", "--gpus", "h100:1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     terms = document["bytes"]
-    tensors = sum(terms.values()) - terms["workspace"]
+    more = (terms["activations"] + terms["logits"]) / 2
     assert document["correction"] == {"factor": 1.5, "runs": 1}
-    assert document["total_bytes"] == round(1.5 * tensors) + terms["workspace"]
+    assert document["total_bytes"] == sum(terms.values()) + round(more)
 
 
 @pytest.mark.parametrize("other", ["--dry-run", "--rehearse", "--print-script"])
@@ -160,12 +165,12 @@ def test_a_run_that_will_not_fit_is_submitted_with_a_warning(
     done = iacfilter("submit", *GENERATIVE, *FILES, "--gpus", "t4:4", "--name", "mine")
     assert done.returncode == 0
     assert done.stderr == (
-        "warning: 14.8 GiB will not fit the 14.9 GiB of t4 (16 GB)\n"
+        "warning: 14.9 GiB will not fit the 14.9 GiB of t4 (16 GB)\n"
         "hint: --set accelerate.deepspeed_config_file=zero3\n"
     )
     assert fake_slurm.calls("sbatch") == 1
     planned = runs.read_record(runs.find(models, "mine")).planned_bytes
-    assert planned == pytest.approx(14_316_160_896, rel=1e-3)
+    assert planned == pytest.approx(14_378_786_816, rel=1e-3)
 
 
 def test_a_run_that_goes_on_elsewhere_is_checked_again(
@@ -174,7 +179,7 @@ def test_a_run_that_goes_on_elsewhere_is_checked_again(
     assert main([*GENERATIVE, *FILES, "--gpus", "h100:4", "--name", "mine"]) == 0
     assert capsys.readouterr().err == ""
     assert main(["--resume", "mine", "--gpus", "t4:4"]) == 0
-    assert capsys.readouterr().err.startswith("warning: 14.8 GiB will not fit the 14.9 GiB of t4")
+    assert capsys.readouterr().err.startswith("warning: 14.9 GiB will not fit the 14.9 GiB of t4")
 
 
 def test_runs_on_the_cpu_are_not_checked(fake_slurm: FakeSlurm, models: Path) -> None:
@@ -214,7 +219,7 @@ def test_the_plan_chooses_the_batch(
         (["--gpus", "4"], "how much memory a GPU without a type has is not known", "gpu_memory"),
         (["--gpus", "a100:4"], "how much memory a GPU of type a100 has", "name its type"),
         (["--gpus", "t4:1"], "not one sample fits 16 GB", "zero3-offload"),
-        (["--dry-run"], "how much memory the CPU has is not known", "give a number"),
+        (["--dry-run"], "is for GPUs, not for training.use_cpu=true", "give a number"),
         (["--gpus", "h100:1", "--model-name", "org/new"], "no config.json of 'org/new'", "HF_HOME"),
     ],
 )

@@ -102,6 +102,26 @@ def test_roberta(bf16: bool, checkpointing: bool) -> None:
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
+def test_beginnings_that_attention_repeats(checkpointing: bool) -> None:
+    """The sampler lets a micro-batch have four times its tokens, written out."""
+    keep = f"training.activation_checkpointing={checkpointing}"
+    few = "training.per_device_eval_batch_size=1"
+    shape = decoder(kv_heads=4)
+    found = [
+        activations(shape, setting_of(demo_config("generative", *SIZES, keep, few, *more)))
+        for more in (
+            ["packing.attention=padded"],
+            ["training.gradient_accumulation_steps=2"],
+            ["training.gradient_accumulation_steps=4"],
+            ["training.gradient_accumulation_steps=64"],
+        )
+    ]
+    layers, each = (1 if checkpointing else shape.layers), BATCH * LENGTH
+    repeated = layers * 2 * 2 * shape.queries * each
+    assert found == [found[0], found[0] + repeated, *2 * [found[0] + 3 * repeated]]
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("bf16", [True, False])
 def test_the_peak_of_a_step(bf16: bool, checkpointing: bool) -> None:
     from tests.plan.watch import peak_of_a_step
@@ -112,6 +132,8 @@ def test_the_peak_of_a_step(bf16: bool, checkpointing: bool) -> None:
         f"training.bf16={bf16}",
         f"model.dtype={'bfloat16' if bf16 else 'float32'}",
         f"training.activation_checkpointing={checkpointing}",
+        "packing.attention=padded",
+        "training.per_device_eval_batch_size=1",
     )
     planned = activations(decoder(kv_heads=4), setting_of(config))
     model, run = _llama(config, decoder(kv_heads=4))

@@ -18,7 +18,9 @@ from iacfilter_hpc.plan.fit import (
     smallest_stage,
     step_batch,
 )
+from iacfilter_hpc.plan.memory import memory
 from iacfilter_hpc.plan.recorded import UNCORRECTED, Correction
+from iacfilter_hpc.plan.setting import setting_of
 from tests.made_runs import demo_config
 
 SHIPPED = resource("configs", "architectures")
@@ -62,7 +64,7 @@ def test_the_largest_batch_fits_and_the_next_does_not(
     if largest:
         assert found.fits(Change({BATCH: largest}).applied(config), card)
     else:
-        assert (approach, card.gigabytes) == ("generative", 16)
+        assert approach == "generative" and card.gigabytes <= (16 if checkpointing else 24)
 
 
 @pytest.mark.parametrize("gpus", [1, 4, 16])
@@ -156,8 +158,8 @@ def test_a_budget_of_tokens_gives_way_to_samples() -> None:
     assert "--set packing.tokens_per_batch=null" in change.flags()
 
 
-def test_a_correction_is_of_what_pytorch_allocates() -> None:
+def test_a_correction_is_of_what_depends_on_the_samples() -> None:
     config = demo_config("generative")
-    plain = estimate(config).total(config)
+    need = memory(ARCHITECTURES["generative"], setting_of(config))
     doubled = estimate(config, Correction(2.0, 3)).total(config)
-    assert doubled - plain == plain - 3 * 2**29
+    assert doubled - estimate(config).total(config) == need.activations + need.logits

@@ -56,7 +56,11 @@ def test_codellama(fake: None, checkpointing: bool) -> None:
 
     from tests.plan.watch import peak_of_a_step
 
-    config = demo_config("generative", f"training.activation_checkpointing={checkpointing}")
+    config = demo_config(
+        "generative",
+        f"training.activation_checkpointing={checkpointing}",
+        "packing.attention=padded",
+    )
     path = SHIPPED / "codellama--CodeLlama-7b-hf.json"
     base = AutoModelForCausalLM.from_config(_config(path), dtype=torch.bfloat16)
     base.enable_input_require_grads()

@@ -92,7 +92,8 @@ def test_the_encoder_trains_all_it_has() -> None:
 
 def test_a_micro_batch_may_have_its_own_number_of_tokens() -> None:
     budgets = ("null", "1024", "2048", "100")
-    found = [needed(generative(f"packing.tokens_per_batch={b}")) for b in budgets]
+    padded = ("packing.attention=padded", "training.per_device_eval_batch_size=1")
+    found = [needed(generative(f"packing.tokens_per_batch={b}", *padded)) for b in budgets]
     assert found[0] == found[1]
     assert found[2].activations == 2 * found[1].activations
     assert found[2].logits == found[1].logits

@@ -14,30 +14,42 @@ GENERATIVE = "generative"
 
 
 def finished(made: MadeRuns, name: str, model: str, planned: int | None, peak: object) -> Path:
-    layout = made.run(name, GENERATIVE, model_name_or_path=model, planned_bytes=planned)
+    layout = made.run(
+        name,
+        GENERATIVE,
+        model_name_or_path=model,
+        planned_bytes=planned,
+        # the weights are the other 100
+        planned_activations=None if planned is None else planned - 100,
+    )
     layout.memory.write_text(json.dumps({"schema": 1, "peak_bytes": peak, "device": "a GPU"}))
     return layout.memory
 
 
 def test_the_median_over_the_runs_of_the_model(made: MadeRuns) -> None:
-    for number, peak in enumerate((80, 110, 300)):
-        finished(made, f"run{number}", "org/model", 100, peak)
-    finished(made, "other", "org/other", 100, 500)
+    for number, peak in enumerate((180, 210, 400)):
+        finished(made, f"run{number}", "org/model", 200, peak)
+    finished(made, "other", "org/other", 200, 600)
     assert correction(made.models, GENERATIVE, "org/model") == Correction(1.1, 3)
     assert correction(made.models, GENERATIVE, "org/other") == Correction(5.0, 1)
 
 
 def test_else_over_those_of_the_approach(made: MadeRuns) -> None:
-    finished(made, "one", "org/model", 100, 120)
-    finished(made, "tiny", "tiny", 100, 900)
+    finished(made, "one", "org/model", 200, 220)
+    finished(made, "tiny", "tiny", 200, 1000)
     assert correction(made.models, GENERATIVE, "org/new") == Correction(1.2, 1)
     assert correction(made.models, GENERATIVE, "tiny") == Correction(9.0, 1)
     assert correction(made.models, "encoder", "org/new") == UNCORRECTED
 
 
+def test_rows_that_were_not_full_say_nothing_of_others(made: MadeRuns) -> None:
+    finished(made, "one", "org/model", 200, 120)
+    assert correction(made.models, GENERATIVE, "org/model") == Correction(1.0, 1)
+
+
 @pytest.mark.parametrize("peak", [None, 0, -1, "9", True, 1.5, []])
 def test_a_peak_that_is_none_says_nothing(made: MadeRuns, peak: object) -> None:
-    finished(made, "one", "org/model", 100, peak)
+    finished(made, "one", "org/model", 200, peak)
     assert correction(made.models, GENERATIVE, "org/model") == UNCORRECTED
 
 

@@ -14,11 +14,14 @@ from .settings import sample
 pytestmark = pytest.mark.train
 
 
-def test_scores_come_back_in_order() -> None:
+@pytest.mark.parametrize("shares", [True, False])
+def test_scores_come_back_in_order(shares: bool) -> None:
     ids = [(3, 9), (1, 5), (3, 2), (1, 5), (2,)]
     samples = [sample(["code"], 0) for _ in ids]
-    held_out = hold_out(samples, [Encoded(row) for row in ids])
-    assert held_out.rows["input_ids"] == [list(row) for row in sorted(ids)]
+    held_out = hold_out(samples, [Encoded(row) for row in ids], shares)
+    assert held_out.rows["input_ids"] == [
+        list(row) for row in sorted(ids, key=lambda row: (0 if shares else len(row), row))
+    ]
     # a model whose log-odds are the first token less the last
     logits = np.array([[row[-1], row[0]] for row in held_out.rows["input_ids"]], dtype=np.float32)
     found = held_out.log_odds(PredictionOutput(logits, None, None))

@@ -24,8 +24,8 @@ from transformers import (
 
 from iacfilter_hpc.config import Lora
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.training.attention import Form
-from iacfilter_hpc.training.cached import PromptScorer
+from iacfilter_hpc.training.attention import Form, Segments, segment_attention
+from iacfilter_hpc.training.cached import PromptScorer, _Begun, _Sorted
 from iacfilter_hpc.training.choice import choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.collators import Batch, PadCollator, Row
 from iacfilter_hpc.training.data import IGNORED
@@ -38,7 +38,7 @@ from iacfilter_hpc.training.generative import (
     tree_losses,
 )
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
-from iacfilter_hpc.training.prefixes import Ids
+from iacfilter_hpc.training.prefixes import Ids, grow
 from iacfilter_hpc.training.prompts import Answers
 
 from .settings import TRAINS, run_config
@@ -108,7 +108,7 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
 def test_gradients_of_all_weights(form: Form, kv_heads: int) -> None:
     model, rows = llama(kv_heads), training_rows(16)
     losses, expected = gradients(model, PadCollator(0)(rows), answer_losses)
-    assert choose_for_prompts(model, CPU, form).form == form
+    assert choose_for_prompts(model, CPU, form, 128).form == form
     found_losses, found = gradients(model, TreeCollator(form)(rows), tree_losses)
     assert torch.allclose(found_losses, losses, atol=1e-4, rtol=1e-5)
     assert difference(found, expected) <= 1e-5
@@ -127,7 +127,7 @@ def test_gradients_of_an_adapter(checkpointing: bool) -> None:
     if checkpointing:
         base.activation_checkpointing_enable()
         model.train()
-    choose_for_prompts(base, CPU, "segments")
+    choose_for_prompts(base, CPU, "segments", 128)
     _, found = gradients(model, TreeCollator("segments")(rows), tree_losses)
     assert len(found) == sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert difference(found, expected) <= 1e-5
@@ -141,7 +141,7 @@ def test_logits_of_decisions(form: Form) -> None:
     rows = [Row(input_ids=list(ids), label=0) for ids in prompts(12)]
     with torch.no_grad():
         expected = answer_logits(model, PadCollator(0)(rows), ANSWERS)
-        choose_for_prompts(model, CPU, form)
+        choose_for_prompts(model, CPU, form, 128)
         found = tree_logits(model, TreeCollator(form)(rows), ANSWERS)
     assert torch.allclose(found, expected, atol=1e-4)
 
@@ -158,7 +158,7 @@ def test_other_families(kind: str) -> None:
         model = Qwen2ForCausalLM(Qwen2Config(**SMALL, num_key_value_heads=2))
     rows = training_rows(10)
     _, expected = gradients(model, PadCollator(0)(rows), answer_losses)
-    choice = choose_for_prompts(model, CPU, "auto")
+    choice = choose_for_prompts(model, CPU, "auto", 128)
     assert choice.form == "segments"
     _, found = gradients(model, TreeCollator("segments")(rows), tree_losses)
     assert difference(found, expected) <= 1e-5
@@ -166,16 +166,52 @@ def test_other_families(kind: str) -> None:
 
 def test_a_model_that_sees_only_so_far_is_not_packed() -> None:
     model = MistralForCausalLM(MistralConfig(**SMALL, num_key_value_heads=2, sliding_window=16))
-    choice = choose_for_prompts(model, CPU, "auto")
-    assert choice.form is None
+    choice = choose_for_prompts(model, CPU, "auto", 128)
     assert choice.describe() == "padded batches: MistralForCausalLM sees only 16 tokens back"
     assert model.config._attn_implementation == "sdpa"
+    choice = choose_for_prompts(model, CPU, "auto", 16)
+    assert choice.form == "segments", "no prompt is longer than what it sees"
+
+
+def test_attention_of_a_kind_that_packed_rows_have_not() -> None:
+    query = torch.zeros(1, 1, 1, 4)
+    with pytest.raises(TrainingError, match="Linear attends with softcap"):
+        segment_attention(
+            nn.Linear(1, 1), query, query, query, None, segments=Segments([1], [()]), softcap=2.0
+        )
+
+
+def test_what_is_cached_is_no_more_than_it_has_to_be() -> None:
+    """A beginning's keys are neither views of larger ones nor grown by what goes on from it."""
+    scorer = PromptScorer(llama(), "segments", (7, 9), 100)
+    choose_for_prompts(scorer.model, CPU, "segments", 128)  # type: ignore[arg-type]
+    with torch.no_grad():
+        begun = scorer._further(_Begun(0, ()), tuple(range(40)))
+        list(scorer._at_once(begun, [(*range(40), i) for i in range(50)]))
+        further = scorer._further(begun, tuple(range(60)))
+    for made, length in ((begun, 40), (further, 60)):
+        keys = made.layers[0][0]
+        assert keys.shape[2] == length
+        assert keys.untyped_storage().nbytes() == keys.numel() * keys.element_size()
+
+
+def test_prompts_that_branch_at_every_token() -> None:
+    """Far deeper than Python would recurse; a model that computes nothing."""
+    prompts = [(*[1] * i, 2, *range(3, 40)) for i in range(3000)]
+    config = LlamaConfig(**{**SMALL, "num_hidden_layers": 1, "max_position_embeddings": 4096})
+    model = LlamaForCausalLM(config).eval()
+    choose_for_prompts(model, CPU, "segments", 4096)
+    with torch.no_grad():
+        found = dict(PromptScorer(model, "segments", (7, 9), 100_000).score(prompts[::60]))
+    assert found.keys() == set(prompts[::60])
+    rows = _Sorted(prompts)
+    assert rows.size(0, len(rows.ids), 0) == grow(prompts, 1).size
 
 
 def test_flex_attention_needs_a_compiler_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(TrainingError, match=r"flex needs .*a C compiler on PATH") as caught:
-        choose_for_prompts(llama(), torch.device("cuda"), "flex")
+        choose_for_prompts(llama(), torch.device("cuda"), "flex", 128)
     assert caught.value.hint == "packing.attention=segments needs neither"
 
 
@@ -200,7 +236,7 @@ def test_cached_prefixes_change_no_logit(budget: int) -> None:
     model, asked = llama(2), prompts(40)
     with torch.no_grad():
         plain = {ids: model(torch.tensor([ids])).logits[0, -1, [7, 9]] for ids in asked}
-        choose_for_prompts(model, CPU, "segments")
+        choose_for_prompts(model, CPU, "segments", 128)
         counted = Counted([])
         model.register_forward_pre_hook(counted, with_kwargs=True)
         found = dict(PromptScorer(model, "segments", (7, 9), budget).score(asked))

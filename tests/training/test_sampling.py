@@ -10,8 +10,10 @@ from accelerate import skip_first_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iacfilter_hpc.plan import activations
 from iacfilter_hpc.training.prefixes import grow
 from iacfilter_hpc.training.sampling import (
+    MOST_REPEATED,
     Grouping,
     Micro,
     StepSampler,
@@ -35,12 +37,12 @@ GROUPINGS = st.builds(
     step=st.integers(1, 20),
     processes=st.integers(1, 5),
     budget=st.integers(1, 300),
-    shares=st.booleans(),
+    layout=st.sampled_from(["tree", "flat", "padded"]),
 )
 
 
 def epoch_of(rank: int, seed: int = 42, epoch: int = 1, processes: int = 2) -> list[list[Micro]]:
-    sampler = StepSampler(KEYS, Grouping(8, processes, 200, True), seed, rank)
+    sampler = StepSampler(KEYS, Grouping(8, processes, 200, "tree"), seed, rank)
     sampler.set_epoch(epoch)
     assert len(list(sampler)) == len(sampler) == 7
     return list(sampler)
@@ -79,23 +81,29 @@ def test_groups(rows: list[tuple[int, ...]], grouping: Grouping) -> None:
     assert all(micros), "an empty micro-batch cannot be computed"
     for micro in micros:
         tokens = [rows[max(i, ~i)] for i in micro]
-        size = grow(tokens, 1).size if grouping.shares else sum(map(len, tokens))
+        size = {
+            "tree": grow(tokens, 1).size,
+            "flat": sum(map(len, tokens)),
+            "padded": len(tokens) * max(map(len, tokens)),
+        }[grouping.layout]
         assert size <= max(grouping.budget, *map(len, rows), 0)
+        written_out = sum(map(len, tokens))
+        assert written_out <= MOST_REPEATED * max(grouping.budget, *map(len, rows), 0)
 
 
 def test_samples_that_share_come_together() -> None:
-    micros = group(range(12), KEYS, Grouping(12, 1, 200, True))
+    micros = group(range(12), KEYS, Grouping(12, 1, 200, "tree"))
     assert sorted([{IDS[i][0] for i in micro} for micro in micros], key=min) == [{0}, {1}, {2}]
 
 
 def test_the_largest_comes_first() -> None:
-    micros = group(range(50), KEYS, Grouping(50, 1, 200, False))
+    micros = group(range(50), KEYS, Grouping(50, 1, 200, "flat"))
     sizes = [sum(len(IDS[i]) for i in micro) for micro in micros]
     assert sizes == sorted(sizes, reverse=True) and len(sizes) > 5
 
 
 def test_a_process_without_a_sample_computes_one_that_does_not_count() -> None:
-    micros = group([4, 7], KEYS, Grouping(8, 3, 2000, True))
+    micros = group([4, 7], KEYS, Grouping(8, 3, 2000, "tree"))
     assert sorted(map(str, micros)) == sorted(["(4,)", "(7,)", str((~7,))])
 
 
@@ -105,7 +113,7 @@ def test_keys_compare_as_tokens_do(one: list[int], other: list[int]) -> None:
 
 
 def test_the_trainer_passes_the_epoch_on_also_when_it_skips() -> None:
-    sampler = StepSampler(KEYS, Grouping(8, 1, 200, True), 42, 0)
+    sampler = StepSampler(KEYS, Grouping(8, 1, 200, "tree"), 42, 0)
     loader = StepLoader(Micros([{}] * 50), batch_sampler=sampler, collate_fn=list)  # type: ignore[arg-type]
     loader.set_epoch(1)
     assert list(sampler) == epoch_of(0, processes=1)
@@ -116,9 +124,13 @@ def test_the_trainer_passes_the_epoch_on_also_when_it_skips() -> None:
     assert list(rest.batch_sampler) == epoch_of(0, epoch=2, processes=1)[5:]
 
 
+def test_the_plan_knows_how_often_a_beginning_is_repeated() -> None:
+    assert activations.MOST_REPEATED == MOST_REPEATED
+
+
 def test_what_is_shared_is_told() -> None:
-    found = sharing(KEYS, Grouping(50, 1, 10_000, True), seed=1)
+    found = sharing(KEYS, Grouping(50, 1, 10_000, "tree"), seed=1)
     assert found.tokens == sum(map(len, IDS))
     assert found.tree == grow(IDS, 1).size == found.computed
-    alone = sharing(KEYS, Grouping(1, 1, 10_000, True), seed=1)
+    alone = sharing(KEYS, Grouping(1, 1, 10_000, "tree"), seed=1)
     assert alone.computed == alone.tokens

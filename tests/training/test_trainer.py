@@ -167,6 +167,22 @@ def test_decision_logits_do_not_depend_on_padding(
         assert torch.allclose(logits, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("attention", ["blocks", "padded"])
+def test_16_bits_reach_an_encoder_however_its_rows_are_laid(
+    attention: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Packed rows go past the pass of the model that accelerate puts under autocast."""
+    settings = {"training__bf16": True, "packing__attention": attention}
+    trainer = assembled("encoder", tmp_path / "run", request, **settings).trainer
+    found: list[torch.dtype] = []
+    dense = trainer.model.base_model.encoder.layer[0].intermediate.dense
+    dense.register_forward_hook(lambda _, __, output: found.append(output.dtype))
+    (micro,) = next(iter(trainer.get_train_dataloader()))
+    trainer.sample_losses(trainer.model, micro)
+    trainer.decision_logits(trainer.model, micro)
+    assert found == [torch.bfloat16] * 2
+
+
 def test_each_epoch_has_its_own_order_and_each_run_the_same(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -86,7 +86,7 @@ def train_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dic
     rows = random.Random(1).sample(prompts.rows(), STEP)
     plain, packed = workloads.causal(adapter=True), workloads.causal(adapter=True)
     base: Any = packed.get_base_model()  # type: ignore[operator]
-    choose_for_prompts(base, CPU, "segments")
+    choose_for_prompts(base, CPU, "segments", 2048)
     made = forms.prompt_training(plain, prompts, rows, BUDGET)
     ours = forms.prompt_training(packed, prompts, rows, BUDGET)
     chosen = {
@@ -98,7 +98,7 @@ def train_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dic
     last = found["e packed, prefixes shared"]
     u = found["u packed, nothing shared"]
     drawn = workloads.Prompts("", tuple(tuple(r["input_ids"][:-1]) for r in rows), 0)
-    trees = [TreeCollator("segments")(m)["tree"] for m in forms.packed(rows, BUDGET, True)]
+    trees = [TreeCollator("segments")(m)["tree"] for m in forms.packed(rows, BUDGET, "tree")]
     gflops = sum(training_flops(packed, tree) for tree in trees) / 1e9
     facts = {
         "L of the set": round(prompts.sharing, 3),
@@ -138,7 +138,7 @@ def overhead(rows: Sequence[Any]) -> float:
 
     started = time.perf_counter()
     collate = TreeCollator("segments")
-    for micro in forms.packed(rows, BUDGET, True):
+    for micro in forms.packed(rows, BUDGET, "tree"):
         tree = collate(micro)["tree"]
         segments = Segments([len(n.ids) for n in tree.nodes], [n.path for n in tree.nodes])
         for node in tree.nodes:
@@ -150,7 +150,7 @@ def overhead(rows: Sequence[Any]) -> float:
 def score_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dict[str, float]]:
     """Every form of generative scoring on a set."""
     plain, packed = workloads.causal(adapter=False), workloads.causal(adapter=False)
-    choose_for_prompts(packed, CPU, "segments")  # type: ignore[arg-type]
+    choose_for_prompts(packed, CPU, "segments", 2048)  # type: ignore[arg-type]
     with torch.inference_mode():
         made = forms.prompt_scoring(packed, plain, prompts, SCORED, few)
         found = in_turns(made, rounds=2)

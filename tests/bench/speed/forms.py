@@ -24,7 +24,7 @@ from iacfilter_hpc.training.generative import (
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.prefixes import Ids
 from iacfilter_hpc.training.prompts import Answers
-from iacfilter_hpc.training.sampling import Grouping, draw, group, key_of
+from iacfilter_hpc.training.sampling import Grouping, Layout, draw, group, key_of
 from tests.bench.speed.measure import Piece
 from tests.bench.speed.workloads import FP, TP, Prompts, smallest
 
@@ -81,11 +81,11 @@ def step(
     return Piece(work, len(rows), tokens, sum(len(row["input_ids"]) for row in rows))
 
 
-def packed(rows: Sequence[Row], budget: int, shares: bool, seed: int = 0) -> list[list[Row]]:
+def packed(rows: Sequence[Row], budget: int, layout: Layout, seed: int = 0) -> list[list[Row]]:
     """The micro-batches of a step of all rows, as our sampler makes them."""
     keys = [key_of(row["input_ids"]) for row in rows]
     (drawn,) = draw(len(rows), len(rows), seed, 0)
-    micros = group(drawn, keys, Grouping(len(rows), 1, budget, shares))
+    micros = group(drawn, keys, Grouping(len(rows), 1, budget, layout))
     return [[rows[i] for i in micro] for micro in micros]
 
 
@@ -115,10 +115,11 @@ def prompt_training(
     alone, tree = TreeCollator("segments", NOTHING), TreeCollator("segments")
     made["u packed, nothing shared"] = [
         step(model, lambda b=b: alone(b), tree_losses, b, total)
-        for b in packed(rows, budget, False)
+        for b in packed(rows, budget, "flat")
     ]
     made["e packed, prefixes shared"] = [
-        step(model, lambda b=b: tree(b), tree_losses, b, total) for b in packed(rows, budget, True)
+        step(model, lambda b=b: tree(b), tree_losses, b, total)
+        for b in packed(rows, budget, "tree")
     ]
     return made
 
@@ -144,7 +145,7 @@ def snippet_training(
         ],
         "e packed": [
             step(model, lambda b=b: flat(b), snippet_losses, b, total)
-            for b in packed(rows, budget, False)
+            for b in packed(rows, budget, "flat")
         ],
     }
 
@@ -190,7 +191,7 @@ def prompt_scoring(
         ],
         "u packed, nothing shared": [
             _scored(lambda b=b: tree_logits(model, alone(b), answers), b, _size(b))
-            for b in packed(rows, budget, False)[every // 2 :: every]
+            for b in packed(rows, budget, "flat")[every // 2 :: every]
         ],
         "e prefixes cached": [
             Piece(lambda: dict(scorer.score(ids)), len(ids), computed(ids, budget), prompts.tokens)
@@ -201,7 +202,7 @@ def prompt_scoring(
 def computed(ids: Sequence[Ids], budget: int) -> int:
     """Tokens that pass the model when prompts are scored with cached prefixes."""
     model, counted = smallest(), list[int]()
-    choose_for_prompts(model, torch.device("cpu"), "segments")
+    choose_for_prompts(model, torch.device("cpu"), "segments", 2048)
     model.register_forward_pre_hook(
         lambda _, __, kwargs: counted.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
