@@ -11,7 +11,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from torch import nn
 
-from iacfilter_hpc.config import TINY
+from iacfilter_hpc.config import TINY, Approach
 from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.extras import NF4, check_extras
@@ -33,8 +33,11 @@ from iacfilter_hpc.training.temperature import scaled
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.training.whole import check_whole
 
-TOKENS_A_BATCH = {"cpu": 1024, "cuda": 8192}
-"""By kind of device: larger batches fall out of a CPU's caches (tests/bench/scoring.py)."""
+TOKENS_A_BATCH: dict[str, dict[Approach, int]] = {
+    "cpu": {"generative": 4096, "encoder": 1024},
+    "cuda": {"generative": 8192, "encoder": 8192},
+}
+"""By kind of device: larger batches fall out of a CPU's caches (tests/bench/speed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def score_log_odds(
     A batch has at most `budget` tokens, padding included, and a row at least: 1 scores one by one.
     None is as much as suits the device.
     """
-    budget = budget or TOKENS_A_BATCH[scorer.device.type]
+    budget = budget or TOKENS_A_BATCH[scorer.device.type][scorer.decision.approach]
     distinct = sorted({row.ids for row in encoded})
     with (
         torch.inference_mode(),

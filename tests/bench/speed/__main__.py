@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from iacfilter_hpc.evaluation.predict import TOKENS_A_BATCH
 from iacfilter_hpc.training.attention import Segments
 from iacfilter_hpc.training.choice import choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.encoder import first_position
@@ -30,8 +31,8 @@ from tests.bench.speed.measure import (
 
 BUDGET = 4096
 """Tokens of a micro-batch of prompts; a bucketed one of 8 x 512 has as many."""
-SCORED = 1024
-"""Tokens computed at once in scoring, as iacfilter-evaluate does on a CPU."""
+SCORED = TOKENS_A_BATCH["cpu"]
+"""Tokens computed at once in scoring, as iacfilter-evaluate does."""
 STEP = 128
 """Samples of an optimizer step."""
 CPU = torch.device("cpu")
@@ -152,7 +153,7 @@ def score_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dic
     plain, packed = workloads.causal(adapter=False), workloads.causal(adapter=False)
     choose_for_prompts(packed, CPU, "segments", 2048)  # type: ignore[arg-type]
     with torch.inference_mode():
-        made = forms.prompt_scoring(packed, plain, prompts, SCORED, few)
+        made = forms.prompt_scoring(packed, plain, prompts, SCORED["generative"], few)
         found = in_turns(made, rounds=2)
         one, bucketed = "generate 10 tokens, one by one", "c one forward, bucketed by 8"
         done = lines(f"score {prompts.name}", found, made, one, bucketed)
@@ -180,7 +181,7 @@ def encode(detections: Sequence[Any], few: int) -> tuple[list[Line], dict[str, f
     trained = in_turns(chosen, rounds=4)
     plain.eval(), packed.eval()
     with torch.inference_mode():
-        scoring = forms.snippet_scoring(packed, plain, rows, SCORED, first, few)
+        scoring = forms.snippet_scoring(packed, plain, rows, SCORED["encoder"], first, few)
         warm_up(scoring)
         scored = in_turns(scoring, rounds=2)
         scored_lines = lines(
