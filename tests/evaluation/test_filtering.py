@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from iacfilter_hpc.detections.judged import Judged
 from iacfilter_hpc.detections.rows import read_rows
 from iacfilter_hpc.evaluation import filtering
 from iacfilter_hpc.evaluation.filtering import ROWS_IN_A_CHUNK, Filter
-from iacfilter_hpc.evaluation.predict import Scorer, load_scorer, score_samples
-from iacfilter_hpc.training.collators import Batch
+from iacfilter_hpc.evaluation.predict import Logits, Scorer, load_scorer, score_samples
+from iacfilter_hpc.training.prefixes import Ids
 from tests.detections.verdicts import ROWS, write_all
 from tests.tiny_finals import make_encoder_final, make_generative_final
 from tests.training.settings import TRAINS
@@ -95,7 +96,9 @@ def test_a_prompt_that_cannot_fit_is_not_judged(tmp_path: Path, generative: Scor
 
 
 def test_no_number_is_no_reason_to_remove(tmp_path: Path, scorer: Scorer) -> None:
-    broken = replace(scorer, logits=lambda batch: torch.full((len(batch["label"]), 2), torch.nan))
+    broken = replace(
+        scorer, logits=lambda rows, _: ((ids, torch.full((2,), torch.nan)) for ids in rows)
+    )
     (chunk,) = judged(tmp_path, broken)
     assert {each.reason for each in chunk[:7]} == {"the model's p(TP) is not a number"}
     assert {each.decision for each in chunk} == {None}
@@ -108,9 +111,9 @@ class Counting:
         self.rows = 0
         self._logits = scorer.logits
 
-    def __call__(self, batch: Batch) -> torch.Tensor:
-        self.rows += len(batch["input_ids"])
-        return self._logits(batch)
+    def __call__(self, rows: Sequence[Ids], budget: int) -> Logits:
+        self.rows += len(rows)
+        return self._logits(rows, budget)
 
 
 def test_the_same_input_is_scored_once_across_chunks(tmp_path: Path, scorer: Scorer) -> None:
@@ -130,9 +133,7 @@ def test_what_is_remembered_is_bounded(
     """Each row of another line: more inputs than are remembered, even than one chunk has."""
     remembered, count = 300, 1300
     monkeypatch.setattr(filtering, "REMEMBERED", remembered)
-    constant = replace(
-        scorer, logits=lambda batch: torch.stack([batch["input_ids"].sum(1) * 0.0] * 2, 1)
-    )
+    constant = replace(scorer, logits=lambda rows, _: ((ids, torch.zeros(2)) for ids in rows))
     report, scripts = write_all(
         tmp_path, "".join(f"work/big.yml,{i},sec_https,x\n" for i in range(1, count + 1))
     )

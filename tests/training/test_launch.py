@@ -56,6 +56,7 @@ def settings(stage: str | None, processes: int, batch: int, accumulation: int) -
         data__max_length=1024,
         lora__lora_dropout=0.0,
         training__num_train_epochs=3,
+        training__activation_checkpointing=stage in ("zero2", "zero3"),
         training__gradient_accumulation_steps=accumulation,
         training__per_device_train_batch_size=batch,
     )

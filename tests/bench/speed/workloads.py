@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,23 @@ class Prompts:
 
 
 def samples(data: Path | None) -> list[Sample]:
-    """Real detections of a folder, or the demo's, repeated."""
+    """Real detections of a folder, or the demo's, twelve times in other files."""
     if data is not None:
         return read_samples(data / "corpus" / "pilot_train.jsonl")
-    return 10 * [
-        s for f in sorted(resource("configs", "demo").glob("*.jsonl")) for s in read_samples(f)
-    ]
+    files = sorted(resource("configs", "demo").glob("*.jsonl"))
+    demo = [sample for file in files for sample in read_samples(file)]
+    return [_copy(sample, number) for number in range(12) for sample in demo]
+
+
+def _copy(sample: Sample, number: int) -> Sample:
+    """The sample in another file: equal ones would be computed once."""
+    file = f"copy-{number}/{sample.file}"
+    return replace(
+        sample,
+        file=file,
+        content=f"{sample.content} # {number}",
+        with_prompt=sample.with_prompt.replace(sample.file, file),
+    )
 
 
 def prompt_sets(detections: Sequence[Sample], seed: int = 0) -> list[Prompts]:
