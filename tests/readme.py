@@ -40,7 +40,7 @@ def speed() -> str:
         f"|---|{'---|' * len(COLUMNS.split('|'))}",
     ]
     part = ""
-    for line in document["lines"]:
+    for line in (line for part in document["parts"].values() for line in part["lines"]):
         if line["part"] != part:
             part = line["part"]
             lines.append(f"| **{part}** |{' |' * len(COLUMNS.split('|'))}")

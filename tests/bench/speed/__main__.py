@@ -6,7 +6,7 @@ import argparse
 import json
 import platform
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ SCORED = TOKENS_A_BATCH["cpu"]
 STEP = 128
 """Samples of an optimizer step."""
 CPU = torch.device("cpu")
+
+
+Part = tuple["list[Line]", dict[str, float]]
+"""A line a form, and facts about the part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def lines(
     ]
 
 
-def train_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dict[str, float]]:
+def train_prompts(prompts: workloads.Prompts, few: int) -> Part:
     """Every form of generative training on one step of a set."""
     rows = random.Random(1).sample(prompts.rows(), STEP)
     plain, packed = workloads.causal(adapter=True), workloads.causal(adapter=True)
@@ -148,7 +152,7 @@ def overhead(rows: Sequence[Any]) -> float:
     return time.perf_counter() - started
 
 
-def score_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dict[str, float]]:
+def score_prompts(prompts: workloads.Prompts, few: int) -> Part:
     """Every form of generative scoring on a set."""
     plain, packed = workloads.causal(adapter=False), workloads.causal(adapter=False)
     choose_for_prompts(packed, CPU, "segments", 2048)  # type: ignore[arg-type]
@@ -166,7 +170,7 @@ def score_prompts(prompts: workloads.Prompts, few: int) -> tuple[list[Line], dic
     return done, facts
 
 
-def encode(detections: Sequence[Any], few: int) -> tuple[list[Line], dict[str, float]]:
+def encode(detections: Sequence[Any], few: int) -> Part:
     """Every form of the encoder, in training (a step of 128) and scoring."""
     rows = workloads.snippets(detections)
     plain, packed = workloads.encoder(), workloads.encoder()
@@ -224,39 +228,40 @@ def main() -> None:
     """Print and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, help="folder with corpus/pilot_train.jsonl")
-    parser.add_argument("--few", type=int, default=32, help="samples of the slowest forms")
-    parser.add_argument("--only", default="", help="parts whose name holds this")
+    parser.add_argument("--few", type=int, default=24, help="samples of the slowest forms")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="PART", help="the output keeps the other parts"
+    )
     parser.add_argument("-o", dest="output", type=Path, default=Path("speed.json"))
     given = parser.parse_args()
-    detections = workloads.samples(given.data)
     peak = matmul_peak()
-    print(f"{machine()}: {peak / 1e9:.0f} GFLOP/s in matmul")
-    done: list[Line] = []
-    facts: dict[str, dict[str, float]] = {}
-    sets = workloads.prompt_sets(detections)
-    parts: dict[str, Any] = {"encoder": lambda: encode(detections, given.few)}
+    print(f"{machine()}: {peak / 1e9:.0f} GFLOP/s in matmul", flush=True)
+    sets = workloads.prompt_sets(workloads.samples(given.data))
+    parts: dict[str, Callable[[], Part]] = {
+        "encoder": lambda: encode(workloads.samples(given.data), given.few)
+    }
     for prompts in sets:
         parts[f"train {prompts.name}"] = lambda p=prompts: train_prompts(p, given.few)
         parts[f"score {prompts.name}"] = lambda p=prompts: score_prompts(p, given.few)
+    before = json.loads(given.output.read_text()) if given.only else {"parts": {}}
+    measured: dict[str, dict[str, Any]] = {}
     for name, measure in parts.items():
-        if given.only not in name:
+        if given.only and name not in given.only:
+            measured[name] = before["parts"][name]
             continue
-        found, facts[name] = measure()
-        if "GFLOP a second" in facts[name]:
-            now = (peak + matmul_peak()) / 2
-            facts[name]["share of matmul peak"] = round(
-                facts[name]["GFLOP a second"] * 1e9 / now, 3
-            )
-        done += found
+        found, facts = measure()
+        if "GFLOP a second" in facts:
+            now = (peak + matmul_peak()) / 2e9
+            facts["share of matmul peak"] = round(facts["GFLOP a second"] / now, 3)
         for line in found:
             print(line.text())
-        print(name, facts[name], flush=True)
+        print(name, facts, flush=True)
+        measured[name] = {"lines": [asdict(line) for line in found], "facts": facts}
     document = {
         "machine": machine(),
         "matmul_gflops": round(peak / 1e9, 1),
-        "tokens_ii_of_i": [round(p.tokens / len(p.ids), 1) for p in sets],
-        "lines": [asdict(line) for line in done],
-        "facts": facts,
+        "tokens_a_prompt": {p.name: round(p.tokens / len(p.ids), 1) for p in sets},
+        "parts": measured,
     }
     given.output.write_text(json.dumps(document, indent=1) + "\n")
 
