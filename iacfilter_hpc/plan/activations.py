@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from iacfilter_hpc.config import MOST_REPEATED
 from iacfilter_hpc.plan.architecture import Architecture, Decoder, Encoder, Linear
 from iacfilter_hpc.plan.parameters import targets
 from iacfilter_hpc.plan.setting import Setting
@@ -25,8 +26,6 @@ from iacfilter_hpc.plan.setting import Setting
 EXACT = 4
 """Bytes of a number that norms and softmax keep in 32 bits whatever the rest is in."""
 MASK = 1
-MOST_REPEATED = 4
-"""That of training.sampling, which this side must not import."""
 SHARED = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
 """Matrices of a layer that have the same input as another."""
 

@@ -15,16 +15,13 @@ from typing import Literal
 import torch
 from torch.utils.data import Sampler
 
+from iacfilter_hpc.config import MOST_REPEATED
 from iacfilter_hpc.training.prefixes import shared_length
 
 Micro = tuple[int, ...]
 """Samples that a process computes at once, by index; `~i` is sample i with no part in the loss."""
 
 Layout = Literal["tree", "flat", "padded"]
-
-MOST_REPEATED = 4
-"""Times its tokens that a tree's sequences may have, written out: attention by segments lays the
-keys of a shared beginning before each of them, and the plan of a run's memory counts on this."""
 
 TOKEN = 4
 """Bytes of a token in a key."""

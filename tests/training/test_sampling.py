@@ -10,10 +10,9 @@ from accelerate import skip_first_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iacfilter_hpc.plan import activations
+from iacfilter_hpc.config import MOST_REPEATED
 from iacfilter_hpc.training.prefixes import grow
 from iacfilter_hpc.training.sampling import (
-    MOST_REPEATED,
     Grouping,
     Micro,
     StepSampler,
@@ -122,10 +121,6 @@ def test_the_trainer_passes_the_epoch_on_also_when_it_skips() -> None:
     # how the Trainer reaches the sampler then
     rest.batch_sampler.batch_sampler.set_epoch(2)
     assert list(rest.batch_sampler) == epoch_of(0, epoch=2, processes=1)[5:]
-
-
-def test_the_plan_knows_how_often_a_beginning_is_repeated() -> None:
-    assert activations.MOST_REPEATED == MOST_REPEATED
 
 
 def test_what_is_shared_is_told() -> None:

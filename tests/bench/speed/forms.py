@@ -160,10 +160,12 @@ def prompt_scoring(
 ) -> dict[str, list[Piece]]:
     """Generation and one forward pass one by one (`few` of them), batched, packed, shared."""
     ids = prompts.ids
-    some = [list(row) for row in ids[:: max(1, len(ids) // few)][:few]]
+    # of every length alike, or few of them would not stand for all
+    every_length = sorted(ids, key=len)
+    apart = max(1, len(ids) // few)
+    some = [list(row) for row in every_length[apart // 2 :: apart]]
     rows = [Row(input_ids=list(row), label=0) for row in ids]
     collate, alone = PadCollator(0), TreeCollator("segments", NOTHING)
-    scorer = PromptScorer(model, "segments", (FP, TP), budget)
 
     def generate(row: list[int]) -> object:
         return plain.generate(
@@ -193,10 +195,14 @@ def prompt_scoring(
             _scored(lambda b=b: tree_logits(model, alone(b), answers), b, _size(b))
             for b in packed(rows, budget, "flat")[every // 2 :: every]
         ],
-        "e prefixes cached": [
-            Piece(lambda: dict(scorer.score(ids)), len(ids), computed(ids, budget), prompts.tokens)
-        ],
+        "e prefixes cached": [cached(model, prompts, budget)],
     }
+
+
+def cached(model: Any, prompts: Prompts, budget: int) -> Piece:
+    """All prompts of a set, as iacfilter-evaluate scores them."""
+    scorer, ids = PromptScorer(model, "segments", (FP, TP), budget), prompts.ids
+    return Piece(lambda: dict(scorer.score(ids)), len(ids), computed(ids, budget), prompts.tokens)
 
 
 def computed(ids: Sequence[Ids], budget: int) -> int:
