@@ -7,7 +7,7 @@ import json
 import platform
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ BUDGET = 3584
 """Tokens of a micro-batch of prompts, so that it needs no more memory than a bucketed one of 8."""
 SCORED = TOKENS_A_BATCH["cpu"]
 """Tokens computed at once in scoring, as iacfilter-evaluate does."""
+ROUNDS = 12
+"""Turns of the forms: a slow moment of the machine then meets all of them."""
 STEP = 128
 """Samples of an optimizer step."""
 CPU = torch.device("cpu")
@@ -99,7 +101,7 @@ def train_prompts(prompts: workloads.Prompts, few: int) -> Part:
         for name, pieces in made.items()
     }
     warm_up(chosen)
-    found = in_turns(chosen, rounds=4)
+    found = in_turns(chosen, rounds=ROUNDS)
     last = found["e packed, prefixes shared"]
     u = found["u packed, nothing shared"]
     drawn = workloads.Prompts("", tuple(tuple(r["input_ids"][:-1]) for r in rows), 0)
@@ -158,10 +160,7 @@ def score_prompts(prompts: workloads.Prompts, few: int) -> Part:
     choose_for_prompts(packed, CPU, "segments", 2048)  # type: ignore[arg-type]
     with torch.inference_mode():
         made = forms.prompt_scoring(packed, plain, prompts, SCORED["generative"], few)
-        found = in_turns(made, rounds=2)
-        # a part of the prompts tells the memory of all: batches are as large
-        fewer = replace(prompts, ids=tuple(sorted(prompts.ids)[:96]))
-        made |= {"e prefixes cached": [forms.cached(packed, fewer, SCORED["generative"])]}
+        found = in_turns(made, rounds=ROUNDS)
         one, bucketed = "generate 10 tokens, one by one", "c one forward, bucketed by 8"
         done = lines(f"score {prompts.name}", found, made, one, bucketed)
     e, u = found["e prefixes cached"], found["u packed, nothing shared"]
@@ -185,12 +184,12 @@ def encode(detections: Sequence[Any], few: int) -> Part:
     chosen = {**made, "e packed": ours["e packed"]}
     chosen["a pad to limit"] = thinned(chosen["a pad to limit"], few)
     warm_up(chosen)
-    trained = in_turns(chosen, rounds=4)
+    trained = in_turns(chosen, rounds=ROUNDS)
     plain.eval(), packed.eval()
     with torch.inference_mode():
         scoring = forms.snippet_scoring(packed, plain, rows, SCORED["encoder"], first, few)
         warm_up(scoring)
-        scored = in_turns(scoring, rounds=2)
+        scored = in_turns(scoring, rounds=ROUNDS)
         scored_lines = lines(
             "score encoder", scored, scoring, "a pad to limit, by 16", "c bucketed by 16"
         )
