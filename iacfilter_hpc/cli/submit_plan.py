@@ -94,7 +94,9 @@ def _rows(need: Need) -> list[tuple[str, str]]:
         runs = "1 run has" if known.runs == 1 else f"{known.runs} runs have"
         shift = _gib(need.total - memory.total)
         rows.append((f"activations x {known.factor:.2f}, as {runs} shown", shift))
-    return [*rows, ("total", _gib(need.total))]
+    otherwise = "kept" if need.setting.checkpointing else "recomputed"
+    rows.append(("total", _gib(need.total)))
+    return [*rows, (f"(activations if {otherwise}", f"{_gib(need.other_activations)})")]
 
 
 def _verdict(fit: Fit, need: Need) -> list[str]:
@@ -141,6 +143,7 @@ def _document(plan: Plan, config: RunConfig) -> dict[str, object]:
         "samples": need.setting.samples,
         "tokens": need.setting.tokens,
         "bytes": asdict(need.memory),
+        "activations_otherwise": need.other_activations,
         "correction": {"factor": need.correction.factor, "runs": need.correction.runs},
         "total_bytes": need.total,
         "gpu": None if fit is None else {"type": fit.card.kind, "bytes": fit.card.size},

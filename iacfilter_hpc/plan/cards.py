@@ -58,11 +58,13 @@ def kind_of(resources: Resources) -> str | None:
 def card_of(resources: Resources, told: Mapping[str, float]) -> Card | None:
     """The GPU that a run gets; None if neither the site (`told`, in GB) nor its type tells."""
     kind = kind_of(resources)
-    if kind is None:
-        return Card(None, told[DEFAULT]) if DEFAULT in told else None
     sizes = {_plain(name): size for name, size in told.items()}
-    if (size := sizes.get(_plain(kind))) is not None:
-        return Card(kind, size)
+    names = [kind, resources.partition, *([DEFAULT] if kind is None else [])]
+    for name in names:
+        if name is not None and (size := sizes.get(_plain(name))) is not None:
+            return Card(kind, size)
+    if kind is None:
+        return None
     # as nvidia_a100-sxm4-80gb, Slurm's own name where it finds GPUs by itself
     if stated := STATED.search(kind.lower()):
         return Card(kind, int(stated[1]))

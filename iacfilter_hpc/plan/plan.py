@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iacfilter_hpc.config import RunConfig
 from iacfilter_hpc.errors import ConfigError
+from iacfilter_hpc.plan.activations import activations
 from iacfilter_hpc.plan.cards import Card, card_of, kind_of
 from iacfilter_hpc.plan.changes import Change
 from iacfilter_hpc.plan.find import find_architecture
@@ -35,6 +36,8 @@ class Need:
     parameters: Parameters
     setting: Setting
     memory: Memory
+    other_activations: int
+    """With checkpointing if it is off, without if it is on."""
     correction: Correction
     total: int
 
@@ -123,6 +126,9 @@ def _need(estimate: Estimate, config: RunConfig) -> Need:
         parameters=count(estimate.architecture, setting.lora),
         setting=setting,
         memory=memory(estimate.architecture, setting),
+        other_activations=activations(
+            estimate.architecture, replace(setting, checkpointing=not setting.checkpointing)
+        ),
         correction=estimate.correction,
         total=estimate.total(config),
     )
