@@ -32,7 +32,7 @@ from iacfilter_hpc.training.loading import attention_of, loading_for
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.prompts import Answers
-from iacfilter_hpc.training.sampling import Grouping, Layout
+from iacfilter_hpc.training.sampling import Grouping, RowLayout
 from iacfilter_hpc.training.tokens import TokenCache, TokenPlace, recipes
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
 from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
@@ -73,8 +73,8 @@ def assemble(
     train: Sequence[Sample],
     validation: Sequence[Sample],
     callbacks: list[TrainerCallback],
-    phases: Phases,
     *,
+    phases: Phases | None = None,
     trained: Path | None = None,
     tokens: TokenPlace | None = None,
 ) -> Assembly:
@@ -84,7 +84,7 @@ def assemble(
     `tokens` is where tokenised samples are kept, which are then all those of two files.
     """
     weights = class_weights(config.selection, [LABELS.index(s.label) for s in train])
-    parts = _Parts(config, args, train, validation, weights, callbacks, phases, tokens)
+    parts = _Parts(config, args, train, validation, weights, callbacks, phases or Phases(), tokens)
     build = _generative if config.approach == "generative" else _encoder
     return build(parts, source, trained)
 
@@ -169,7 +169,7 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
     )
 
 
-def _grouping(parts: _Parts, layout: Layout) -> Grouping:
+def _grouping(parts: _Parts, layout: RowLayout) -> Grouping:
     args = parts.args
     return Grouping(
         step=args.per_device_train_batch_size * args.world_size,

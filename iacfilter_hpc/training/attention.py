@@ -4,7 +4,7 @@ For prefix trees three forms of the same; the others are tested against the firs
 - `mask`: PyTorch's attention with a mask of all pairs of tokens.
 - `segments`: PyTorch's attention a node of the tree at a time, over its path and itself.
 - `flex`: FlexAttention, which skips blocks that the mask leaves empty.
-For models that look both ways, `blocks`: sequences side by side, padded only while they attend.
+For models that look both ways, `blocks`: see training.blocks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv
 
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.training.blocks import block_attention
 from iacfilter_hpc.training.prefixes import Tree
 
 Form = Literal["mask", "segments", "flex", "blocks"]
@@ -145,49 +146,6 @@ def segment_attention(
             )
         )
     return torch.cat(found, dim=2).transpose(1, 2).contiguous(), None
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """Where each token of a padded batch stands in a packed row, and back: see FlatCollator."""
-
-    gather: torch.Tensor
-    inside: torch.Tensor
-    back: torch.Tensor
-
-
-def block_attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    blocks: Blocks | None = None,
-    **_: object,
-) -> tuple[torch.Tensor, None]:
-    """transformers' attention function, each sequence of one packed row within itself.
-
-    [1, heads, tokens, d] -> [1, tokens, heads, d]. Only here is anything padded: the rest of the
-    model, nearly all of its work, sees no padding.
-    """
-    assert blocks is not None, "the model was called without its blocks"
-    rows, longest = blocks.gather.shape
-    queries, keys, values = (
-        # index_select: the gradient of an index by lists is summed one by one on CPUs
-        x[0].index_select(1, blocks.gather.flatten()).view(x.shape[1], rows, longest, -1)
-        for x in (query, key, value)
-    )
-    found = scaled_dot_product_attention(
-        queries.transpose(0, 1),
-        keys.transpose(0, 1),
-        values.transpose(0, 1),
-        attn_mask=blocks.inside[:, None, None, :],
-        dropout_p=dropout,
-        scale=scaling,
-    )
-    return found.transpose(1, 2).flatten(0, 1).index_select(0, blocks.back)[None], None
 
 
 def register() -> None:

@@ -21,7 +21,6 @@ class Row(TypedDict, total=False):
     input_ids: list[int]
     labels: list[int]
     label: int
-    length: int
     weight: float
 
 

@@ -151,7 +151,7 @@ def training_rows(
 ) -> Dataset:
     """Prompt, answer and EOS; only answer and EOS are labels.
 
-    Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP), length in tokens.
+    Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP).
     """
     answers = vocabulary.answers
     rows = []
@@ -164,7 +164,6 @@ def training_rows(
                 "input_ids": ids,
                 "labels": [IGNORED] * (len(ids) - len(answer)) + answer,
                 "label": LABELS.index(sample.label),
-                "length": len(ids),
             }
         )
     return Dataset.from_list(rows)
@@ -173,11 +172,11 @@ def training_rows(
 def scoring_rows(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
     """Inputs without answers, in the samples' order.
 
-    Columns: input_ids, label (0 FP, 1 TP), length in tokens. The encoder trains on these too.
+    Columns: input_ids, label (0 FP, 1 TP). The encoder trains on these too.
     """
     return Dataset.from_list(
         [
-            {"input_ids": list(e.ids), "label": LABELS.index(s.label), "length": len(e.ids)}
+            {"input_ids": list(e.ids), "label": LABELS.index(s.label)}
             for s, e in zip(samples, encoded, strict=True)
         ]
     )

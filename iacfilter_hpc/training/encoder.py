@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from iacfilter_hpc.detections.fields import LABELS
-from iacfilter_hpc.training.attention import Blocks
+from iacfilter_hpc.training.blocks import Blocks
 from iacfilter_hpc.training.collators import Batch
 from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.trainer import DecisionTrainer

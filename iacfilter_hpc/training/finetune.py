@@ -24,7 +24,6 @@ from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.training.arguments import training_arguments
 from iacfilter_hpc.training.arithmetic import settle, visible_gpu
 from iacfilter_hpc.training.assemble import Assembly, assemble
-from iacfilter_hpc.training.phases import Phases
 
 LogOdds = tuple[float, ...]
 """Log-odds of TP of some samples, in their order, before any temperature."""
@@ -53,9 +52,7 @@ def fine_tune(
         set_seed(seed)
         scores = _ScoreEpochs(frozenset(epochs))
         source = _source(layout, config)
-        made = assemble(
-            tuning, args, source, train, held_out, [scores], Phases(), trained=layout.final
-        )
+        made = assemble(tuning, args, source, train, held_out, [scores], trained=layout.final)
         # stdout is for answers alone, and one short training of many is no progress to show
         for chatty in (PrinterCallback, ProgressCallback):
             made.trainer.remove_callback(chatty)

@@ -97,7 +97,7 @@ def train(
         train_samples,
         validation_samples,
         callbacks,
-        phases,
+        phases=phases,
         tokens=TokenPlace(layout.tokens, train_sha256, validation_sha256),
     )
     check_setting(config, actual_setting())
@@ -176,7 +176,8 @@ def _newest(layout: RunLayout, attempt: str, processes: int) -> str | None:
 
 def _report(made: Assembly) -> None:
     logger.info("%s", made.choice.describe())
-    logger.info("train: %s", made.trainer.sharing().describe())
+    if shared := made.trainer.sharing():
+        logger.info("train: %s", shared.describe())
     for name, audit in (("train", made.train_audit), ("validation", made.validation_audit)):
         for line in audit.describe(name):
             logger.info("%s", line)

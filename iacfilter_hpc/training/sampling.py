@@ -21,7 +21,7 @@ from iacfilter_hpc.training.prefixes import shared_length
 Micro = tuple[int, ...]
 """Samples that a process computes at once, by index; `~i` is sample i with no part in the loss."""
 
-Layout = Literal["tree", "flat", "padded"]
+RowLayout = Literal["tree", "flat", "padded"]
 
 TOKEN = 4
 """Bytes of a token in a key."""
@@ -47,7 +47,7 @@ class Grouping:
     step: int
     processes: int
     budget: int
-    layout: Layout
+    layout: RowLayout
 
 
 class StepSampler(Sampler[list[Micro]]):
@@ -141,10 +141,10 @@ class _Row:
     alone: list[int]
     whole: list[int]
     fresh: list[int]
-    layout: Layout
+    layout: RowLayout
 
     @classmethod
-    def of(cls, drawn: Sequence[int], keys: Sequence[bytes], layout: Layout) -> _Row:
+    def of(cls, drawn: Sequence[int], keys: Sequence[bytes], layout: RowLayout) -> _Row:
         is_tree = layout == "tree"
         samples = sorted(drawn, key=lambda i: (keys[i] if is_tree else len(keys[i]), i))
         alone = [len(keys[i]) // TOKEN for i in samples]

@@ -84,8 +84,10 @@ class DecisionTrainer(DurableTrainer, ABC):
             generator=torch.Generator(),
         )
 
-    def sharing(self) -> Sharing:
-        """What grouping the samples of each step saves."""
+    def sharing(self) -> Sharing | None:
+        """What the prompts of each step share; None for rows that share nothing."""
+        if self._grouping.layout != "tree":
+            return None
         return sharing(self._keys, self._grouping, self.args.seed)
 
     def get_batch_samples(

@@ -279,6 +279,27 @@ def test_batches_keep_to_their_budget() -> None:
     assert list(batches_within([], 9)) == []
 
 
+def test_prompts_share_what_they_begin_with(
+    run: RunLayout, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        scorer = load_scorer(run.final)
+    form = "segments" if run.approach == "generative" else "blocks"
+    assert scorer.choice.form == form
+    assert f"scoring: packed rows, attention {form}" in caplog.text
+    passed: list[int] = []
+
+    def count(_: object, __: object, kwargs: dict[str, torch.Tensor]) -> None:
+        passed.append(kwargs["input_ids"].numel())
+
+    body = scorer.model if run.approach == "generative" else scorer.model.base_model
+    body.register_forward_pre_hook(count, with_kwargs=True)  # type: ignore[union-attr]
+    scored, _ = score_samples(scorer, read_samples(DEMO / "train.jsonl"))
+    rows = {row.encoded.ids for row in scored}
+    tokens = sum(map(len, rows))
+    assert sum(passed) < 0.95 * tokens if run.approach == "generative" else sum(passed) == tokens
+
+
 def test_the_same_input_is_computed_once(run: RunLayout) -> None:
     scorer = load_scorer(run.final)
     computed: list[Ids] = []

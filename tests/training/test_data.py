@@ -35,13 +35,12 @@ def test_only_answer_and_eos_are_labels(vocabulary: Vocabulary) -> None:
         assert row["input_ids"] == [*prompt.ids, *answer, vocabulary.eos]
         assert row["labels"] == [-100] * len(prompt.ids) + [*answer, vocabulary.eos]
         assert row["label"] == (made.label == "TP")
-        assert row["length"] == len(row["input_ids"])
 
 
 def test_scoring_rows_hold_no_answer(vocabulary: Vocabulary) -> None:
     samples = read_samples(DEMO / "train.jsonl")
     rows = scoring_rows(samples, encode_prompts(samples, vocabulary, 1024, 4096))
-    assert rows.column_names == ["input_ids", "label", "length"]
+    assert rows.column_names == ["input_ids", "label"]
     for made, row in zip(samples, rows, strict=True):
         assert vocabulary.tokenizer.decode(row["input_ids"]).endswith(
             made.with_prompt.rstrip()[-20:]

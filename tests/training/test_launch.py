@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -55,6 +56,8 @@ def settings(stage: str | None, processes: int, batch: int, accumulation: int) -
         accelerate__num_processes=processes,
         data__max_length=1024,
         lora__lora_dropout=0.0,
+        # less than any prompt has: each is a micro-batch, two a process and step
+        packing__tokens_per_batch=None if processes == 1 else 1,
         training__num_train_epochs=3,
         training__activation_checkpointing=stage in ("zero2", "zero3"),
         training__gradient_accumulation_steps=accumulation,
@@ -130,6 +133,10 @@ def check_start(run: Launched) -> None:
     assert len(kept) == 2 and not any(name.startswith(".") for name in kept)
     assert run.output.count(" s, made for ") == 2
     assert "arithmetic: float32, attention iacfilter_segments, optimizer adamw" in run.output
+    assert run.output.count("packed rows, attention segments: on cpu") == 1
+    # eight samples in two steps of four, each computed alone
+    told = re.search(r"train: ([0-9,]+) tokens an epoch, ([0-9,]+) computed", run.output)
+    assert told and told[1] == told[2]
     assert run.output.count("from srun to the first step") == 1
     (seconds,) = history(run.layout, "start_seconds")
     events = map(json.loads, run.layout.metrics.read_text().splitlines())

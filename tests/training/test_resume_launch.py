@@ -36,6 +36,7 @@ def prepare(folder: Path, stage: str) -> RunLayout:
         accelerate__num_processes=2,
         data__max_length=1024,
         lora__lora_dropout=0.3,
+        packing__tokens_per_batch=1,  # every sample is a micro-batch
         training__num_train_epochs=6,
         training__gradient_accumulation_steps=2,
         training__per_device_train_batch_size=1,

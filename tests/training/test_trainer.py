@@ -19,7 +19,7 @@ from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.collators import PadCollator
 from iacfilter_hpc.training.generative import answer_logits, answer_losses
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.trainer import class_weights, score_logits
+from iacfilter_hpc.training.trainer import Micros, class_weights, score_logits
 
 from .settings import DEMO, TRAINS, run_config
 
@@ -46,9 +46,8 @@ def assembled(
     args = training_arguments(directory, config.training)
     set_seed(config.training.seed)
     source = request.getfixturevalue(f"tiny_{approach}")
-    phases = Phases()
-    callbacks = run_callbacks(layout, config, phases)
-    return assemble(config, args, source, train, validation, callbacks, phases)
+    callbacks = run_callbacks(layout, config, Phases())
+    return assemble(config, args, source, train, validation, callbacks)
 
 
 def gradients(
@@ -136,6 +135,23 @@ def test_weights_scale_each_sample(
     count = len(batch["label"])
     found = weighted.compute_loss(weighted.model, batch, num_items_in_batch=count)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["auto", "padded"])
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_what_fills_up_a_step_does_not_count(
+    approach: Approach, attention: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A process without a sample of its own computes one with no part in the loss."""
+    trainer = assembled(approach, tmp_path / "run", request, packing__attention=attention).trainer
+    trainer.model.eval()
+    rows = Micros(trainer.train_dataset)
+    alone, filled = (trainer.data_collator(rows[micro]) for micro in ((3,), (3, ~5)))
+    expected = trainer.compute_loss(trainer.model, alone, num_items_in_batch=1)
+    found = trainer.compute_loss(trainer.model, filled, num_items_in_batch=1)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    counted = trainer.data_collator(rows[(3, 5)])
+    assert trainer.compute_loss(trainer.model, counted, num_items_in_batch=1) > 1.2 * expected
 
 
 def test_answer_loss_is_the_models_own(tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -25,7 +25,7 @@ from iacfilter_hpc.training.generative import (
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.prefixes import Ids
 from iacfilter_hpc.training.prompts import Answers
-from iacfilter_hpc.training.sampling import Grouping, Layout, draw, group, key_of
+from iacfilter_hpc.training.sampling import Grouping, RowLayout, draw, group, key_of
 from tests.bench.speed.measure import Piece
 from tests.bench.speed.workloads import FP, TP, Prompts, smallest
 
@@ -82,7 +82,7 @@ def step(
     return Piece(work, len(rows), tokens, sum(len(row["input_ids"]) for row in rows))
 
 
-def packed(rows: Sequence[Row], budget: int, layout: Layout, seed: int = 0) -> list[list[Row]]:
+def packed(rows: Sequence[Row], budget: int, layout: RowLayout, seed: int = 0) -> list[list[Row]]:
     """The micro-batches of a step of all rows, as our sampler makes them."""
     keys = [key_of(row["input_ids"]) for row in rows]
     (drawn,) = draw(len(rows), len(rows), seed, 0)
