@@ -19,7 +19,7 @@ from iacfilter_hpc.extras import check_extras, extras_of
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.lead import lead_seconds, recorded_pace
 from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
-from iacfilter_hpc.provenance import describe
+from iacfilter_hpc.run_record import describe
 from iacfilter_hpc.runs import JobRecord
 from iacfilter_hpc.site import Site
 

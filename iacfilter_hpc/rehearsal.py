@@ -12,13 +12,13 @@ from pathlib import Path
 
 from iacfilter_hpc import launch, runs
 from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.drain_request import ask
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.site import Site
 from iacfilter_hpc.slurm.jobs import send_signal, take_nodes
 from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.state import report
-from iacfilter_hpc.stopping import ask
 
 POLL_S = 0.5
 ENOUGH_STEPS = 3

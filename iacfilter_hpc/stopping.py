@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -11,13 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from iacfilter_hpc.drain_request import DRAIN_SIGNALS, ask
 from iacfilter_hpc.errors import JobFailed
-from iacfilter_hpc.files import write_atomically
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.runs import now
-
-DRAIN_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""Preemption sends SIGTERM; submitit asks Slurm for SIGUSR2, people take SIGUSR1."""
 
 
 class Stopped(JobFailed):
@@ -59,12 +54,6 @@ class Requests:
             self.local.touch()
         with suppress(OSError):
             ask(self.layout, name)
-
-
-def ask(layout: RunLayout, reason: str) -> None:
-    """Ask the running attempt to save and stop; the first reason stays."""
-    if not layout.drain.exists():
-        write_atomically(layout.drain, json.dumps({"reason": reason, "at": now()}) + "\n")
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from iacfilter_hpc.drain_request import DRAIN_SIGNALS
 from iacfilter_hpc.family import follow_parent
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.stopping import DRAIN_SIGNALS
 
 
 def main() -> int:

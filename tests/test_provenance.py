@@ -12,7 +12,7 @@ from iacfilter_hpc import __version__, runs
 from iacfilter_hpc.config import RunConfig, load_config
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.layout import resource
-from iacfilter_hpc.provenance import describe
+from iacfilter_hpc.run_record import describe
 from tests.made_runs import demo_config
 
 DATA = {"train_file": "a" * 64, "validation_file": "b" * 64}

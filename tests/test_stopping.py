@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.drain_request import DRAIN_SIGNALS, ask
 from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.stopping import DRAIN_SIGNALS, ask
 
 LISTENS = """
 import sys, time

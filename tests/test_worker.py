@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from iacfilter_hpc.calling import CommandFailed, call
+from iacfilter_hpc.drain_request import DRAIN_SIGNALS
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.options import EvaluateOptions
 from iacfilter_hpc.place import rendezvous
 from iacfilter_hpc.resolve import as_yaml
-from iacfilter_hpc.stopping import DRAIN_SIGNALS
 from iacfilter_hpc.worker import Worker, check_data
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO, MadeRuns, demo_config

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from iacfilter_hpc import layout, processes, runs
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.drain_request import ask
 from iacfilter_hpc.errors import SlurmUnreachable
 from iacfilter_hpc.layout import RunLayout
 from iacfilter_hpc.slurm import queue
-from iacfilter_hpc.stopping import ask
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from iacfilter_hpc.environment import outside_any_job
 from iacfilter_hpc.errors import IacfilterError, JobMayExist, SlurmUnreachable, SubmissionError
 from iacfilter_hpc.resources import Option, Resources
 from iacfilter_hpc.slurm.script import Script
-from iacfilter_hpc.worker import Worker
 
 
 class TemplateExecutor(submitit.SlurmExecutor):
@@ -88,7 +87,7 @@ def _additional(extra: Mapping[str, Option], *, requeue: bool) -> dict[str, Opti
     return {"kill_on_invalid_dep": "yes", **given}
 
 
-def submit(executor: TemplateExecutor, worker: Worker) -> str:
+def submit(executor: TemplateExecutor, worker: Callable[[], None]) -> str:
     """Submit a job and return its id.
 
     Raises:

@@ -19,7 +19,8 @@ from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.training.audit import Audit, Encoded, audit
 from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.collators import PadCollator
-from iacfilter_hpc.training.data import encode_fields, encode_prompts, scoring_rows, training_rows
+from iacfilter_hpc.training.data import encode_fields, encode_prompts
+from iacfilter_hpc.training.dataset import HeldOut, hold_out, scoring_rows, training_rows
 from iacfilter_hpc.training.encoder import EncoderTrainer, first_position, load_classifier
 from iacfilter_hpc.training.generative import (
     GenerativeTrainer,
@@ -27,7 +28,6 @@ from iacfilter_hpc.training.generative import (
     load_base,
     model_sizes,
 )
-from iacfilter_hpc.training.heldout import HeldOut, hold_out
 from iacfilter_hpc.training.loading import attention_of, loading_for
 from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
 from iacfilter_hpc.training.phases import Phases

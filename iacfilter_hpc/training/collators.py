@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import torch
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.dataset import IGNORED
 
 
 class Row(TypedDict, total=False):

@@ -1,39 +1,17 @@
-"""Samples to token ids, and token ids to the datasets that the Trainer reads."""
+"""Encoding: samples to token ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from iacfilter_hpc.detections.fields import LABELS
-from iacfilter_hpc.detections.samples import Sample, read_samples
+from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.training.audit import Encoded
 from iacfilter_hpc.training.prompts import Prompt, fit_prompt
 from iacfilter_hpc.training.vocabulary import Vocabulary, encode_plain
-
-IGNORED = -100
-"""The label of a token that is no part of the loss (PyTorch's cross entropy)."""
-
-
-def read_both_classes(path: Path) -> list[Sample]:
-    """The samples of a file.
-
-    Raises:
-        DataError: as read_samples does, and if TP or FP is missing.
-    """
-    samples = read_samples(path)
-    missing = sorted(set(LABELS) - {sample.label for sample in samples})
-    if missing:
-        raise DataError(
-            f"{path} has no sample labelled {missing[0]}",
-            hint="training and validation files need both classes",
-        )
-    return samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,39 +122,3 @@ def encode_fields(
 def _field(sample: Sample, name: str) -> str:
     text: str = getattr(sample, name)
     return text.replace("_", " ") if name == "smell" else text
-
-
-def training_rows(
-    samples: Sequence[Sample], encoded: Sequence[Encoded], vocabulary: Vocabulary
-) -> Dataset:
-    """Prompt, answer and EOS; only answer and EOS are labels.
-
-    Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP).
-    """
-    answers = vocabulary.answers
-    rows = []
-    for sample, prompt in zip(samples, encoded, strict=True):
-        rest = [*(answers.tp if sample.label == "TP" else answers.fp), vocabulary.eos]
-        answer = [*answers.shared, *rest]
-        ids = [*prompt.ids, *rest]
-        rows.append(
-            {
-                "input_ids": ids,
-                "labels": [IGNORED] * (len(ids) - len(answer)) + answer,
-                "label": LABELS.index(sample.label),
-            }
-        )
-    return Dataset.from_list(rows)
-
-
-def scoring_rows(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
-    """Inputs without answers, in the samples' order.
-
-    Columns: input_ids, label (0 FP, 1 TP). The encoder trains on these too.
-    """
-    return Dataset.from_list(
-        [
-            {"input_ids": list(e.ids), "label": LABELS.index(s.label)}
-            for s, e in zip(samples, encoded, strict=True)
-        ]
-    )

@@ -13,7 +13,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from iacfilter_hpc.config import Lora, Training
 from iacfilter_hpc.training.attention import attention_inputs
 from iacfilter_hpc.training.collators import Batch
-from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.dataset import IGNORED
 from iacfilter_hpc.training.loading import PLAIN, Loading
 from iacfilter_hpc.training.prompts import Answers
 from iacfilter_hpc.training.trainer import DecisionTrainer

@@ -10,7 +10,7 @@ import torch
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.attention import Form
 from iacfilter_hpc.training.collators import Batch, Row, weights_of
-from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.dataset import IGNORED
 from iacfilter_hpc.training.prefixes import LEAST, Tree, grow
 
 

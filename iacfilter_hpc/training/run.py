@@ -26,7 +26,7 @@ from iacfilter_hpc.training.checkpoints import (
     clean,
     newest_verified,
 )
-from iacfilter_hpc.training.data import read_both_classes
+from iacfilter_hpc.training.dataset import read_both_classes
 from iacfilter_hpc.training.decision import Decision, Validation
 from iacfilter_hpc.training.distributed import (
     actual_setting,

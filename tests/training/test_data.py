@@ -12,13 +12,8 @@ from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.training.audit import audit
 from iacfilter_hpc.training.collators import PadCollator, Row
-from iacfilter_hpc.training.data import (
-    encode_fields,
-    encode_prompts,
-    read_both_classes,
-    scoring_rows,
-    training_rows,
-)
+from iacfilter_hpc.training.data import encode_fields, encode_prompts
+from iacfilter_hpc.training.dataset import read_both_classes, scoring_rows, training_rows
 from iacfilter_hpc.training.vocabulary import Vocabulary, settle_vocabulary
 
 from .settings import DEMO, sample

@@ -7,7 +7,7 @@ import pytest
 from transformers.trainer_utils import PredictionOutput
 
 from iacfilter_hpc.training.audit import Encoded
-from iacfilter_hpc.training.heldout import hold_out
+from iacfilter_hpc.training.dataset import hold_out
 
 from .settings import sample
 

@@ -28,7 +28,7 @@ from iacfilter_hpc.training.attention import Form, Segments, segment_attention
 from iacfilter_hpc.training.cached import PromptScorer, _Begun, _Sorted
 from iacfilter_hpc.training.choice import choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.training.collators import Batch, PadCollator, Row
-from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.dataset import IGNORED
 from iacfilter_hpc.training.encoder import class_logits, first_position, load_classifier
 from iacfilter_hpc.training.generative import (
     add_adapter,
@@ -125,7 +125,7 @@ def test_gradients_of_an_adapter(checkpointing: bool) -> None:
             nn.init.normal_(parameter, std=0.1)
     _, expected = gradients(model, PadCollator(0)(rows), answer_losses)
     passes: list[object] = []
-    base.model.layers[0].mlp.register_forward_hook(lambda *given: passes.append(given[0]))
+    base.model.layers[0].mlp.register_forward_pre_hook(lambda *given: passes.append(given[0]))
     if checkpointing:
         base.activation_checkpointing_enable()
         model.train()

@@ -13,7 +13,8 @@ from iacfilter_hpc.detections.samples import Sample, read_samples
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.training.audit import audit
 from iacfilter_hpc.training.context import find_context
-from iacfilter_hpc.training.data import IGNORED, encode_prompts, training_rows
+from iacfilter_hpc.training.data import encode_prompts
+from iacfilter_hpc.training.dataset import IGNORED, training_rows
 from iacfilter_hpc.training.prompts import derive_answers, fit_prompt
 from iacfilter_hpc.training.vocabulary import Vocabulary
 

@@ -14,7 +14,7 @@ from iacfilter_hpc.evaluation.predict import batches_within
 from iacfilter_hpc.training.cached import PromptScorer
 from iacfilter_hpc.training.choice import choose_for_prompts
 from iacfilter_hpc.training.collators import Batch, PadCollator, Row
-from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.dataset import IGNORED
 from iacfilter_hpc.training.encoder import class_logits
 from iacfilter_hpc.training.generative import (
     answer_logits,

@@ -23,7 +23,7 @@ from iacfilter_hpc.detections.prompt import build_prompt
 from iacfilter_hpc.detections.samples import Sample, read_samples
 from iacfilter_hpc.layout import resource
 from iacfilter_hpc.training.collators import Row
-from iacfilter_hpc.training.data import IGNORED
+from iacfilter_hpc.training.dataset import IGNORED
 from iacfilter_hpc.training.prefixes import Ids, grow
 
 VOCABULARY = 2048
