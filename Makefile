@@ -40,13 +40,13 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.commands
 	$(BIN)/python -m tests.bench.speed $(DATA) -o tests/bench/speed/speed.json
 
-# Every way to stop a run, on private Slurm clusters: about 40 minutes; writes tests/slurm/MATRIX.md
+# Every way to stop a run, on private Slurm clusters: about 40 minutes; writes tests/cluster/MATRIX.md
 matrix: $(VENV)/.installed packages
-	$(BIN)/python -m tests.slurm.matrix $(CELLS)
+	$(BIN)/python -m tests.cluster.matrix $(CELLS)
 
 # Fifty kills at random moments of one run: about half an hour
 chaos: $(VENV)/.installed packages
-	$(BIN)/python -m tests.slurm.chaos $(KILLS) $(SEED)
+	$(BIN)/python -m tests.cluster.chaos $(KILLS) $(SEED)
 
 # The real-weights measurement: half an hour a seed for cross-fits. KEPT is a models directory
 # that is kept, and whose runs are not trained again
@@ -58,7 +58,7 @@ encoder-bench: $(VENV)/.installed
 # What the tests on Slurm and in a browser need. No compiler: on CPU the one operator that DeepSpeed
 # would build is switched off
 packages:
-	tests/slurm/install_packages.sh
+	tests/cluster/install_packages.sh
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

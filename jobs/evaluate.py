@@ -7,10 +7,10 @@ import logging
 import sys
 from pathlib import Path
 
+from iacfilter_hpc.config.evaluate_options import add_flags, from_flags
 from iacfilter_hpc.errors import IacfilterError
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.options import add_flags, from_flags
-from iacfilter_hpc.trained import of_run
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.trained_model.find import of_run
 
 
 def main() -> int:
@@ -20,8 +20,8 @@ def main() -> int:
     add_flags(parser)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from iacfilter_hpc.evaluation.report import evaluate
-    from iacfilter_hpc.evaluation.table import render
+    from iacfilter_hpc.evaluation.evaluate import evaluate
+    from iacfilter_hpc.evaluation.text import render
 
     try:
         run = RunLayout(given.run_dir.absolute())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 
-from iacfilter_hpc.family import follow_parent
+from iacfilter_hpc.worker.process_tree import follow_parent
 
 
 def main() -> None:

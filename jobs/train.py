@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from iacfilter_hpc.drain_request import DRAIN_SIGNALS
-from iacfilter_hpc.family import follow_parent
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.runs.drain_request import DRAIN_SIGNALS
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.worker.process_tree import follow_parent
 
 
 def main() -> int:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from .fake_slurm import FakeSlurm
-from .made_runs import MadeRuns
+from tests.fake_slurm import FakeSlurm
+from tests.made_runs import MadeRuns
 
 GOLDEN = Path(__file__).parent / "golden"
 OURS = ("IACFILTER_MODELS", "IACFILTER_SITE", "IACFILTER_TRACEBACK", "NO_COLOR")

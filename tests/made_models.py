@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iacfilter_hpc.detections.samples import read_samples, sha256_of
-from iacfilter_hpc.training.audit import audit
-from iacfilter_hpc.training.decision import Decision, Validation, write_decision
-from iacfilter_hpc.training.evidence import (
+from iacfilter_hpc.checkpoints.manifest import write_whole
+from iacfilter_hpc.inputs.encoded import audit
+from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.trained_model.decision import Decision, Validation, write_decision
+from iacfilter_hpc.trained_model.evidence import (
     ValidationScores,
     seen_of,
     write_seen,
     write_validation_scores,
 )
-from iacfilter_hpc.training.whole import write_whole
 
 
 def made_decision(validation: Path) -> Decision:

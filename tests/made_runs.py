@@ -7,12 +7,12 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from iacfilter_hpc import runs
-from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.layout import RunLayout, resource
-from iacfilter_hpc.resolve import run_config
-from iacfilter_hpc.runs import JobRecord, Outcome, RunRecord
-from iacfilter_hpc.site import Site
+from iacfilter_hpc.config.resolve import run_config
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout, resource
+from iacfilter_hpc.runs.records import JobRecord, Outcome, RunRecord
 
 DEMO = {
     name: resource("configs", "demo", f"{name}.jsonl") for name in ("train", "validation", "test")
@@ -51,9 +51,9 @@ class MadeRuns:
 
     def run(self, name: str, approach: str = "encoder", **fields: object) -> RunLayout:
         """A run without a job."""
-        layout = runs.create(self.models, approach, name)
+        layout = records.create(self.models, approach, name)
         record = replace(RECORD, run=name, approach=approach, **fields)  # type: ignore[arg-type]
-        runs.write_record(layout.record, record)
+        records.write_record(layout.record, record)
         return layout
 
     def job(
@@ -73,7 +73,7 @@ class MadeRuns:
             host=host or socket.gethostname(),
             submitted_at=submitted_at,
         )
-        runs.write_record(layout.job(job_id), record)
+        records.write_record(layout.job(job_id), record)
         return record
 
     def outcome(
@@ -89,7 +89,7 @@ class MadeRuns:
             ended_at="2026-01-02T04:06:07Z",
             nodes=["gpu1", "gpu2"],
         )
-        runs.write_record(layout.outcome(job_id), record)
+        records.write_record(layout.outcome(job_id), record)
         return record
 
     def metrics(self, layout: RunLayout, *events: dict[str, object]) -> None:

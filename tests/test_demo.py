@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.detections.samples import Sample, read_samples
+from iacfilter_hpc.samples.sample import Sample, read_samples
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo"
 SPLITS = {name: read_samples(DEMO / f"{name}.jsonl") for name in ("train", "validation", "test")}

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import torch
 
-from iacfilter_hpc.config import TINY
-from iacfilter_hpc.detections.smells import FILTERED
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.decision import write_decision
-from iacfilter_hpc.training.encoder import load_classifier
-from iacfilter_hpc.training.evidence import ValidationScores, write_validation_scores
-from iacfilter_hpc.training.generative import add_adapter, load_base
-from iacfilter_hpc.training.tiny import build_tiny_model
-from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
-from iacfilter_hpc.training.whole import write_whole
+from iacfilter_hpc.checkpoints.manifest import write_whole
+from iacfilter_hpc.config.schema import TINY
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.smells import FILTERED
+from iacfilter_hpc.trained_model.decision import write_decision
+from iacfilter_hpc.trained_model.evidence import ValidationScores, write_validation_scores
+from iacfilter_hpc.training.approaches.encoder import load_classifier
+from iacfilter_hpc.training.approaches.generative import add_adapter, load_base
+from iacfilter_hpc.training.approaches.tiny import build_tiny_model
 from tests.made_models import made_decision
 from tests.made_runs import DEMO, demo_config
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from iacfilter_hpc import layout, processes, runs
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.drain_request import ask
 from iacfilter_hpc.errors import SlurmUnreachable
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.launch import processes
+from iacfilter_hpc.runs import layout, records
+from iacfilter_hpc.runs.drain_request import ask
+from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.slurm import queue
 
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cancel(given: argparse.Namespace, models: Path) -> int:
-    layouts = [runs.find(models, name) for name in given.runs]
+    layouts = [records.find(models, name) for name in given.runs]
     if given.drain:
         return _drain(given, layouts)
     cancelled = {run.name: [*_cancel_local(run), *_cancel_slurm(run)] for run in layouts}
@@ -67,27 +68,27 @@ def _drain(given: argparse.Namespace, layouts: Sequence[RunLayout]) -> int:
 
 
 def _live_local(run: RunLayout) -> list[str]:
-    jobs = [job for job in runs.jobs(run) if job.executor == "local"]
+    jobs = [job for job in records.jobs(run) if job.executor == "local"]
     return [job.job_id for job in jobs if processes.is_alive(run, job)]
 
 
 def _live_slurm(run: RunLayout) -> list[str]:
     """Only jobs that run: the request is forgotten when a job starts."""
-    if all(job.executor == "local" for job in runs.jobs(run)):
+    if all(job.executor == "local" for job in records.jobs(run)):
         return []
     found = queue.queued().values()
     return [e.job_id for e in found if e.name == run.name and e.state == "RUNNING"]
 
 
 def _cancel_local(run: RunLayout) -> list[str]:
-    live = [j for j in runs.jobs(run) if j.executor == "local" and processes.is_alive(run, j)]
+    live = [j for j in records.jobs(run) if j.executor == "local" and processes.is_alive(run, j)]
     for job in live:
         processes.stop(run, job)
     return [job.job_id for job in live]
 
 
 def _cancel_slurm(run: RunLayout) -> list[str]:
-    jobs = runs.jobs(run)
+    jobs = records.jobs(run)
     if jobs and all(job.executor == "local" for job in jobs):
         return []
     # by name: also a job that the launcher did not live to note down

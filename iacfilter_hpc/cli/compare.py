@@ -3,21 +3,175 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
-from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.answer import talk_on_stderr
-from iacfilter_hpc.cli.compare_answer import WRITTEN, answer, folder_of, write
+from iacfilter_hpc.cli.terminal import talk_on_stderr
+from iacfilter_hpc.comparison.compare import Comparison, Entry
+from iacfilter_hpc.comparison.sentences import (
+    conclusions,
+    pooled,
+    representative,
+    span,
+    subject,
+    varieties,
+)
+from iacfilter_hpc.comparison.systems import PROTOCOLS
+from iacfilter_hpc.comparison.tables import costs, score_text
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions, add_flags, from_flags
 from iacfilter_hpc.errors import IacfilterError, UsageError, together
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.options import EvaluateOptions, add_flags, from_flags
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS
+from iacfilter_hpc.evaluation.text import FEW
+from iacfilter_hpc.runs import layout
+from iacfilter_hpc.runs.layout import RunLayout
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.evaluation.labelled import Labelled
+    from iacfilter_hpc.comparison.compare import Comparison, Request
+    from iacfilter_hpc.comparison.external import Named
+    from iacfilter_hpc.evaluation.data import Labelled
+
+WIDTH = 100
+SCORES = {
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
+    "mcc": "MCC",
+    "average_precision": "AP",
+    "roc_auc": "AUC",
+    "fp_reduction": "FP REMOVED",
+}
+
+
+def render(done: Comparison) -> str:
+    """The answer, warnings first."""
+    file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
+    lines = [
+        file,
+        _wrapped(subject(done)),
+        *(_wrapped(f"WARNING: {warning}.") for warning in done.warnings),
+        "",
+        _scores(done),
+        "",
+        *(_wrapped(sentence) for sentence in conclusions(done)),
+        "",
+        _costs(done),
+        "",
+        *_footnotes(done),
+    ]
+    return "\n".join(lines)
+
+
+def _scores(done: Comparison) -> str:
+    columns = ["SYSTEM", "PROTOCOL", *SCORES.values()]
+    columns.insert(columns.index("F1") + 1, "95 % OF F1")
+    rows = [_row(entry) for entry in done.entries]
+    return terminal.table(columns, rows, columns[2:])
+
+
+def _row(entry: Entry) -> list[str]:
+    row = [entry.system.title, entry.system.protocol]
+    for name in SCORES:
+        measured = entry.cells.overall.measured[name]
+        row.append(score_text(measured))
+        if name == "f1":
+            row.append(span(measured.interval))
+    return row
+
+
+def _costs(done: Comparison) -> str:
+    made = costs(done)
+    columns = [name.upper() for name in made.columns]
+    rows = [[cell.text for cell in row] for row in made.rows]
+    return terminal.table(columns, rows, columns[1:])
+
+
+def _footnotes(done: Comparison) -> list[str]:
+    used = sorted({entry.system.protocol for entry in done.entries})
+    stand_ins = [
+        f"{note} stands for {entry.system.title} in McNemar's test"
+        for entry in done.entries
+        if (note := representative(entry.system))
+    ]
+    looks = [
+        f"{member.name} {member.look}"
+        for entry in done.entries
+        for member in entry.system.members
+        if member.look is not None
+    ]
+    notes = [
+        "Positive class: TP, a real smell. A dash marks what is not defined.",
+        *(f"{name}: {PROTOCOLS[name]}." for name in used),
+        f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.used_seed}) of "
+        f"{done.clusters.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
+        "pairs) and the bootstrap of the difference in F1 agree.",
+        *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
+        *varieties(done),
+        *([sentence] if (sentence := pooled(done)) else []),
+        *([FEW] if done.clusters.groups < FEW_GROUPS else []),
+        *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
+        *(f"Left out: {reason}." for reason in done.left_out),
+    ]
+    return [_wrapped(note) for note in notes]
+
+
+def _wrapped(text: str) -> str:
+    """Lines that break at spaces only; a name may hold hyphens."""
+    return fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+
+
+WRITTEN = ("report.html", "report.md", "comparison.json")
+
+
+def answer(given: argparse.Namespace, done: Comparison, directory: Path) -> None:
+    """Print it, warnings on stderr."""
+    from iacfilter_hpc.comparison.document import document
+    from iacfilter_hpc.comparison.markdown import render_markdown
+
+    for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
+        terminal.say(f"warning: {warning}")
+    if given.json:
+        terminal.print_json({**document(done), "directory": str(directory)})
+    elif given.markdown:
+        print(render_markdown(done), end="")
+    else:
+        print(render(done))
+        print(f"Written: {directory / 'report.html'}, report.md, comparison.json")
+
+
+def write(done: Comparison, directory: Path) -> Path:
+    """Put the report into a directory: all of its files or none."""
+    from iacfilter_hpc.comparison.document import document
+    from iacfilter_hpc.comparison.html import render_html
+    from iacfilter_hpc.comparison.markdown import render_markdown
+    from iacfilter_hpc.runs.files import replacing
+
+    values = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
+    texts = (render_html(done), render_markdown(done), values)
+    with replacing(*(directory / name for name in WRITTEN)) as files:
+        for file, text in zip(files, texts, strict=True):
+            file.write(text.encode())
+    return directory
+
+
+def folder_of(request: Request, data: Labelled) -> str:
+    """The same for the same systems, data and options."""
+    options = request.options
+    systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
+    asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]
+    asked.append(options.cross_fit)
+    digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
+    return f"{data.path.stem}-{data.sha256[:8]}-{digest[:8]}"
+
+
+def _words(file: Named) -> list[str]:
+    return [file.name, str(file.path)]
+
 
 LONGEST_NAME = 60
 FOLDER = "comparisons"
@@ -88,8 +242,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _compare(given: argparse.Namespace, models: Path) -> int:
-    from iacfilter_hpc.accounting import accounted_seconds
-    from iacfilter_hpc.launch import check_training_is_installed
+    from iacfilter_hpc.launch.submission import check_training_is_installed
+    from iacfilter_hpc.slurm.accounting import accounted_seconds
 
     options = from_flags(given)
     _check_files(given, options)
@@ -98,9 +252,9 @@ def _compare(given: argparse.Namespace, models: Path) -> int:
     seconds = accounted_seconds(runs)
     with talk_on_stderr():
         # only now: numpy, scikit-learn and scipy take a second to import
-        from iacfilter_hpc.evaluation.comparison.compare import Request, compare
-        from iacfilter_hpc.evaluation.comparison.external import Named
-        from iacfilter_hpc.evaluation.places import make_writable
+        from iacfilter_hpc.comparison.compare import Request, compare
+        from iacfilter_hpc.comparison.external import Named
+        from iacfilter_hpc.evaluation.results import make_writable
 
         files = [Named(name, layout.absolute(path)) for name, path in given.predictions]
         data = layout.absolute(given.data)
@@ -148,7 +302,7 @@ def _trained_runs(models: Path, names: Sequence[str]) -> list[RunLayout]:
 
 
 def _trained_run(models: Path, name: str) -> RunLayout:
-    from iacfilter_hpc.trained import find_trained
+    from iacfilter_hpc.trained_model.find import find_trained
 
     model = find_trained(models, name)
     if model.run is None:

@@ -10,14 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.answer import talk_on_stderr
+from iacfilter_hpc.cli.terminal import talk_on_stderr
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions, add_flags, from_flags
 from iacfilter_hpc.errors import UsageError
-from iacfilter_hpc.options import EvaluateOptions, add_flags, from_flags
+from iacfilter_hpc.runs import layout
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.trained import Trained
+    from iacfilter_hpc.trained_model.find import Trained
 
 EPILOG = """\
 examples:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(given: argparse.Namespace, models: Path) -> int:
-    from iacfilter_hpc.trained import find_trained
+    from iacfilter_hpc.trained_model.find import find_trained
 
     for flag, path in (("--data", given.data), ("--groups", given.groups)):
         if path is not None and not layout.absolute(path).is_file():
@@ -73,17 +73,17 @@ def _evaluate(given: argparse.Namespace, models: Path) -> int:
 
 def _here(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
     from iacfilter_hpc.evaluation.admission import check_data
-    from iacfilter_hpc.evaluation.places import results_directory
-    from iacfilter_hpc.launch import check_training_is_installed
+    from iacfilter_hpc.evaluation.results import results_directory
+    from iacfilter_hpc.launch.submission import check_training_is_installed
 
     check_training_is_installed()
     results_directory(model, options)
     check_data(model, data, options)
     with talk_on_stderr():
         # only now: torch takes seconds to import
-        from iacfilter_hpc.evaluation.report import evaluate
+        from iacfilter_hpc.evaluation.evaluate import evaluate
         from iacfilter_hpc.evaluation.results import document
-        from iacfilter_hpc.evaluation.table import render
+        from iacfilter_hpc.evaluation.text import render
 
         if options.cross_fit is not None:
             _show_progress()
@@ -105,9 +105,10 @@ def _show_progress() -> None:
 
 
 def _submit(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
-    from iacfilter_hpc import launch, resolve
-    from iacfilter_hpc.config import load_config
+    from iacfilter_hpc.config import resolve
+    from iacfilter_hpc.config.schema import load_config
     from iacfilter_hpc.evaluation.admission import check_data
+    from iacfilter_hpc.launch import submission
 
     if model.run is None:
         raise UsageError(
@@ -118,8 +119,8 @@ def _submit(given: argparse.Namespace, model: Trained, data: Path, options: Eval
     check_data(model, data, options, folds=can_split)
     if options.cross_fit is not None and not can_split:
         terminal.say("note: scikit-learn is not installed here, so the job checks the folds")
-    executor = launch.choose_executor(given.executor)
-    submitted = launch.submit_evaluation(
+    executor = submission.choose_executor(given.executor)
+    submitted = submission.submit_evaluation(
         run, load_config(run), data, options, resolve.site_settings(), executor
     )
     if given.json:

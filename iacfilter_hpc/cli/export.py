@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from iacfilter_hpc import layout
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.answer import talk_on_stderr
+from iacfilter_hpc.cli.terminal import talk_on_stderr
+from iacfilter_hpc.runs import layout
 
 EPILOG = """\
 examples:
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    from iacfilter_hpc.launch import check_training_is_installed
-    from iacfilter_hpc.trained import find_trained
+    from iacfilter_hpc.launch.submission import check_training_is_installed
+    from iacfilter_hpc.trained_model.find import find_trained
 
     model = find_trained(layout.models_dir(given.models_dir), given.run)
     check_training_is_installed()

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacfilter_hpc import processes, runs
-from iacfilter_hpc.state import RunState, report
+from iacfilter_hpc.launch import processes
+from iacfilter_hpc.launch.status import RunState, report
+from iacfilter_hpc.runs import records
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.launch import Submitted
+    from iacfilter_hpc.launch.submission import Submitted
 
 INTERVAL_S = 0.2
 
@@ -39,7 +40,7 @@ class Tail:
 def until_end(submitted: Submitted) -> RunState:
     """Wait for the end of a local job; Ctrl-C stops the job and then raises as ever."""
     layout, job_id = submitted.layout, submitted.job_id
-    (job,) = [job for job in runs.jobs(layout) if job.job_id == job_id]
+    (job,) = [job for job in records.jobs(layout) if job.job_id == job_id]
     tails = [Tail(layout.log(job_id)), Tail(layout.error_log(job_id))]
     try:
         while processes.is_alive(layout, job):

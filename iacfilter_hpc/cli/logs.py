@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from iacfilter_hpc import layout, runs
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
-from iacfilter_hpc.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs import layout, records
+from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 
 LINES = 100
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _logs(given: argparse.Namespace, models: Path) -> int:
     """Becomes tail, unless --json asks for the files alone."""
-    run = runs.find(models, given.run) if given.run else _newest(models)
+    run = records.find(models, given.run) if given.run else _newest(models)
     job_id = _job_id(run, given.run)
     attempt = _attempt(run, job_id, given.attempt)
     files = _files(run, attempt, given)
@@ -91,7 +91,7 @@ def _files(run: RunLayout, attempt: str, given: argparse.Namespace) -> list[Path
 
 def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
     """The name of an attempt of the job: the newest, or the one asked for."""
-    known = runs.attempts(run, job_id)
+    known = records.attempts(run, job_id)
     if asked is None:
         return known[-1]
     name = attempt_name(job_id, asked)
@@ -104,14 +104,14 @@ def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
 
 
 def _newest(models: Path) -> RunLayout:
-    found = runs.all_runs(models)
+    found = records.all_runs(models)
     if not found:
         raise RunNotFound(f"no runs under {models}", hint="iacfilter-submit makes one")
     return found[-1]
 
 
 def _job_id(run: RunLayout, asked: str | None) -> str:
-    known = [job.job_id for job in runs.jobs(run)]
+    known = [job.job_id for job in records.jobs(run)]
     if asked in known:
         return str(asked)
     if not known:

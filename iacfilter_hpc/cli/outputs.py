@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.detections.glitch import Detection, GlitchReport
-from iacfilter_hpc.detections.samples import TECHNOLOGY_OF_SUFFIX
-from iacfilter_hpc.detections.scripts import Scripts
 from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.glitch.report import Detection, GlitchReport
+from iacfilter_hpc.glitch.scripts import Scripts
+from iacfilter_hpc.samples.sample import TECHNOLOGY_OF_SUFFIX
 
 STDOUT = 1
 

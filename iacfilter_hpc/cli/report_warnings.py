@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from iacfilter_hpc.detections.glitch import GlitchReport
-from iacfilter_hpc.detections.samples import TECHNOLOGIES
+from iacfilter_hpc.glitch.report import GlitchReport
+from iacfilter_hpc.samples.sample import TECHNOLOGIES
 
 
 def report_warnings(report: GlitchReport) -> Iterator[str]:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from iacfilter_hpc import layout, runs
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.state import Report, RunState, report
+from iacfilter_hpc.launch.status import Report, RunState, report
+from iacfilter_hpc.runs import layout, records
 
 COLUMNS = (
     "RUN",
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(given: argparse.Namespace, models: Path) -> int:
     while True:
-        layouts = [runs.find(models, name) for name in given.runs] or runs.all_runs(models)
+        layouts = [records.find(models, name) for name in given.runs] or records.all_runs(models)
         found = report(layouts)
         if given.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")

@@ -1,4 +1,4 @@
-"""What every command shares: error text, exit codes, JSON documents, tables."""
+"""Terminal: what every command shares: error text, exit codes, JSON documents, tables."""
 
 from __future__ import annotations
 
@@ -6,13 +6,36 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
 from iacfilter_hpc import __version__
 from iacfilter_hpc.errors import IacfilterError
-from iacfilter_hpc.layout import MODELS_VARIABLE
+from iacfilter_hpc.runs.layout import MODELS_VARIABLE
+
+STDOUT, STDERR = 1, 2
+
+
+@contextmanager
+def talk_on_stderr() -> Iterator[None]:
+    """Inside, what is written to the file descriptor of stdout goes to stderr.
+
+    DeepSpeed logs to stdout as soon as it is imported, and compiled code knows nothing of
+    sys.stdout: only the descriptor holds all of them.
+    """
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    try:
+        yield
+    finally:
+        # what stands in a buffer still belongs to the work
+        sys.stdout.flush()
+        os.dup2(kept, STDOUT)
+        os.close(kept)
+
 
 INTERRUPTED = 130
 SCHEMA = 1

@@ -1,1 +1,5 @@
-"""Score a trained run on labelled detections; imports torch and sklearn."""
+"""Evaluation: a trained model's scores on labelled samples, with intervals, and its use.
+
+In: a trained model and samples or a report. Out: predictions, metrics with intervals, a log of
+looks at test sets, a filtered report, an exported model. May import: training and below.
+"""

@@ -13,17 +13,17 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from iacfilter_hpc.detections.samples import read_samples
+from iacfilter_hpc.checkpoints.manifest import CARD, write_whole
+from iacfilter_hpc.checkpoints.manifest import FILE as MANIFEST
+from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds
-from iacfilter_hpc.layout import resource
-from iacfilter_hpc.training.audit import Encoded
-from iacfilter_hpc.training.card import ADAPTER_ALONE, NEEDS_BASE
-from iacfilter_hpc.training.decision import FILE as DECISION
-from iacfilter_hpc.training.decision import read_decision, write_decision
-from iacfilter_hpc.training.manifest import FILE as MANIFEST
-from iacfilter_hpc.training.modes import share
-from iacfilter_hpc.training.whole import CARD, write_whole
+from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.runs.layout import resource
+from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.card import ADAPTER_ALONE, NEEDS_BASE
+from iacfilter_hpc.trained_model.decision import FILE as DECISION
+from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 

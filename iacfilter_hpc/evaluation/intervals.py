@@ -1,4 +1,4 @@
-"""How sure a score is: 95 % intervals by a bootstrap over groups of samples."""
+"""Intervals: how sure a score is, 95 % by a bootstrap over groups of samples."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
-from iacfilter_hpc.evaluation.scores import score
-from iacfilter_hpc.evaluation.weighted import Counts, Floats, WeightedScores, weighted_scores
-from iacfilter_hpc.evaluation.wilson import wilson
-from iacfilter_hpc.options import DRAWS
+from iacfilter_hpc.config.evaluate_options import DRAWS
+from iacfilter_hpc.evaluation.metrics import Counts, Floats, WeightedScores, score, weighted_scores
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of `hits` among `count` independent tries; `count` is positive."""
+    found = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
+
 
 MIDDLE = (0.025, 0.975)
 """Of the draws, what lies between these quantiles is the interval: 95 %."""

@@ -12,27 +12,26 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from torch import nn
 
-from iacfilter_hpc.config import TINY, Approach
-from iacfilter_hpc.detections.samples import Sample
+from iacfilter_hpc.checkpoints.manifest import check_whole
+from iacfilter_hpc.config.extras import NF4, check_extras
+from iacfilter_hpc.config.schema import TINY, Approach
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.extras import NF4, check_extras
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.audit import Audit, Encoded, audit
-from iacfilter_hpc.training.cached import PromptScorer
-from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
-from iacfilter_hpc.training.collators import Batch, PadCollator, Row
-from iacfilter_hpc.training.data import NoFit, all_fitting, encode_fields, try_prompts
-from iacfilter_hpc.training.decision import Decision, read_decision
-from iacfilter_hpc.training.encoder import class_logits, first_position, load_classifier
-from iacfilter_hpc.training.final import ADAPTER
-from iacfilter_hpc.training.generative import answer_logits, load_base
-from iacfilter_hpc.training.loading import PLAIN, Loading
-from iacfilter_hpc.training.packing import FlatCollator
-from iacfilter_hpc.training.prefixes import Ids
-from iacfilter_hpc.training.quiet import quieten
-from iacfilter_hpc.training.temperature import scaled
-from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
-from iacfilter_hpc.training.whole import check_whole
+from iacfilter_hpc.inputs.encode import NoFit, all_fitting, encode_fields, try_prompts
+from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.packing.attention_choice import Choice, choose_for_prompts, choose_for_snippets
+from iacfilter_hpc.packing.collators import Batch, FlatCollator, PadCollator, Row
+from iacfilter_hpc.packing.prefix_cache import PromptScorer
+from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.trained_model.decision import Decision, read_decision
+from iacfilter_hpc.trained_model.save import ADAPTER
+from iacfilter_hpc.training.approaches.encoder import class_logits, first_position, load_classifier
+from iacfilter_hpc.training.approaches.generative import answer_logits, load_base
+from iacfilter_hpc.training.approaches.loading import PLAIN, Loading
+from iacfilter_hpc.training.calibrate import scaled
+from iacfilter_hpc.training.log_filters import quieten
 
 logger = logging.getLogger(__name__)
 

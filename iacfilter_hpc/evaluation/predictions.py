@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from iacfilter_hpc.detections.fields import Label
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.files import write_atomically
-from iacfilter_hpc.training.wrong import problems_in, shown
+from iacfilter_hpc.runs.files import write_atomically
+from iacfilter_hpc.runs.validation_errors import problems_in, shown
+from iacfilter_hpc.samples.sample import Label
 
 SCHEMA = 2
 NotNegative = Annotated[int, Field(ge=0, strict=True)]

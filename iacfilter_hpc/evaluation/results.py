@@ -1,23 +1,95 @@
-"""What an evaluation found, as plain JSON types and as files."""
+"""Results of an evaluation, as plain JSON types and as files, and where they lie."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from iacfilter_hpc.evaluation.cells import Cell, Cells, Clusters
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.evaluation.admission import Overlap
+from iacfilter_hpc.evaluation.breakdown import Cell, Cells, Clusters
 from iacfilter_hpc.evaluation.crossfit import CrossFit
-from iacfilter_hpc.evaluation.labelled import Labelled
-from iacfilter_hpc.evaluation.overlap import Overlap
+from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, predictions_text
-from iacfilter_hpc.files import replacing
-from iacfilter_hpc.options import EvaluateOptions
-from iacfilter_hpc.provenance import Provenance
-from iacfilter_hpc.training.audit import Audit
-from iacfilter_hpc.training.decision import Decision
+from iacfilter_hpc.inputs.encoded import Audit
+from iacfilter_hpc.runs.files import replacing
+from iacfilter_hpc.runs.provenance import Provenance
+from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.find import Trained
+
+CROSS_FIT = "-cross-fit-{}-seed-{}"
+
+
+def results_directory(model: Trained, options: EvaluateOptions) -> Path:
+    """Below which results are written, a folder an evaluation.
+
+    Raises:
+        UsageError: the model lies in no run, and no other place is named.
+    """
+    if options.output is not None:
+        return options.output
+    if model.run is None:
+        raise UsageError(
+            f"{model.final} lies in no run, so nothing says where to write",
+            hint="-o DIR names a directory",
+        )
+    return model.run.evaluation
+
+
+def looks_directory(model: Trained, options: EvaluateOptions) -> Path:
+    """Where looks.jsonl lies: a run keeps its own, wherever results are written."""
+    return results_directory(model, options) if model.run is None else model.run.evaluation
+
+
+def folder_name(data: Labelled, options: EvaluateOptions) -> str:
+    """The folder of one file's results; what is not the run's own decision is in its name."""
+    name = f"{data.path.stem}-{data.sha256[:8]}"
+    if options.cross_fit is not None:
+        return f"{name}{CROSS_FIT.format(options.cross_fit, options.used_seed)}"
+    return name if options.threshold == "validation" else f"{name}-{options.threshold}"
+
+
+def cross_fits(evaluation: Path, data: Labelled, options: EvaluateOptions) -> list[Path]:
+    """The folders of cross-fits of this data that these options allow, lowest seed first.
+
+    Any seed is allowed where none was asked for.
+    """
+    if options.seed is not None or not evaluation.is_dir():
+        return [evaluation / folder_name(data, options)]
+    start = f"{data.path.stem}-{data.sha256[:8]}"
+    pattern = re.compile(re.escape(start) + CROSS_FIT.format(options.cross_fit, r"(\d+)"))
+    found = [(pattern.fullmatch(path.name), path) for path in evaluation.iterdir()]
+    return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+
+
+def make_writable(directory: Path, names: Sequence[str]) -> None:
+    """Make a directory, and see that files of these names can be written into it.
+
+    Raises:
+        UsageError: they cannot, which nobody wants to hear after hours of work.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{directory} cannot be written to: {error.strerror}", hint="-o DIR names another place"
+        ) from error
+    for path in (directory / name for name in names):
+        if path.is_dir():
+            raise UsageError(
+                f"{path} is a directory, where a file is to be written",
+                hint="-o DIR names another place",
+            )
+
 
 SCHEMA = 2
 METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"

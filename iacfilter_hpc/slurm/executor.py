@@ -12,10 +12,10 @@ from pathlib import Path
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from iacfilter_hpc.environment import outside_any_job
+from iacfilter_hpc.config.slurm_options import Option, Resources
 from iacfilter_hpc.errors import IacfilterError, JobMayExist, SlurmUnreachable, SubmissionError
-from iacfilter_hpc.resources import Option, Resources
-from iacfilter_hpc.slurm.script import Script
+from iacfilter_hpc.slurm.environment import outside_any_job
+from iacfilter_hpc.slurm.template import Script
 
 
 class TemplateExecutor(submitit.SlurmExecutor):

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc import runs
-from iacfilter_hpc.environment import outside_any_job
 from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.runs import JobRecord
-from iacfilter_hpc.slurm.patience import is_away, patiently
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import JobRecord
+from iacfilter_hpc.slurm.client import is_away, patiently
+from iacfilter_hpc.slurm.environment import outside_any_job
 from iacfilter_hpc.slurm.queue import call
 
 SEPARATOR = "\x1f"
@@ -106,12 +106,12 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             executor="slurm",
             purpose="train",
             host=socket.gethostname(),
-            submitted_at=runs.now(),
+            submitted_at=records.now(),
             follows=job_id,
         )
         try:
             _hand_on(layout.slurm, job_id, new)
-            runs.write_record(layout.job(new), record)
+            records.write_record(layout.job(new), record)
         except (OSError, IacfilterError) as error:
             call(["scancel", new])
             for path in _handed_on(layout.slurm, new):

@@ -12,7 +12,7 @@ import socket
 import subprocess
 
 from iacfilter_hpc.errors import SlurmUnreachable
-from iacfilter_hpc.slurm.patience import patiently
+from iacfilter_hpc.slurm.client import patiently
 
 VARIABLE = "IACFILTER_RENDEZVOUS"
 

@@ -1,1 +1,5 @@
-"""Fine-tune a model on labelled detections; imports torch."""
+"""Training: from a RunConfig to final/, as one of the processes that accelerate starts.
+
+In: a run's directory and configuration. Out: checkpoints, metrics.jsonl, final/. Imports torch and
+transformers. May import: packing, trained_model, inputs and below; nothing of Slurm.
+"""

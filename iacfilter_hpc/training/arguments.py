@@ -7,10 +7,9 @@ from pathlib import Path
 
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArguments
 
-from iacfilter_hpc.config import RunConfig, Training
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.callbacks import FirstStep, MetricsCallback
-from iacfilter_hpc.training.peak import PeakMemory
+from iacfilter_hpc.config.schema import RunConfig, Training
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.training.callbacks import FirstStep, MetricsCallback, PeakMemory
 from iacfilter_hpc.training.phases import Phases
 
 

@@ -13,29 +13,31 @@ from transformers import (
     TrainingArguments,
 )
 
-from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.detections.fields import LABELS
-from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.training.audit import Audit, Encoded, audit
-from iacfilter_hpc.training.choice import Choice, choose_for_prompts, choose_for_snippets
-from iacfilter_hpc.training.collators import PadCollator
-from iacfilter_hpc.training.data import encode_fields, encode_prompts
-from iacfilter_hpc.training.dataset import HeldOut, hold_out, scoring_rows, training_rows
-from iacfilter_hpc.training.encoder import EncoderTrainer, first_position, load_classifier
-from iacfilter_hpc.training.generative import (
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.inputs.dataset import HeldOut, hold_out, scoring_rows, training_rows
+from iacfilter_hpc.inputs.encode import encode_fields, encode_prompts
+from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
+from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.inputs.token_cache import TokenCache, TokenPlace, recipes
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.packing.attention_choice import Choice, choose_for_prompts, choose_for_snippets
+from iacfilter_hpc.packing.batch_sampler import Grouping, RowLayout
+from iacfilter_hpc.packing.collators import FlatCollator, PadCollator, TreeCollator
+from iacfilter_hpc.samples.sample import LABELS, Sample
+from iacfilter_hpc.training.approaches.encoder import (
+    EncoderTrainer,
+    first_position,
+    load_classifier,
+)
+from iacfilter_hpc.training.approaches.generative import (
     GenerativeTrainer,
     add_adapter,
     load_base,
     model_sizes,
 )
-from iacfilter_hpc.training.loading import attention_of, loading_for
-from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
+from iacfilter_hpc.training.approaches.loading import attention_of, loading_for
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.prompts import Answers
-from iacfilter_hpc.training.sampling import Grouping, RowLayout
-from iacfilter_hpc.training.tokens import TokenCache, TokenPlace, recipes
 from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
-from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
 
 
 @dataclass(frozen=True, slots=True)

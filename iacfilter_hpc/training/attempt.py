@@ -10,12 +10,12 @@ import sys
 
 from accelerate.state import PartialState
 
-from iacfilter_hpc.config import load_config
-from iacfilter_hpc.environment import ATTEMPT, STARTED
+from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.errors import IacfilterError
-from iacfilter_hpc.files import write_json
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.runs import DrainedRecord, now, write_record
+from iacfilter_hpc.runs.files import write_json
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import DrainedRecord, now, write_record
+from iacfilter_hpc.runs.variables import ATTEMPT, STARTED
 from iacfilter_hpc.training.callbacks import LastStep
 from iacfilter_hpc.training.drain import Drained, listen
 from iacfilter_hpc.training.phases import LAUNCHER, Phases

@@ -10,7 +10,7 @@ import torch
 from accelerate.state import PartialState
 from transformers import TrainingArguments
 
-from iacfilter_hpc.config import RunConfig
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
 
 logger = logging.getLogger(__name__)

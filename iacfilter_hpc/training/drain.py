@@ -11,9 +11,9 @@ from types import FrameType
 
 import torch
 
-from iacfilter_hpc.drain_request import DRAIN_SIGNALS
-from iacfilter_hpc.environment import DRAIN
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.runs.drain_request import DRAIN_SIGNALS
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.variables import DRAIN
 
 UNKNOWN = "unknown"
 

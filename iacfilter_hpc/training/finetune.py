@@ -18,12 +18,12 @@ from transformers import (
     set_seed,
 )
 
-from iacfilter_hpc.config import TINY, RunConfig
-from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.config.schema import TINY, RunConfig
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.training.arguments import training_arguments
-from iacfilter_hpc.training.arithmetic import settle, visible_gpu
 from iacfilter_hpc.training.assemble import Assembly, assemble
+from iacfilter_hpc.training.precision import settle, visible_gpu
 
 LogOdds = tuple[float, ...]
 """Log-odds of TP of some samples, in their order, before any temperature."""

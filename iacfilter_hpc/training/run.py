@@ -11,23 +11,28 @@ from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainingArguments, set_seed
 
-from iacfilter_hpc.config import TINY, RunConfig
-from iacfilter_hpc.detections.samples import Sample, sha256_of
-from iacfilter_hpc.errors import DataError, TrainingError
-from iacfilter_hpc.extras import check_extras, extras_of
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
-from iacfilter_hpc.training.arithmetic import describe_arithmetic, settle, visible_gpu
-from iacfilter_hpc.training.assemble import Assembly, assemble
-from iacfilter_hpc.training.card import model_card
-from iacfilter_hpc.training.checkpoints import (
+from iacfilter_hpc.checkpoints.checkpoints import (
     Checkpoints,
     check_processes,
     clean,
     newest_verified,
 )
-from iacfilter_hpc.training.dataset import read_both_classes
-from iacfilter_hpc.training.decision import Decision, Validation
+from iacfilter_hpc.checkpoints.lease import claim
+from iacfilter_hpc.config.extras import check_extras, extras_of
+from iacfilter_hpc.config.schema import TINY, RunConfig
+from iacfilter_hpc.errors import DataError, TrainingError
+from iacfilter_hpc.inputs.dataset import read_both_classes
+from iacfilter_hpc.inputs.token_cache import TokenPlace
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.sample import Sample, sha256_of
+from iacfilter_hpc.trained_model.card import model_card
+from iacfilter_hpc.trained_model.decision import Decision, Validation
+from iacfilter_hpc.trained_model.evidence import ValidationScores, seen_of
+from iacfilter_hpc.trained_model.save import save_final
+from iacfilter_hpc.training.approaches.tiny import build_tiny_model
+from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
+from iacfilter_hpc.training.assemble import Assembly, assemble
+from iacfilter_hpc.training.calibrate import Threshold, choose_threshold, fit_temperature, scaled
 from iacfilter_hpc.training.distributed import (
     actual_setting,
     check_one_gpu,
@@ -37,15 +42,9 @@ from iacfilter_hpc.training.distributed import (
     skip_shared_memory_op,
 )
 from iacfilter_hpc.training.drain import Drain
-from iacfilter_hpc.training.evidence import ValidationScores, seen_of
-from iacfilter_hpc.training.final import save_final
-from iacfilter_hpc.training.lease import claim
+from iacfilter_hpc.training.log_filters import quieten
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.quiet import quieten
-from iacfilter_hpc.training.temperature import fit_temperature, scaled
-from iacfilter_hpc.training.threshold import Threshold, choose_threshold
-from iacfilter_hpc.training.tiny import build_tiny_model
-from iacfilter_hpc.training.tokens import TokenPlace
+from iacfilter_hpc.training.precision import describe_arithmetic, settle, visible_gpu
 
 logger = logging.getLogger(__name__)
 

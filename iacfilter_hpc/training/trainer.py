@@ -21,10 +21,17 @@ from transformers import (
     TrainingArguments,
 )
 
-from iacfilter_hpc.config import Selection
-from iacfilter_hpc.training.collators import Batch, Row
-from iacfilter_hpc.training.durable import DurableTrainer
-from iacfilter_hpc.training.sampling import Grouping, Micro, Sharing, StepSampler, key_of, sharing
+from iacfilter_hpc.config.schema import Selection
+from iacfilter_hpc.packing.batch_sampler import (
+    Grouping,
+    Micro,
+    Sharing,
+    StepSampler,
+    key_of,
+    sharing,
+)
+from iacfilter_hpc.packing.collators import Batch, Row
+from iacfilter_hpc.training.resumable_trainer import DurableTrainer
 
 
 class DecisionTrainer(DurableTrainer, ABC):

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from iacfilter_hpc import runs
-from iacfilter_hpc.files import write_json
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.files import write_json
 from tests.cli.commands import COMMANDS
 from tests.made_runs import MadeRuns
 
@@ -50,7 +50,7 @@ def make_run(made: MadeRuns, number: int) -> None:
     layout, job_id = made.run(f"run-{number:03}", "generative"), str(1000 + number)
     made.job(layout, job_id)
     made.outcome(layout, "COMPLETED", job_id=job_id)
-    beat: dict[str, object] = {"time": runs.now(), "max_steps": 200, "loss": 0.5}
+    beat: dict[str, object] = {"time": records.now(), "max_steps": 200, "loss": 0.5}
     made.metrics(layout, *({**beat, "step": step} for step in range(1, 201)))
     write_json(layout.heartbeat, {**beat, "step": 200, "eval_f1": 0.8})
 

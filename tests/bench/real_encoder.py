@@ -23,13 +23,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from iacfilter_hpc.detections.groups import read_groups, with_groups
-from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.evaluation.intervals import bootstrap_scores
-from iacfilter_hpc.evaluation.scores import score
-from iacfilter_hpc.layout import RunLayout, models_dir
-from iacfilter_hpc.training.evidence import read_validation_scores
-from iacfilter_hpc.training.threshold import threshold_for_recall
+from iacfilter_hpc.evaluation.metrics import score
+from iacfilter_hpc.runs.layout import RunLayout, models_dir
+from iacfilter_hpc.samples.groups import read_groups, with_groups
+from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.evidence import read_validation_scores
+from iacfilter_hpc.training.calibrate import threshold_for_recall
 
 BIN = Path(sys.executable).parent
 SEEDS = (41, 42, 43, 44, 45)

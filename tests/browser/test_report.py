@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from iacfilter_hpc.evaluation.comparison.html import render_html
-from tests.evaluation.comparison.made_data import made_comparison
-
-from .chromium import measure, visit
+from iacfilter_hpc.comparison.html import render_html
+from tests.browser.chromium import measure, visit
+from tests.comparison.made_data import made_comparison
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("browser_programs")]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.cli.compare import main
-from iacfilter_hpc.evaluation.labelled import Labelled
-from iacfilter_hpc.resolve import as_yaml
+from iacfilter_hpc.config.resolve import as_yaml
+from iacfilter_hpc.evaluation.data import Labelled
 from tests.cli.commands import iacfilter
-from tests.evaluation.comparison.made_data import write_csv, write_samples
+from tests.comparison.made_data import write_csv, write_samples
 from tests.made_models import make_final
 from tests.made_runs import DEMO, MadeRuns, demo_config
 

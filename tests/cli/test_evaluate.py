@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from submitit.core.utils import DelayedSubmission
 
-from iacfilter_hpc import runs
-from iacfilter_hpc.detections.samples import read_samples
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.options import DEFAULTS, EvaluateOptions
-from iacfilter_hpc.resolve import as_yaml
-from iacfilter_hpc.worker import Worker
+from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
+from iacfilter_hpc.config.resolve import as_yaml
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.worker.worker import Worker
 from tests.cli.commands import iacfilter
 from tests.fake_slurm import FakeSlurm
 from tests.made_models import make_final
@@ -129,7 +129,7 @@ def test_it_submits_a_job_on_one_gpu(fake_slurm: FakeSlurm, trained: RunLayout) 
         "Next: iacfilter-status mine | iacfilter-logs 4242 -f\n"
     )
     assert "#SBATCH --gpus-per-node=1\n" in fake_slurm.script()
-    (job,) = runs.jobs(trained)
+    (job,) = records.jobs(trained)
     assert job.purpose == "evaluate"
     worker = submitted_worker(trained)
     assert (worker.data, worker.options) == (Path(DATA), DEFAULTS)

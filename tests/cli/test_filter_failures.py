@@ -17,12 +17,12 @@ import pytest
 import torch
 
 from iacfilter_hpc.cli.filter import main
-from iacfilter_hpc.detections.judged import Judged
-from iacfilter_hpc.detections.rows import Row
-from iacfilter_hpc.evaluation import filtering as filtering_of_rows
-from iacfilter_hpc.evaluation.filtering import Filter
+from iacfilter_hpc.evaluation import filter as filtering_of_rows
+from iacfilter_hpc.evaluation.filter import Filter
+from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.rows import Row
 from tests.cli.commands import PROGRAMS
-from tests.detections.verdicts import ROWS, write_all
+from tests.glitch.verdicts import ROWS, write_all
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
 

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc import runs
-from iacfilter_hpc.cli.submit import main
-from iacfilter_hpc.cli.submit_flags import KEY_OF_FLAG, arguments
-from iacfilter_hpc.config import load_config
-from iacfilter_hpc.layout import resource
+from iacfilter_hpc.cli.submit import KEY_OF_FLAG, arguments, main
+from iacfilter_hpc.config.schema import load_config
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import resource
 from tests.cli.commands import iacfilter
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO
-from tests.scheduler.hostile import HOSTILE
+from tests.slurm.hostile import HOSTILE
 
 FILES = ("--train-file", str(DEMO["train"]), "--validation-file", str(DEMO["validation"]))
 ENCODER = ("--approach", "encoder", *FILES)
@@ -74,7 +73,7 @@ def test_every_flag_gives_its_setting(
     }
     flags = [word for pair in given.items() for word in pair]
     assert main([*GENERATIVE, *flags]) == 0
-    config = load_config(runs.find(models, "mine"))
+    config = load_config(records.find(models, "mine"))
     found = config.as_dict()
     for flag, value in {**given, **dict(zip(FILES[::2], FILES[1::2], strict=True))}.items():
         section, _, key = KEY_OF_FLAG[flag[2:].replace("-", "_")].rpartition(".")
@@ -260,7 +259,7 @@ def test_hostile_words_never_end_in_a_traceback(
         assert list(here.rglob("run.json")) == []
     else:
         (record,) = here.rglob("run.json")
-        config = load_config(runs.find(record.parents[2], record.parent.name))
+        config = load_config(records.find(record.parents[2], record.parent.name))
         assert config.model.model_name_or_path == value
         assert config.data.train_file == data
         assert config.resources.partition == value
@@ -271,7 +270,7 @@ def test_shipped_settings_can_be_named(
     fake_slurm: FakeSlurm, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*GENERATIVE, "--config", "generative-tiny", "--name", "mine"]) == 0
-    assert load_config(runs.find(models, "mine")).model.model_name_or_path == "tiny"
+    assert load_config(records.find(models, "mine")).model.model_name_or_path == "tiny"
     assert resource("configs", "generative-tiny.yaml").is_file()
 
 

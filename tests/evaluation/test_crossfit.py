@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from iacfilter_hpc.detections.samples import Sample
 from iacfilter_hpc.errors import UsageError
-from iacfilter_hpc.evaluation.crossfit import cross_fit
-from iacfilter_hpc.evaluation.folds import INNER_FOLDS, plan_folds, split_groups
+from iacfilter_hpc.evaluation.crossfit import INNER_FOLDS, cross_fit, plan_folds, split_groups
+from iacfilter_hpc.samples.sample import Sample
 
 pytestmark = pytest.mark.train
 

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.detections.samples import read_samples, sha256_of
-from iacfilter_hpc.detections.write import write_samples
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions, as_flags
+from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.errors import TrainingError, UsageError
-from iacfilter_hpc.evaluation.report import evaluate
+from iacfilter_hpc.evaluation.evaluate import evaluate
 from iacfilter_hpc.evaluation.results import document
-from iacfilter_hpc.evaluation.table import render
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.options import EvaluateOptions, as_flags
-from iacfilter_hpc.resolve import as_yaml
-from iacfilter_hpc.runs import write_record
-from iacfilter_hpc.trained import Trained, of_run
+from iacfilter_hpc.evaluation.text import render
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import write_record
+from iacfilter_hpc.samples.sample import read_samples, sha256_of, write_samples
+from iacfilter_hpc.trained_model.find import Trained, of_run
 from iacfilter_hpc.training.run import train
 from tests.cli.commands import iacfilter
 from tests.made_runs import RECORD

@@ -12,15 +12,15 @@ import torch
 from huggingface_hub import ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from iacfilter_hpc.checkpoints.manifest import write_whole
 from iacfilter_hpc.cli.export import main
-from iacfilter_hpc.detections.samples import read_samples
 from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.evaluation.export import export
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.layout import RunLayout, resource
-from iacfilter_hpc.training.decision import read_decision, write_decision
+from iacfilter_hpc.runs.layout import RunLayout, resource
+from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from iacfilter_hpc.training.run import train
-from iacfilter_hpc.training.whole import write_whole
 from tests.training.settings import TRAINS, run_config
 
 pytestmark = TRAINS

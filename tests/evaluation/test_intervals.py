@@ -18,8 +18,7 @@ from iacfilter_hpc.evaluation.intervals import (
     draw_weights,
     interval,
 )
-from iacfilter_hpc.evaluation.scores import score
-from iacfilter_hpc.evaluation.weighted import weighted_scores
+from iacfilter_hpc.evaluation.metrics import score, weighted_scores
 from tests.evaluation.strategies import Decided, decisions
 
 pytestmark = pytest.mark.train

@@ -1,1 +1,1 @@
-"""Tests on a private Slurm cluster, and that cluster."""
+"""Tests of iacfilter_hpc.slurm."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc import layers
-from iacfilter_hpc.config import Approach, RunConfig
-from iacfilter_hpc.detections.samples import Sample
-from iacfilter_hpc.layout import resource
+from iacfilter_hpc.config import layers
+from iacfilter_hpc.config.schema import Approach, RunConfig
+from iacfilter_hpc.runs.layout import resource
+from iacfilter_hpc.samples.sample import Sample
 
 # PEFT asks transformers for a property by its former name
 TRAINS = [

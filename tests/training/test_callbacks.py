@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.callbacks import MetricsCallback
 
 pytestmark = pytest.mark.train

@@ -16,16 +16,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.detections.samples import read_samples
-from iacfilter_hpc.environment import without_launch
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.layout import RunLayout, resource
-from iacfilter_hpc.training.evidence import read_validation_scores
+from iacfilter_hpc.runs.layout import RunLayout, resource
+from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.slurm.environment import without_launch
+from iacfilter_hpc.trained_model.evidence import read_validation_scores
+from iacfilter_hpc.training.calibrate import choose_threshold
 from iacfilter_hpc.training.run import train
-from iacfilter_hpc.training.threshold import choose_threshold
-
-from .settings import DEMO, REPOSITORY, TRAINS, run_config
+from tests.training.settings import DEMO, REPOSITORY, TRAINS, run_config
 
 pytestmark = TRAINS
 

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.config import Approach, RunConfig
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify
+from iacfilter_hpc.config.schema import Approach, RunConfig
+from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.drain import Drain, Drained, listen
-from iacfilter_hpc.training.durable import DurableTrainer
-from iacfilter_hpc.training.manifest import sha256_of_file, verify
+from iacfilter_hpc.training.resumable_trainer import DurableTrainer
 from iacfilter_hpc.training.run import train
-
-from .settings import TRAINS, run_config
+from tests.training.settings import TRAINS, run_config
 
 pytestmark = TRAINS
 

@@ -14,11 +14,10 @@ import psutil
 import pytest
 import yaml
 
-from iacfilter_hpc.environment import without_launch
-from iacfilter_hpc.layout import RunLayout, resource
-
-from .settings import REPOSITORY, TRAINS, run_config
-from .test_resume import layout_of, weights
+from iacfilter_hpc.runs.layout import RunLayout, resource
+from iacfilter_hpc.slurm.environment import without_launch
+from tests.training.settings import REPOSITORY, TRAINS, run_config
+from tests.training.test_resume import layout_of, weights
 
 pytestmark = TRAINS
 

@@ -13,20 +13,18 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from iacfilter_hpc.config import RunConfig
-from iacfilter_hpc.detections.fields import LABELS
-from iacfilter_hpc.detections.samples import read_samples, sha256_of
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.layout import RunLayout
-from iacfilter_hpc.training.data import encode_prompts
-from iacfilter_hpc.training.decision import read_decision
-from iacfilter_hpc.training.evidence import read_seen, read_validation_scores
-from iacfilter_hpc.training.final import check_weights
+from iacfilter_hpc.inputs.encode import encode_prompts
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
+from iacfilter_hpc.trained_model.decision import read_decision
+from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
+from iacfilter_hpc.trained_model.save import check_weights
 from iacfilter_hpc.training.run import train
-from iacfilter_hpc.training.vocabulary import load_tokenizer, settle_vocabulary
-
-from .settings import DEMO, TRAINS, run_config
+from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
 

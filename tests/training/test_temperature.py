@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from iacfilter_hpc.training.temperature import LARGEST, SMALLEST, fit_temperature, scaled
+from iacfilter_hpc.training.calibrate import LARGEST, SMALLEST, fit_temperature, scaled
 
 pytestmark = pytest.mark.train
 

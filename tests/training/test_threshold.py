@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from iacfilter_hpc.training.threshold import choose_threshold, threshold_for_recall
+from iacfilter_hpc.training.calibrate import choose_threshold, threshold_for_recall
 
 pytestmark = pytest.mark.train
 

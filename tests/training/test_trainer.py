@@ -11,17 +11,16 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from transformers import EvalPrediction, set_seed
 
-from iacfilter_hpc.config import Approach, Selection
-from iacfilter_hpc.detections.samples import read_samples
-from iacfilter_hpc.layout import RunLayout
+from iacfilter_hpc.config.schema import Approach, Selection
+from iacfilter_hpc.packing.collators import PadCollator
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.training.approaches.generative import answer_logits, answer_losses
 from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
 from iacfilter_hpc.training.assemble import Assembly, assemble
-from iacfilter_hpc.training.collators import PadCollator
-from iacfilter_hpc.training.generative import answer_logits, answer_losses
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.trainer import Micros, class_weights, score_logits
-
-from .settings import DEMO, TRAINS, run_config
+from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
 

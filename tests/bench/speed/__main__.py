@@ -14,20 +14,13 @@ from typing import Any
 import torch
 
 from iacfilter_hpc.evaluation.predict import TOKENS_A_BATCH
-from iacfilter_hpc.training.attention import Segments
-from iacfilter_hpc.training.choice import choose_for_prompts, choose_for_snippets
-from iacfilter_hpc.training.encoder import first_position
-from iacfilter_hpc.training.packing import TreeCollator
-from iacfilter_hpc.training.prefixes import Tree
+from iacfilter_hpc.packing.attention import Segments
+from iacfilter_hpc.packing.attention_choice import choose_for_prompts, choose_for_snippets
+from iacfilter_hpc.packing.collators import TreeCollator
+from iacfilter_hpc.packing.prefixes import Tree
+from iacfilter_hpc.training.approaches.encoder import first_position
 from tests.bench.speed import forms, workloads
-from tests.bench.speed.measure import (
-    MIB,
-    Measured,
-    Piece,
-    in_turns,
-    matmul_peak,
-    peak_bytes,
-)
+from tests.bench.speed.measure import MIB, Measured, Piece, in_turns, matmul_peak, peak_bytes
 
 BUDGET = 3584
 """Tokens of a micro-batch of prompts, so that it needs no more memory than a bucketed one of 8."""

@@ -11,21 +11,20 @@ import torch
 from torch import nn
 
 from iacfilter_hpc.evaluation.predict import batches_within
-from iacfilter_hpc.training.cached import PromptScorer
-from iacfilter_hpc.training.choice import choose_for_prompts
-from iacfilter_hpc.training.collators import Batch, PadCollator, Row
-from iacfilter_hpc.training.dataset import IGNORED
-from iacfilter_hpc.training.encoder import class_logits
-from iacfilter_hpc.training.generative import (
+from iacfilter_hpc.inputs.dataset import IGNORED
+from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.packing.attention_choice import choose_for_prompts
+from iacfilter_hpc.packing.batch_sampler import Grouping, RowLayout, draw, group, key_of
+from iacfilter_hpc.packing.collators import Batch, FlatCollator, PadCollator, Row, TreeCollator
+from iacfilter_hpc.packing.prefix_cache import PromptScorer
+from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.training.approaches.encoder import class_logits
+from iacfilter_hpc.training.approaches.generative import (
     answer_logits,
     answer_losses,
     tree_logits,
     tree_losses,
 )
-from iacfilter_hpc.training.packing import FlatCollator, TreeCollator
-from iacfilter_hpc.training.prefixes import Ids
-from iacfilter_hpc.training.prompts import Answers
-from iacfilter_hpc.training.sampling import Grouping, RowLayout, draw, group, key_of
 from tests.bench.speed.measure import Piece
 from tests.bench.speed.workloads import FP, TP, Prompts, smallest
 

@@ -19,12 +19,12 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from iacfilter_hpc.detections.prompt import build_prompt
-from iacfilter_hpc.detections.samples import Sample, read_samples
-from iacfilter_hpc.layout import resource
-from iacfilter_hpc.training.collators import Row
-from iacfilter_hpc.training.dataset import IGNORED
-from iacfilter_hpc.training.prefixes import Ids, grow
+from iacfilter_hpc.inputs.dataset import IGNORED
+from iacfilter_hpc.packing.collators import Row
+from iacfilter_hpc.packing.prefixes import Ids, grow
+from iacfilter_hpc.runs.layout import resource
+from iacfilter_hpc.samples.prompt import build_prompt
+from iacfilter_hpc.samples.sample import Sample, read_samples
 
 VOCABULARY = 2048
 """Of the causal model: its head is then 4 % of the weights, 2 % in a model of 7 B."""

@@ -1,0 +1,195 @@
+"""The checkpoints of a run: published whole, verified before use, the last good one kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacfilter_hpc.checkpoints.lease import Lease
+from iacfilter_hpc.checkpoints.manifest import (
+    OTHERS_WRITE,
+    BrokenCheckpoint,
+    Manifest,
+    sync_folder,
+    verify,
+    write_manifest,
+)
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.runs.files import current_umask
+from iacfilter_hpc.runs.layout import RunLayout
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"checkpoint-(\d+)")
+STATE = "trainer_state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint that verified."""
+
+    path: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where one attempt saves; `lease` is None on all processes but the main one."""
+
+    layout: RunLayout
+    attempt: str
+    lease: Lease | None
+
+    @property
+    def staging(self) -> Path:
+        """Where a checkpoint is written before it is published; each attempt has its own."""
+        return self.layout.directory / f".saving-{self.attempt}"
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of a step lies once it is published."""
+        return self.layout.directory / f"checkpoint-{step}"
+
+    def check_lease(self) -> None:
+        """See that the run is still ours, on the main process. Raises LeaseLost."""
+        if self.lease is not None:
+            self.lease.check()
+
+    def clear(self) -> None:
+        """Make room for a new checkpoint. Raises LeaseLost."""
+        self._lease.check()
+        shutil.rmtree(self.staging, ignore_errors=True)
+        self.staging.mkdir()
+
+    def publish(self, step: int, processes: int) -> Manifest:
+        """Give a checkpoint in staging its manifest, then its name: all of it or nothing.
+
+        Raises:
+            LeaseLost: another attempt has taken over the run.
+            OSError: the disk is full.
+        """
+        made = self.staging / f"checkpoint-{step}"
+        manifest = write_manifest(made, step, processes)
+        _close_to_others(made)
+        self._lease.check()
+        made.rename(self.path(step))
+        self.staging.rmdir()
+        sync_folder(self.layout.directory)
+        return manifest
+
+    def prune(self, keep: int) -> None:
+        """Delete all but the newest `keep` and the best ones these name, if the newest is good."""
+        newest, *_ = paths = _by_step(self.layout)
+        wanted = {path.name for path in paths[:keep]}
+        wanted |= {best for path in paths[:keep] if (best := _best_of(path))}
+        spare = [path for path in paths if path.name not in wanted]
+        if not spare:
+            return
+        self._lease.check()
+        try:
+            verify(newest)
+        except BrokenCheckpoint as error:
+            logger.warning("%s is broken: %s; older ones are kept", newest.name, error)
+            return
+        for path in spare:
+            _remove(path)
+
+    @property
+    def _lease(self) -> Lease:
+        assert self.lease is not None, "only the main process publishes and deletes"
+        return self.lease
+
+
+def newest_verified(layout: RunLayout, attempt: str) -> Found | None:
+    """The newest checkpoint that can be gone on from; those that cannot are set aside, and named.
+
+    One that knows of a best checkpoint needs that one too.
+    """
+    good: dict[str, Found] = {}
+    for path in _by_step(layout):
+        try:
+            good[path.name] = Found(path, verify(path))
+        except BrokenCheckpoint as error:
+            aside = _set_aside(path, attempt)
+            logger.warning("%s is broken: %s; set aside as %s", path.name, error, aside.name)
+    for found in good.values():
+        best = _best_of(found.path)
+        if best is None or best in good:
+            return found
+        # its name will be needed when training comes there again
+        aside = _set_aside(found.path, attempt)
+        logger.warning(
+            "%s is set aside as %s: its best one, %s, is gone", found.path.name, aside.name, best
+        )
+    return None
+
+
+def clean(layout: RunLayout, attempt: str) -> None:
+    """Remove what attempts that were killed left half-written."""
+    for path in layout.directory.glob(".saving-*"):
+        if path.name != f".saving-{attempt}":
+            shutil.rmtree(path, ignore_errors=True)
+    for path in layout.directory.glob(".deleting-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def check_processes(found: Found, processes: int) -> None:
+    """Refuse a checkpoint of another number of processes: its states are a part for each.
+
+    Raises:
+        TrainingError: the numbers differ.
+    """
+    if found.manifest.processes != processes:
+        raise TrainingError(
+            f"{found.path.name} was saved by {found.manifest.processes} processes, and this "
+            f"attempt has {processes}",
+            hint=f"resume with --gpus {found.manifest.processes}, or start a new run",
+        )
+
+
+def _by_step(layout: RunLayout) -> list[Path]:
+    """Every published checkpoint, newest first."""
+    named = ((NAME.fullmatch(path.name), path) for path in layout.directory.iterdir())
+    steps = ((int(match[1]), path) for match, path in named if match)
+    return [path for _, path in sorted(steps, reverse=True)]
+
+
+def _best_of(path: Path) -> str | None:
+    """The name of the best checkpoint that was known when this one was saved.
+
+    A broken one names none; whoever relies on the answer verifies it first.
+    """
+    try:
+        best = json.loads((path / STATE).read_bytes())["best_model_checkpoint"]
+        return None if best is None else Path(best).name
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _set_aside(path: Path, attempt: str) -> Path:
+    aside = path.with_name(f"broken-{path.name}-{attempt}")
+    while aside.exists():
+        aside = aside.with_name(f"{aside.name}-again")
+    return path.rename(aside)
+
+
+def _remove(path: Path) -> None:
+    """Take the name away first: a half-deleted checkpoint must not look like a broken one."""
+    doomed = path.with_name(f".deleting-{path.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _close_to_others(directory: Path) -> None:
+    """Readable as the umask says, and written by the owner alone.
+
+    safetensors writes weights 0600 whatever the umask
+    (https://github.com/huggingface/safetensors/issues/782).
+    """
+    mask = current_umask() | OTHERS_WRITE
+    for path in [directory, *directory.rglob("*")]:
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

@@ -1,0 +1,210 @@
+"""iacfilter-data: turn detections into samples, check sample files, split them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.cli.data import check, import_report, split
+from iacfilter_hpc.samples.duplicates import KINDS
+from iacfilter_hpc.samples.smells import FILTERED, NAMES
+from iacfilter_hpc.samples.split import KEPT_WHOLE
+
+Commands = argparse._SubParsersAction  # the type has no public name
+
+
+def _add(
+    commands: Commands[argparse.ArgumentParser],
+    name: str,
+    about: str,
+    act: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=about, description=f"{about}.", allow_abbrev=False)
+    # given before or after the subcommand, it means the same
+    made.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
+    )
+    made.set_defaults(act=act)
+    return made
+
+
+def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The flags of iacfilter-data import."""
+    made = _add(
+        commands, "import", "make samples of a GLITCH report and its scripts", import_report.run
+    )
+    made.add_argument(
+        "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
+    )
+    made.add_argument(
+        "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
+    )
+    made.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="JSONL", help="the samples"
+    )
+    made.add_argument(
+        "--oracle",
+        type=Path,
+        metavar="CSV",
+        help="labels: PATH,LINE,CATEGORY,AGREEMENT; without it the samples have none",
+    )
+    made.add_argument(
+        "--smells",
+        nargs="+",
+        choices=("all", *NAMES),
+        default=list(FILTERED),
+        metavar="SMELL",
+        help=f"all, or some of {', '.join(NAMES)} (default: the first four)",
+    )
+    made.add_argument(
+        "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"
+    )
+    made.add_argument(
+        "--groups",
+        type=Path,
+        metavar="CSV",
+        help="repositories and families: columns file, repo, family",
+    )
+    made.add_argument("--repo", metavar="NAME", help="of all scripts; not with --groups")
+    made.add_argument(
+        "--family", metavar="NAME", help="of all scripts: a repository with its near-copies"
+    )
+    made.add_argument(
+        "--path-prefix",
+        metavar="PREFIX",
+        help="what the report's paths have in place of DIR (default: found)",
+    )
+    made.add_argument(
+        "--source",
+        metavar="NAME",
+        help="who labelled (default: oracle:<file name>, else glitch:<form>)",
+    )
+    made.add_argument(
+        "--rejects",
+        type=Path,
+        metavar="JSONL",
+        help="where detections that make no sample are written, with the reason",
+    )
+    made.add_argument(
+        "--skip-bad-rows",
+        action="store_true",
+        help="report lines that are no row of the report, instead of ending",
+    )
+
+
+def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The flags of iacfilter-data check."""
+    made = _add(commands, "check", "check sample files, and that they share nothing", check.run)
+    made.add_argument(
+        "files", type=Path, nargs="+", metavar="JSONL", help="train, validation, test"
+    )
+    made.add_argument(
+        "--groups",
+        type=Path,
+        metavar="CSV",
+        help="repositories and families: columns file, repo, family",
+    )
+    made.add_argument(
+        "--allow",
+        action="append",
+        choices=KINDS,
+        default=[],
+        metavar="KIND",
+        help=f"accept that files share this; may be repeated: {', '.join(KINDS)}",
+    )
+    made.add_argument(
+        "--show",
+        type=int,
+        default=10,
+        metavar="N",
+        help="pairs shown of each kind (default: 10; --json has all)",
+    )
+    made.add_argument(
+        "--model",
+        metavar="NAME",
+        help="count tokens as this model does: a directory, or a name in this machine's hub cache "
+        "(HF_HUB_OFFLINE=0 fetches it)",
+    )
+    made.add_argument(
+        "--approach", choices=("generative", "encoder"), help="how the model is used; with --model"
+    )
+    made.add_argument(
+        "--max-length", type=int, metavar="TOKENS", help="(default: of configs/<approach>.yaml)"
+    )
+    made.add_argument(
+        "--input-fields",
+        nargs="+",
+        choices=("smell", "technology", "content", "with_context"),
+        metavar="FIELD",
+        help="of the encoder: smell, technology, content, with_context "
+        "(default: of configs/encoder.yaml)",
+    )
+
+
+def add_split(commands: Commands[argparse.ArgumentParser]) -> None:
+    """The flags of iacfilter-data split."""
+    made = _add(commands, "split", "split samples into train, validation and test files", split.run)
+    made.add_argument("samples", type=Path, metavar="JSONL", help="labelled samples")
+    made.add_argument(
+        "--sizes",
+        required=True,
+        type=split.parse_sizes,
+        metavar="A/B[/C]",
+        help="samples (600/75) or shares (0.8/0.1/0.1) of train, validation and test",
+    )
+    made.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="a new or empty directory"
+    )
+    made.add_argument(
+        "--by",
+        choices=tuple(KEPT_WHOLE),
+        default="auto",
+        help="what is kept whole; auto: family, else repo, else file",
+    )
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    made.add_argument(
+        "--groups",
+        type=Path,
+        metavar="CSV",
+        help="repositories and families: columns file, repo, family",
+    )
+    made.add_argument(
+        "--dedupe",
+        action="store_true",
+        help="first leave out samples whose smell and reported line another one has",
+    )
+
+
+EPILOG = """\
+examples:
+  iacfilter-data import glitch.csv --scripts DIR -o samples.jsonl
+  iacfilter-data import glitch.csv --scripts DIR --oracle labels.csv -o labelled.jsonl
+  iacfilter-data split labelled.jsonl --sizes 600/75 --seed 1 -o split
+  iacfilter-data check split/train.jsonl split/validation.jsonl
+"""
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Every flag of the command."""
+    made = terminal.parser(
+        "iacfilter-data", __doc__.partition(": ")[2].strip(), epilog=EPILOG, models_dir=False
+    )
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    add_import(commands)
+    add_check(commands)
+    add_split(commands)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    given = arguments().parse_args(argv)
+    act: Callable[[argparse.Namespace], int] = given.act
+    return terminal.run(lambda: act(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

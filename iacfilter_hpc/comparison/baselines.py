@@ -1,0 +1,176 @@
+"""Baselines: keep every detection, and TF-IDF with logistic regression on the runs' own data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from iacfilter_hpc.comparison.cost import Cost
+from iacfilter_hpc.comparison.systems import Member, Protocol, System
+from iacfilter_hpc.config.evaluate_options import Threshold
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.evaluation.admission import ARGMAX, Overlap, find_overlap
+from iacfilter_hpc.evaluation.crossfit import cross_fit
+from iacfilter_hpc.evaluation.data import Labelled
+from iacfilter_hpc.runs.records import RunRecord
+from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+from iacfilter_hpc.trained_model.evidence import seen_of
+from iacfilter_hpc.training.calibrate import choose_threshold
+
+KEEP_ALL = "keep all"
+TFIDF = "TF-IDF + LR"
+TFIDF_FOLDS = "TF-IDF + LR, folds"
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The samples that `run` was trained on, and those that chose its threshold.
+
+    The sha256 is that of the file of the latter.
+    """
+
+    run: str
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+    validation_sha256: str
+
+    def overlap(self, data: Labelled) -> Overlap:
+        """How far what is fitted on these samples has seen `data`."""
+        seen = seen_of(self.train, self.validation)
+        return find_overlap(data, seen, self.validation_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A baseline and what it has cost."""
+
+    system: System
+    cost: Cost
+
+
+def keep_all(samples: Sequence[Sample]) -> Baseline:
+    """GLITCH without a filter: every detection counts as TP."""
+    member = Member(
+        name=KEEP_ALL,
+        decided=(True,) * len(samples),
+        p_tp=None,
+        threshold=None,
+        threshold_origin="none: everything is kept",
+        source="GLITCH's report as it is",
+    )
+    cost = Cost(KEEP_ALL, 0, 0.0, 0, None, None, None)
+    return Baseline(System(KEEP_ALL, "baseline", "held-out", (member,)), cost)
+
+
+def read_splits(run: str, record: RunRecord, config: RunConfig) -> Splits | str:
+    """The samples that the run of this name was trained on, or why they cannot be had any more."""
+    found = []
+    for name in ("train_file", "validation_file"):
+        path = getattr(config.data, name)
+        if not path.is_file():
+            return f"{path}, which {run} was trained with, is gone"
+        if sha256_of(path) != record.data_sha256.get(name):
+            return f"{path} is not what it was when {run} was trained"
+        try:
+            found.append(tuple(read_samples(path)))
+        except DataError as error:
+            return error.message.splitlines()[0]
+    train, validation = found
+    return Splits(run, train, validation, record.data_sha256["validation_file"])
+
+
+def tfidf(splits: Splits, data: Labelled, threshold: Threshold) -> Baseline:
+    """TF-IDF of smell, technology and content, weighed by logistic regression.
+
+    The threshold is chosen as that of the runs is: on the validation samples, unless a number or
+    argmax is asked for. There is no random choice in it.
+    """
+    pipeline, samples, overlap = build_pipeline(), data.samples, splits.overlap(data)
+    started = time.perf_counter()
+    pipeline.fit(_texts(splits.train), [sample.label == "TP" for sample in splits.train])
+    fitted = time.perf_counter()
+    p_tp = _p_tp(pipeline, samples)
+    scored = time.perf_counter()
+    value, origin = _threshold(pipeline, splits, threshold)
+    member = Member(
+        name=TFIDF,
+        decided=tuple(p >= value for p in p_tp),
+        p_tp=p_tp,
+        threshold=value,
+        threshold_origin=origin,
+        source=f"the training data of {splits.run}",
+        warnings=tuple(overlap.warnings()),
+    )
+    cost = Cost(
+        name=TFIDF,
+        trained_parameters=pipeline[-1].coef_.size + pipeline[-1].intercept_.size,
+        hours=(fitted - started) / 3600,
+        gpus=0,
+        clock="measured here",
+        train_samples_per_s=len(splits.train) / (fitted - started),
+        scored_samples_per_s=len(samples) / (scored - fitted),
+    )
+    protocol: Protocol = "seen" if overlap.is_seen else "held-out"
+    return Baseline(System(TFIDF, "baseline", protocol, (member,)), cost)
+
+
+def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baseline:
+    """The same, fitted on all folds of the samples themselves but the one that is reported on.
+
+    Raises:
+        UsageError: the samples cannot be split into so many folds.
+    """
+
+    def fit(
+        train: Sequence[Sample], held_out: Sequence[Sample], _: Sequence[int]
+    ) -> list[Sequence[float]]:
+        pipeline = build_pipeline().fit(_texts(train), [each.label == "TP" for each in train])
+        log_odds: list[float] = pipeline.decision_function(_texts(held_out)).tolist()
+        return [log_odds]
+
+    fitted = cross_fit(samples, fit, folds, seed, lambda _: None, candidates=(0,))
+    pairs = zip(fitted.p_tp, fitted.thresholds, strict=True)
+    member = Member(
+        name=TFIDF_FOLDS,
+        decided=tuple(p >= threshold for p, threshold in pairs),
+        p_tp=fitted.p_tp,
+        threshold=None,
+        threshold_origin=f"inner folds of {folds} folds, seed {seed}",
+        source="the other folds of these samples",
+        fold_seed=seed,
+    )
+    system = System(TFIDF_FOLDS, "baseline", "cross-fit", (member,))
+    return Baseline(system, Cost.unknown(TFIDF_FOLDS))
+
+
+def build_pipeline() -> Pipeline:
+    """Counts of 2 to 5 characters inside words, each on a log scale; classes weigh the same.
+
+    Character n-grams see parts of names such as `passw` in `db_password`, which words hide.
+    """
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+    return make_pipeline(vectors, LogisticRegression(class_weight="balanced", max_iter=1000))
+
+
+def _threshold(pipeline: Pipeline, splits: Splits, asked: Threshold) -> tuple[float, str]:
+    if asked == "argmax":
+        return ARGMAX, "argmax, as asked for"
+    if asked != "validation":
+        return asked, "a number, as asked for"
+    is_tp = [sample.label == "TP" for sample in splits.validation]
+    chosen = choose_threshold(_p_tp(pipeline, splits.validation), is_tp)
+    return chosen.value, f"best F1 ({chosen.f1:.3f}) on the validation data of {splits.run}"
+
+
+def _p_tp(pipeline: Pipeline, samples: Sequence[Sample]) -> tuple[float, ...]:
+    return tuple(pipeline.predict_proba(_texts(samples))[:, 1].tolist())
+
+
+def _texts(samples: Sequence[Sample]) -> list[str]:
+    return [f"{sample.smell} {sample.technology} {sample.content}" for sample in samples]

@@ -1,0 +1,181 @@
+"""Compare systems on one file of labelled samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacfilter_hpc.comparison.baselines import (
+    KEEP_ALL,
+    TFIDF,
+    TFIDF_FOLDS,
+    Baseline,
+    Splits,
+    cross_fit_tfidf,
+    keep_all,
+    read_splits,
+    tfidf,
+)
+from iacfilter_hpc.comparison.cost import Cost
+from iacfilter_hpc.comparison.external import Named, read_systems
+from iacfilter_hpc.comparison.runs import Entrant, Say, data_of, enter, group_seeds, score_entrant
+from iacfilter_hpc.comparison.statistics import Pair, SystemCells, compare_pairs, measure
+from iacfilter_hpc.comparison.systems import System
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions
+from iacfilter_hpc.errors import IacfilterError, UsageError, together
+from iacfilter_hpc.evaluation.admission import check_folds
+from iacfilter_hpc.evaluation.breakdown import Clusters, find_clusters
+from iacfilter_hpc.evaluation.data import Labelled, read_labelled
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.provenance import Provenance, provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to compare: runs, and files of predictions; `fresh` scores runs again."""
+
+    runs: tuple[RunLayout, ...]
+    files: tuple[Named, ...]
+    data: Path
+    options: EvaluateOptions
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A system and its scores."""
+
+    system: System
+    cells: SystemCells
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Systems side by side. `costs` are of members; `left_out` says what is missing, and why."""
+
+    data: Labelled
+    options: EvaluateOptions
+    clusters: Clusters
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+    costs: tuple[Cost, ...]
+    warnings: tuple[str, ...]
+    left_out: tuple[str, ...]
+    provenance: Provenance
+
+
+def compare(
+    request: Request,
+    accounted: Mapping[str, float],
+    say: Say,
+    ready: Callable[[Labelled], object] = lambda _: None,
+) -> Comparison:
+    """Score and compare; `accounted` has the seconds of the jobs that sacct knows.
+
+    Whatever can be wrong is found before any sample is scored, and before any look is logged:
+    `ready` is called in between.
+
+    Raises:
+        DataError: wrong lines or rows in a file.
+        UsageError: names that are not told apart, folds that cannot be.
+        IacfilterError: runs that cannot be compared (all are named).
+    """
+    options = request.options
+    seed = options.used_seed
+    _check_names(request)
+    data = read_labelled(request.data, options.groups)
+    check_folds(data, options)
+    external, entrants = _admitted(request, data)
+    ready(data)
+    scored = [score_entrant(entrant, data, options, accounted, say) for entrant in entrants]
+    baselines, left_out = _baselines(entrants, data, options)
+    systems = [*group_seeds(scored, options), *external, *(each.system for each in baselines)]
+    return Comparison(
+        data=data,
+        options=options,
+        clusters=find_clusters(data.samples),
+        entries=tuple(
+            Entry(system, measure(system, data.samples, options.draws, seed)) for system in systems
+        ),
+        pairs=tuple(compare_pairs(systems, data.samples, options.draws, seed)),
+        costs=(
+            *(each.cost for each in scored),
+            *(Cost.unknown(system.name) for system in external),
+            *(each.cost for each in baselines),
+        ),
+        warnings=(*data.warnings, *_warnings(systems), *_other_data(entrants)),
+        left_out=tuple(left_out),
+        provenance=provenance(),
+    )
+
+
+def _admitted(request: Request, data: Labelled) -> tuple[list[System], list[Entrant]]:
+    """Files of predictions and runs; all that is wrong with any of them is told at once."""
+    external: list[System] = []
+    entrants: list[Entrant] = []
+    problems: list[IacfilterError] = []
+    try:
+        external = read_systems(request.files, data)
+    except IacfilterError as error:
+        problems.append(error)
+    for run in request.runs:
+        try:
+            entrants.append(enter(run, data, request.options, fresh=request.fresh))
+        except IacfilterError as error:
+            problems.append(error)
+    if problems:
+        raise together(problems)
+    return external, entrants
+
+
+def _check_names(request: Request) -> None:
+    runs = Counter(run.name for run in request.runs)
+    if twice := [name for name, count in runs.items() if count > 1]:
+        raise UsageError(f"run {twice[0]} is named twice")
+    taken = {*runs, KEEP_ALL, TFIDF, TFIDF_FOLDS}
+    if clash := [file.name for file in request.files if file.name in taken]:
+        raise UsageError(
+            f"--predictions {clash[0]}: another system bears this name", hint="choose another NAME"
+        )
+
+
+def _baselines(
+    entrants: Sequence[Entrant], data: Labelled, options: EvaluateOptions
+) -> tuple[list[Baseline], list[str]]:
+    """The baselines, and why any is left out; TF-IDF learns from the first run's own data."""
+    made, left_out = [], []
+    splits: Splits | str = "no run is compared, so there is no train split to fit it on"
+    if entrants:
+        first = entrants[0]
+        splits = read_splits(first.run.name, first.record, first.config)
+    if isinstance(splits, str):
+        left_out.append(f"{TFIDF}: {splits}")
+    else:
+        made.append(tfidf(splits, data, options.threshold))
+    if options.cross_fit is not None:
+        made.append(cross_fit_tfidf(data.samples, options.cross_fit, options.used_seed))
+    return [*made, keep_all(data.samples)], left_out
+
+
+def _warnings(systems: Sequence[System]) -> list[str]:
+    """What a reader must know before believing any score."""
+    return [
+        f"{member.name}: {warning}"
+        for system in systems
+        for member in system.members
+        for warning in member.warnings
+    ]
+
+
+def _other_data(entrants: Sequence[Entrant]) -> list[str]:
+    found = []
+    for other in entrants[1:]:
+        first = entrants[0]
+        if data_of(other) != data_of(first):
+            found.append(
+                f"{other.run.name} was trained or validated on other data than {first.run.name}, "
+                f"whose data {TFIDF} learns from"
+            )
+    return found

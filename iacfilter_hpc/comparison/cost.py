@@ -1,0 +1,180 @@
+"""What a run has cost: parameters trained, hours, and how fast it trains and scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import safe_open
+
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.trained_model.decision import Decision
+
+SLACK = 1.0
+"""Seconds by which a log event may seem to be older than the session that wrote it."""
+
+Clock = Literal["sacct", "own clock", "measured here"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one member; None where it is not known.
+
+    `hours` are those of its training jobs by the clock on the wall, `gpus` how many GPUs were
+    taken for as long (0 on CPU). Training speed counts each epoch's samples anew, over all
+    processes, and includes the evaluation after each epoch.
+    """
+
+    name: str
+    trained_parameters: int | None
+    hours: float | None
+    gpus: int | None
+    clock: Clock | None
+    train_samples_per_s: float | None
+    scored_samples_per_s: float | None
+
+    @classmethod
+    def unknown(cls, name: str) -> Cost:
+        """That of decisions which come from elsewhere."""
+        return cls(name, None, None, None, None, None, None)
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """GPUs times hours; None on CPU too, where the hours say it all."""
+        return None if self.hours is None or not self.gpus else self.hours * self.gpus
+
+
+def cost_of(
+    run: RunLayout,
+    config: RunConfig,
+    decision: Decision,
+    accounted: Mapping[str, float],
+    scored_samples_per_s: float | None,
+) -> Cost:
+    """The cost of a run; `accounted` has the seconds of those of its jobs that sacct knows.
+
+    Raises:
+        IacfilterError: a record of the run is damaged.
+    """
+    hours, clock = _hours(run, accounted)
+    gpus = 0 if config.training.use_cpu else records.read_record(run).gpus
+    return Cost(
+        name=run.name,
+        trained_parameters=count_parameters(run.final),
+        hours=hours,
+        gpus=gpus,
+        clock=clock,
+        train_samples_per_s=train_speed(run.metrics, decision.train_audit.samples),
+        scored_samples_per_s=scored_samples_per_s,
+    )
+
+
+def count_parameters(final: Path) -> int:
+    """How many numbers the weights in final/ hold: an adapter's, or all of an encoder's.
+
+    Only the headers of the files are read.
+    """
+    total = 0
+    for path in sorted(final.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    return total
+
+
+def train_speed(metrics: Path, samples: int) -> float | None:
+    """Samples a second of training, from metrics.jsonl; `samples` is those of one epoch.
+
+    The Trainer's own figure assumes that no epoch was saved by stopping early, and its runtime is
+    that of one session, whereas its epoch counts those of earlier sessions too. So a session that
+    went on with an earlier one is measured from its first log event to its last.
+    """
+    if not metrics.is_file():
+        return None
+    epochs, seconds = 0.0, 0.0
+    before: list[_Logged] = []
+    for event in map(_logged, _events(metrics)):
+        before.append(event)
+        if event.runtime is not None and event.runtime > 0 and event.epoch is not None:
+            done, took = _session(before, event.epoch, event.runtime)
+            epochs, seconds = epochs + done, seconds + took
+    return samples * epochs / seconds if epochs > 0 and seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Logged:
+    """What a log event says of the clock; `at` is its own time, `runtime` that of its session."""
+
+    at: float | None
+    epoch: float | None
+    runtime: float | None
+
+
+def _logged(event: Mapping[str, Any]) -> _Logged:
+    return _Logged(
+        at=_moment(event.get("time")),
+        epoch=_number(event.get("epoch")),
+        runtime=_number(event.get("train_runtime")),
+    )
+
+
+def _session(events: Sequence[_Logged], epoch: float, runtime: float) -> tuple[float, float]:
+    """Epochs and seconds of the session that the last of the events ends."""
+    end = events[-1].at
+    if end is None:
+        return epoch, runtime
+    begin = end - runtime - SLACK
+    inside = [event for event in events if event.at is not None and event.at >= begin]
+    if len(inside) == len(events):
+        return epoch, runtime
+    first = next((e for e in inside if e.epoch is not None and e.at is not None), None)
+    if first is None or first.epoch is None or first.at is None:
+        return 0.0, 0.0
+    return epoch - first.epoch, end - first.at
+
+
+def _moment(value: object) -> float | None:
+    """Seconds of a time in ISO 8601; None if it is none."""
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None, Clock | None]:
+    """Hours of all attempts of all training jobs; None if those of any are not known."""
+    jobs = [job for job in records.jobs(run) if job.purpose == "train"]
+    if jobs and all(job.job_id in accounted for job in jobs):
+        return sum(accounted[job.job_id] for job in jobs) / 3600, "sacct"
+    attempts = [attempt for job in jobs for attempt in records.attempts(run, job.job_id)]
+    outcomes = [records.outcome(run, attempt) for attempt in attempts]
+    spans = [_seconds(outcome.started_at, outcome.ended_at) for outcome in outcomes if outcome]
+    if not jobs or len(spans) < len(attempts):
+        return None, None
+    return sum(spans) / 3600, "own clock"
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _events(metrics: Path) -> Iterable[dict[str, Any]]:
+    """The log events; a torn last line is none."""
+    for line in metrics.read_bytes().splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event

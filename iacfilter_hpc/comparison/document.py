@@ -1,0 +1,99 @@
+"""A comparison as plain JSON types."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from iacfilter_hpc.comparison.compare import Comparison, Entry
+from iacfilter_hpc.comparison.cost import Cost
+from iacfilter_hpc.comparison.sentences import conclusions, varied
+from iacfilter_hpc.comparison.statistics import Pair, SystemCell
+from iacfilter_hpc.comparison.systems import Member
+from iacfilter_hpc.evaluation.metrics import Scores
+
+SCHEMA = 1
+
+
+def document(done: Comparison) -> dict[str, Any]:
+    """What comparison.json holds."""
+    options = done.options
+    bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
+    return {
+        "schema": SCHEMA,
+        "data": str(done.data.path),
+        "sha256": done.data.sha256,
+        "samples": len(done.data.samples),
+        "labels": Counter(sample.label for sample in done.data.samples),
+        "positive": "TP",
+        "threshold_mode": options.threshold if isinstance(options.threshold, str) else "fixed",
+        "cross_fit": options.cross_fit,
+        "bootstrap": {**bootstrap, **asdict(done.clusters)},
+        "conclusions": conclusions(done),
+        "warnings": list(done.warnings),
+        "left_out": list(done.left_out),
+        "systems": [_system(entry) for entry in done.entries],
+        "pairs": [_pair(pair) for pair in done.pairs],
+        "costs": [_cost(cost) for cost in done.costs],
+        "provenance": asdict(done.provenance),
+    }
+
+
+def _system(entry: Entry) -> dict[str, Any]:
+    system, cells = entry.system, entry.cells
+    members = zip(system.members, cells.overall.members, strict=True)
+    return {
+        "name": system.name,
+        "kind": system.kind,
+        "protocol": system.protocol,
+        "varied": varied(system),
+        "overall": _cell(cells.overall),
+        "macro_f1_by_smell": asdict(cells.macro_f1),
+        "by_smell": {cell.name: _cell(cell) for cell in cells.by_smell},
+        "by_technology": {cell.name: _cell(cell) for cell in cells.by_technology},
+        "members": [_member(member, scores) for member, scores in members],
+    }
+
+
+def _cell(cell: SystemCell) -> dict[str, Any]:
+    return {
+        "samples": cell.first.samples,
+        "support": cell.first.support,
+        "few_positives": cell.first.few_positives,
+        "groups": cell.groups,
+        "few_groups": cell.few_groups,
+        **{name: asdict(measured) for name, measured in cell.measured.items()},
+    }
+
+
+def _member(member: Member, scores: Scores) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "seed": member.seed,
+        "fold_seed": member.fold_seed,
+        "threshold": member.threshold,
+        "threshold_origin": member.threshold_origin,
+        "temperature": member.temperature,
+        "look": member.look,
+        "source": member.source,
+        **asdict(scores),
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "first_only": pair.mcnemar.first_only,
+        "second_only": pair.mcnemar.second_only,
+        "p": pair.mcnemar.p,
+        "p_adjusted": pair.p_adjusted,
+        "f1_difference": pair.difference,
+        "interval": asdict(pair.interval) if pair.interval else None,
+        "verdict": pair.verdict,
+    }
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    return {**asdict(cost), "gpu_hours": cost.gpu_hours}

@@ -1,0 +1,347 @@
+"""Figures of a comparison, drawn into SVG with matplotlib: no window, no global state."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import precision_recall_curve
+
+from iacfilter_hpc.comparison.compare import Comparison, Entry
+from iacfilter_hpc.comparison.sentences import number, span
+from iacfilter_hpc.comparison.statistics import Measured, SystemCell
+from iacfilter_hpc.comparison.systems import Member, System
+from iacfilter_hpc.comparison.tables import cell_title
+from iacfilter_hpc.evaluation.intervals import wilson
+from iacfilter_hpc.evaluation.metrics import reliability
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette without yellow, which paper swallows. Source: https://jfly.uni-koeln.de/color"""
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "<", ">")
+LINES = ("-", "--", "-.", ":")
+GREY = "#767676"
+LONGEST = 34
+SETTINGS: dict[Any, object] = {
+    "svg.fonttype": "none",  # text stays text: small, searchable, in the reader's own font
+    "svg.hashsalt": "iacfilter-hpc",  # the same figure is the same file
+    "font.size": 9,
+    "text.parse_math": False,  # a name may hold dollars
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one system looks in every figure."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure as SVG. `alt` says in words what it shows; `width` is in CSS pixels."""
+
+    svg: str
+    alt: str
+    width: int
+    height: int
+
+    @property
+    def uri(self) -> str:
+        """The picture inside an address: nothing else has to be fetched."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
+
+
+def styles(systems: Sequence[System]) -> list[Style]:
+    """That of each system; baselines are grey."""
+    made = []
+    coloured = 0
+    for index, system in enumerate(systems):
+        colour = GREY
+        if system.kind != "baseline":
+            colour = COLOURS[coloured % len(COLOURS)]
+            coloured += 1
+        line = LINES[index // len(COLOURS) % len(LINES)]
+        made.append(Style(colour, MARKERS[index % len(MARKERS)], line))
+    return made
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Figures made and saved inside look alike, and leave matplotlib's settings as they were."""
+    with rc_context(), warnings.catch_warnings():
+        rcdefaults()  # whatever the person's own matplotlibrc says
+        rcParams.update(SETTINGS)
+        # the reader's browser may have glyphs that this machine's fonts lack
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        yield
+
+
+def picture(figure: Figure, alt: str) -> Picture:
+    """The figure, drawn."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    width, height = figure.get_size_inches() * 96
+    return Picture(buffer.getvalue(), alt, round(width), round(height))
+
+
+def short(text: str) -> str:
+    """A name as it fits into a figure."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Words for an alternative text."""
+    return "; ".join(texts)
+
+
+BINS = 10
+F1_LINES = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def precision_recall(done: Comparison) -> Picture:
+    """A curve for each system that has p(TP), and a point for what each decides."""
+    truth = [sample.label == "TP" for sample in done.data.samples]
+    with drawing():
+        figure = Figure(figsize=(5, 4.2 + 0.18 * len(done.entries)), layout="constrained")
+        axes = figure.add_subplot(box_aspect=0.85)
+        _f1_lines(axes)
+        handles, labels = [], []
+        looks = styles([entry.system for entry in done.entries])
+        for look, entry in zip(looks, done.entries, strict=True):
+            for member in reversed(entry.system.members):
+                _curve(axes, truth, member, look, is_first=member is entry.system.first)
+            handles.append(_point(axes, entry, look))
+            labels.append(_pr_label(entry))
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="Recall", ylabel="Precision")
+        figure.legend(handles, labels, loc="outside lower left", fontsize=8)
+        return picture(figure, _pr_alt(done))
+
+
+def calibration(done: Comparison) -> list[Picture]:
+    """A picture for each system that has p(TP): the share of real smells at each p(TP), counts."""
+    truth = [sample.label == "TP" for sample in done.data.samples]
+    looks = styles([entry.system for entry in done.entries])
+    return [
+        _reliability(entry, truth, p_tp, look)
+        for look, entry in zip(looks, done.entries, strict=True)
+        if (p_tp := entry.system.first.p_tp) is not None
+    ]
+
+
+def _curve(
+    axes: Axes, truth: Sequence[bool], member: Member, look: Style, *, is_first: bool
+) -> None:
+    """Steps, as average precision adds them up; other seeds are drawn thin."""
+    if member.p_tp is None or not any(truth):
+        return
+    precision, recall, _ = precision_recall_curve(truth, member.p_tp)
+    # the last point (recall 0, precision 1) is a convention: steps start at the first TP found
+    found = recall > 0
+    precision = np.append(precision[found], precision[found][-1])
+    recall = np.append(recall[found], 0.0)
+    width, alpha = (1.6, 1.0) if is_first else (0.8, 0.4)
+    axes.plot(
+        recall,
+        precision,
+        look.line,
+        drawstyle="steps-post",
+        color=look.colour,
+        linewidth=width,
+        alpha=alpha,
+    )
+
+
+def _point(axes: Axes, entry: Entry, look: Style) -> Artist:
+    """What the system decides, and what stands for it in the legend."""
+    scores = entry.cells.overall.first
+    (point,) = axes.plot(
+        math.nan if scores.recall is None else scores.recall,
+        math.nan if scores.precision is None else scores.precision,
+        linestyle=look.line if entry.system.first.p_tp else "none",
+        marker=look.marker,
+        color=look.colour,
+        markeredgecolor="white",
+        markersize=8,
+        clip_on=False,
+        zorder=5,
+    )
+    return point
+
+
+def _f1_lines(axes: Axes) -> None:
+    for f1 in F1_LINES:
+        lowest = f1 / (2 - f1)
+        recall = [lowest + (1 - lowest) * step / 60 for step in range(61)]
+        axes.plot(recall, [f1 * r / (2 * r - f1) for r in recall], color="#d9d9d9", linewidth=0.7)
+        axes.text(1.025, lowest, f"F1 {f1}", color=GREY, fontsize=7, va="center")
+
+
+def _pr_label(entry: Entry) -> str:
+    average = entry.cells.overall.measured["average_precision"].mean
+    told = "decisions only" if average is None else f"AP {average:.3f}"
+    return f"{short(entry.system.title)}: {told}"
+
+
+def _pr_alt(done: Comparison) -> str:
+    parts = [
+        f"{entry.system.title}: precision {number(entry.cells.overall.first.precision)} at recall "
+        f"{number(entry.cells.overall.first.recall)}"
+        for entry in done.entries
+    ]
+    return f"Precision against recall. {listed(parts)}."
+
+
+def _reliability(
+    entry: Entry, truth: Sequence[bool], p_tp: Sequence[float], look: Style
+) -> Picture:
+    bins = [each for each in reliability(truth, p_tp, BINS) if each.count]
+    with drawing():
+        figure = Figure(figsize=(3.2, 3.6), layout="constrained")
+        top, bottom = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+        top.plot([0, 1], [0, 1], ":", color=GREY, linewidth=1)
+        for each in bins:
+            assert each.mean_p is not None and each.share_tp is not None, "the bin is not empty"
+            low, high = wilson(round(each.share_tp * each.count), each.count)
+            top.plot([each.mean_p] * 2, [low, high], color=look.colour, alpha=0.35, linewidth=3)
+            top.plot(each.mean_p, each.share_tp, look.marker, color=look.colour, clip_on=False)
+            middle = (each.low + each.high) / 2
+            bottom.bar(middle, each.count, width=0.085, color=look.colour, alpha=0.6)
+            bottom.text(middle, each.count, str(each.count), ha="center", va="bottom", fontsize=7)
+        top.set(ylim=(0, 1), ylabel="Share of real smells", title=short(entry.system.title))
+        bottom.set(xlim=(0, 1), xlabel="p(TP)", yticks=[])
+        bottom.set_ylabel("Samples", fontsize=7)
+        bottom.margins(y=0.3)
+        error = number(entry.cells.overall.first.expected_calibration_error)
+        counts = [
+            f"{b.count} samples near {number(b.mean_p)}, {number(b.share_tp)} real" for b in bins
+        ]
+        return picture(
+            figure,
+            f"Calibration of {entry.system.title}, expected calibration error {error}: "
+            f"{listed(counts)}.",
+        )
+
+
+LINE = 16
+"""Characters in a line of a smell's name."""
+
+PALE = 0.4
+"""How solid a score is drawn that rests on few real smells."""
+
+
+def f1_overall(done: Comparison) -> Picture:
+    """One row a system."""
+    count = len(done.entries)
+    with drawing():
+        figure = Figure(figsize=(5, 0.9 + 0.32 * count), layout="constrained")
+        axes = figure.add_subplot()
+        for index, (look, entry) in enumerate(zip(_looks(done), done.entries, strict=True)):
+            _dot(axes, index, entry.cells.overall.measured["f1"], look, 1.0)
+        axes.set_yticks(range(count), [short(entry.system.title) for entry in done.entries])
+        _finish(axes, count)
+        parts = [_words(entry.system.title, entry.cells.overall) for entry in done.entries]
+        return picture(figure, f"F1 on all samples with 95 % intervals. {listed(parts)}.")
+
+
+def f1_by_smell(done: Comparison) -> Picture:
+    """A band a smell, a row a system in each."""
+    return _by(done, "smell", lambda entry: entry.cells.by_smell)
+
+
+def f1_by_technology(done: Comparison) -> Picture:
+    """A band a technology, a row a system in each."""
+    return _by(done, "technology", lambda entry: entry.cells.by_technology)
+
+
+def _by(done: Comparison, kind: str, cells_of: Callable[[Entry], Sequence[SystemCell]]) -> Picture:
+    names = [cell_title(cell) for cell in cells_of(done.entries[0])]
+    count = len(done.entries)
+    band = count + 1
+    with drawing():
+        height = 0.7 + 0.18 * band * len(names) + 0.18 * ((count + 1) // 2)
+        figure = Figure(figsize=(5, height), layout="constrained")
+        axes = figure.add_subplot()
+        handles = []
+        for index, (look, entry) in enumerate(zip(_looks(done), done.entries, strict=True)):
+            for place, cell in enumerate(cells_of(entry)):
+                alpha = PALE if cell.first.few_positives else 1.0
+                _dot(axes, place * band + index, cell.measured["f1"], look, alpha)
+            handles.append(_handle(axes, look))
+        for place in range(1, len(names)):
+            axes.axhline(place * band - 1, color="#d9d9d9", linewidth=0.7)
+        axes.set_yticks([place * band + (count - 1) / 2 for place in range(len(names))])
+        axes.set_yticklabels([fill(name.replace("_", " "), LINE) for name in names])
+        axes.tick_params(axis="y", length=0)
+        _finish(axes, band * len(names) - 1)
+        labels = [short(entry.system.title) for entry in done.entries]
+        figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8)
+        parts = [
+            _words(f"{e.system.title}, {c.name}", c) for e in done.entries for c in cells_of(e)
+        ]
+        return picture(figure, f"F1 by {kind} with 95 % intervals. {listed(parts)}.")
+
+
+def _looks(done: Comparison) -> list[Style]:
+    return styles([entry.system for entry in done.entries])
+
+
+def _dot(axes: Axes, row: float, found: Measured, look: Style, alpha: float) -> None:
+    if found.mean is None:
+        axes.text(0.01, row, "not defined", fontsize=7, va="center", color=look.colour)
+        return
+    if found.interval is not None:
+        ends = [found.interval.low, found.interval.high]
+        axes.plot(ends, [row, row], color=look.colour, linewidth=2, alpha=0.5 * alpha)
+    axes.plot(
+        found.mean,
+        row,
+        look.marker,
+        color=look.colour,
+        markersize=6,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        alpha=alpha,
+        clip_on=False,
+        zorder=5,
+    )
+
+
+def _handle(axes: Axes, look: Style) -> Artist:
+    (handle,) = axes.plot([], [], look.marker, color=look.colour)
+    return handle
+
+
+def _finish(axes: Axes, rows: int) -> None:
+    axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6), xlabel="F1 of TP")
+    axes.grid(axis="x", color="#ececec", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+
+
+def _words(name: str, cell: SystemCell) -> str:
+    found = cell.measured["f1"]
+    return f"{name}: {number(found.mean)} ({span(found.interval)})"

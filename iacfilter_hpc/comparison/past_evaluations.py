@@ -1,0 +1,140 @@
+"""Evaluations that are there already: what their metrics.json says, and whether one still holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.evaluation.data import Labelled
+from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
+from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS, SCHEMA
+from iacfilter_hpc.runs.validation_errors import problems_in, shown
+from iacfilter_hpc.samples.sample import sha256_of
+
+Count = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Of a cross-fit: how many, and the seed of their making and of training."""
+
+    folds: Annotated[int, Field(ge=2)]
+    seed: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How many of the samples the model had seen, and whether they are its validation file."""
+
+    train: Count
+    validation: Count
+    is_validation_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What decides whether an evaluation can be used again; `threshold` is None if it has many.
+
+    The hashes are of the model's manifest, of the data, and of the predictions beside it.
+    """
+
+    # what else metrics.json holds is for its readers
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True)
+
+    model: Text
+    sha256: Text
+    predictions_sha256: Text
+    threshold: Probability | None
+    threshold_mode: Text
+    temperature: Positive | None
+    cross_fit: Folds | None
+    overlap: Known
+    warnings: tuple[Text, ...]
+    samples_per_s: Positive
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the model or its threshold had seen some of the samples."""
+        known = self.overlap
+        return known.train > 0 or known.validation > 0 or known.is_validation_file
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model as it would decide now; `folds` if it would be fine-tuned fold by fold."""
+
+    sha256: str
+    threshold: float
+    temperature: float
+    folds: int | None
+
+
+def read_past(directory: Path, hint: str) -> Past:
+    """What metrics.json in `directory` says; `hint` is what to do where it is damaged.
+
+    Raises:
+        DataError: it cannot be read, is damaged (each wrong key is named), or has another schema
+            than this version reads.
+    """
+    path = directory / METRICS
+    try:
+        text = path.read_bytes()
+        fields = json.loads(text)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON", hint=hint) from error
+    if not isinstance(fields, dict) or "schema" not in fields:
+        raise DataError(f"{path}: schema is missing", hint=hint)
+    if fields["schema"] != SCHEMA:
+        raise DataError(
+            f"{path} has schema {shown(fields['schema'])}; this version reads {SCHEMA}", hint=hint
+        )
+    try:
+        return PAST.validate_json(text)
+    except ValidationError as error:
+        problems = "\n".join(f"{path}: {problem}" for problem in problems_in(error))
+        raise DataError(problems, hint=hint) from error
+
+
+def read_past_predictions(
+    directory: Path, past: Past, data: Labelled, hint: str
+) -> list[Prediction]:
+    """The predictions beside metrics.json.
+
+    Raises:
+        DataError: they cannot be read, or are not those of the samples in `data`, or have changed.
+    """
+    path = directory / PREDICTIONS
+    try:
+        rows = read_predictions(path)
+    except DataError as error:
+        raise DataError(error.message, hint=hint) from error
+    if [row.key for row in rows] != [sample.key for sample in data.samples]:
+        raise DataError(f"{path} is not of the samples in {data.path}", hint=hint)
+    if sha256_of(path) != past.predictions_sha256:
+        raise DataError(f"{path} is not the one that {METRICS} beside it is about", hint=hint)
+    return rows
+
+
+def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
+    """Whether an evaluation is of this data, of this very model, and came about in this way."""
+    # a cross-fit has as many thresholds and temperatures as it has folds
+    expected = (model.threshold, model.temperature) if model.folds is None else (None, None)
+    return (
+        past.sha256 == data.sha256
+        and past.model == model.sha256
+        and (past.threshold, past.temperature) == expected
+        and (past.cross_fit.folds if past.cross_fit else None) == model.folds
+    )
+
+
+PAST = TypeAdapter(Past)

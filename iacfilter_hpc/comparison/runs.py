@@ -1,0 +1,247 @@
+"""Runs as systems, scored here or before; runs that differ in their seed are one system."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from iacfilter_hpc.comparison.cost import Cost, cost_of
+from iacfilter_hpc.comparison.past_evaluations import (
+    Judge,
+    read_past,
+    read_past_predictions,
+    still_holds,
+)
+from iacfilter_hpc.comparison.systems import Member, Protocol, System
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions
+from iacfilter_hpc.config.schema import RunConfig, load_config
+from iacfilter_hpc.errors import IacfilterError, TrainingError
+from iacfilter_hpc.evaluation.admission import Admitted, admit
+from iacfilter_hpc.evaluation.data import Labelled
+from iacfilter_hpc.evaluation.predictions import Prediction
+from iacfilter_hpc.evaluation.results import METRICS, cross_fits, folder_name
+from iacfilter_hpc.evaluation.test_set_log import look_at, record_look
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import RunRecord
+from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.find import of_run
+
+HINT = "iacfilter-compare --fresh scores the run again, whatever is there"
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """An evaluation that was there before and still holds; `fold_seed` is that of a cross-fit."""
+
+    directory: Path
+    rows: tuple[Prediction, ...]
+    samples_per_s: float
+    fold_seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A run that may be compared: nothing in it speaks against it. `past` is None to score it."""
+
+    run: RunLayout
+    record: RunRecord
+    config: RunConfig
+    admitted: Admitted
+    past: Reused | None
+
+
+def enter(run: RunLayout, data: Labelled, options: EvaluateOptions, *, fresh: bool) -> Entrant:
+    """See, without the model, that a run can be compared on `data`; look for an old evaluation.
+
+    One of the same file, at the same threshold and of the same model, is used again unless `fresh`;
+    so is a cross-fit of as many folds, of any seed if no seed is asked for.
+
+    Raises:
+        IacfilterError: a record of it is damaged, it has no model, or its threshold was fitted on
+            some of these samples.
+        DataError: the old evaluation is damaged.
+    """
+    # -o is where the comparison is written, and has no part in what a run has
+    own = replace(options, output=None)
+    try:
+        admitted = admit(of_run(run), data, own)
+    except TrainingError as error:
+        lines = (f"{run.name}: {line}" for line in error.message.splitlines())
+        raise TrainingError("\n".join(lines), hint=error.hint) from error
+    past = None if fresh else _past(run, admitted, data, own)
+    return Entrant(run, records.read_record(run), _config(run), admitted, past)
+
+
+def _past(
+    run: RunLayout, admitted: Admitted, data: Labelled, options: EvaluateOptions
+) -> Reused | None:
+    """None if there is no evaluation, or only those of another model or of other data."""
+    decision = admitted.decision
+    judge = Judge(admitted.sha256, admitted.threshold, decision.temperature, options.cross_fit)
+    for directory in _places(run, data, options):
+        if not (directory / METRICS).is_file():
+            continue
+        past = read_past(directory, HINT)
+        if not still_holds(past, data, judge):
+            continue
+        rows = read_past_predictions(directory, past, data, HINT)
+        kept_whole = [row.group for row in rows]
+        if past.cross_fit and kept_whole != [sample.group for sample in data.samples]:
+            continue  # its folds kept other groups whole
+        seed = past.cross_fit.seed if past.cross_fit else None
+        return Reused(directory, tuple(rows), past.samples_per_s, seed)
+    return None
+
+
+def _places(run: RunLayout, data: Labelled, options: EvaluateOptions) -> list[Path]:
+    if options.cross_fit is not None:
+        return cross_fits(run.evaluation, data, options)
+    return [run.evaluation / folder_name(data, options)]
+
+
+def _config(run: RunLayout) -> RunConfig:
+    try:
+        return load_config(run)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise IacfilterError(f"{run.config} cannot be read: {error}") from error
+
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An entrant's decisions and what it has cost."""
+
+    entrant: Entrant
+    member: Member
+    cost: Cost
+
+
+def score_entrant(
+    entrant: Entrant,
+    data: Labelled,
+    options: EvaluateOptions,
+    accounted: Mapping[str, float],
+    say: Say,
+) -> Scored:
+    """The decisions of a run on `data`; the look at them is logged before any score is known.
+
+    Raises:
+        DataError: prompts that cannot be made to fit the model.
+    """
+    own = replace(options, output=None)
+    if entrant.past is not None:
+        decisions = _from_past(entrant, entrant.past, data, own)
+        seed = entrant.past.fold_seed
+        folds = "" if seed is None else f", a cross-fit with seed {seed}"
+        say(f"{entrant.run.name}: decisions of {entrant.past.directory}{folds}")
+    else:
+        say(f"{entrant.run.name}: scoring {len(data.samples)} samples")
+        decisions = _from_model(entrant, data, own)
+    decision = entrant.admitted.decision
+    member = Member(
+        name=entrant.run.name,
+        decided=tuple(row.decision == "TP" for row in decisions.rows),
+        p_tp=tuple(row.p_tp for row in decisions.rows if row.p_tp is not None),
+        threshold=None if own.cross_fit else entrant.admitted.threshold,
+        threshold_origin=_origin(decision, own, decisions.fold_seed),
+        source=decisions.source,
+        seed=entrant.config.training.seed,
+        temperature=None if own.cross_fit else decision.temperature,
+        look=decisions.look,
+        fold_seed=decisions.fold_seed,
+        warnings=tuple(entrant.admitted.overlap.warnings()),
+    )
+    cost = cost_of(entrant.run, entrant.config, decision, accounted, decisions.samples_per_s)
+    return Scored(entrant, member, cost)
+
+
+def data_of(entrant: Entrant) -> list[str | None]:
+    """The sha256 of the train and the validation file of a run."""
+    return [entrant.record.data_sha256.get(name) for name in ("train_file", "validation_file")]
+
+
+def group_seeds(scored: Sequence[Scored], options: EvaluateOptions) -> list[System]:
+    """A system each setting: its runs differ in seed, name and resources only; lowest seed first.
+
+    The first run's name is that of the system.
+    """
+    settings: dict[str, list[Scored]] = defaultdict(list)
+    for each in scored:
+        settings[_setting(each.entrant)].append(each)
+    systems = []
+    for found in settings.values():
+        members = sorted((each.member for each in found), key=lambda m: (m.seed or 0, m.name))
+        protocol = _protocol(found, options)
+        systems.append(System(members[0].name, "run", protocol, tuple(members)))
+    return systems
+
+
+@dataclass(frozen=True, slots=True)
+class _Decisions:
+    rows: Sequence[Prediction]
+    look: int
+    samples_per_s: float
+    fold_seed: int | None
+    source: str
+
+
+def _protocol(found: Sequence[Scored], options: EvaluateOptions) -> Protocol:
+    if options.cross_fit is not None:
+        return "cross-fit"
+    seen = any(each.entrant.admitted.overlap.is_seen for each in found)
+    return "seen" if seen else "held-out"
+
+
+def _from_past(
+    entrant: Entrant, past: Reused, data: Labelled, options: EvaluateOptions
+) -> _Decisions:
+    look = look_at(
+        data,
+        options,
+        run=entrant.run.name,
+        model=entrant.admitted.sha256,
+        purpose="compare",
+        fold_seed=past.fold_seed,
+    )
+    number = record_look(entrant.run.evaluation, look)
+    source = f"{past.directory}, evaluated before"
+    return _Decisions(past.rows, number, past.samples_per_s, past.fold_seed, source)
+
+
+def _from_model(entrant: Entrant, data: Labelled, options: EvaluateOptions) -> _Decisions:
+    # torch takes seconds to import, and a comparison of past evaluations does without
+    from iacfilter_hpc.evaluation.evaluate import evaluate
+
+    done = evaluate(of_run(entrant.run), data.path, options, "compare")
+    seed = done.cross_fit.seed if done.cross_fit else None
+    source = f"{done.directory}, scored for this comparison"
+    return _Decisions(done.predictions, done.look, done.samples_per_s, seed, source)
+
+
+def _setting(entrant: Entrant) -> str:
+    """All that decides the result but the seed; data files count by their content."""
+    values: dict[str, Any] = entrant.config.as_dict()
+    del values["name"], values["resources"], values["training"]["seed"]
+    for name in ("train_file", "validation_file", "test_file"):
+        del values["data"][name]
+    return json.dumps({**values, "data_sha256": data_of(entrant)}, sort_keys=True)
+
+
+def _origin(decision: Decision, options: EvaluateOptions, fold_seed: int | None) -> str:
+    if options.cross_fit is not None:
+        return f"inner folds of {options.cross_fit} folds, seed {fold_seed}"
+    if options.threshold == "argmax":
+        return "argmax, as asked for"
+    if options.threshold != "validation":
+        return "a number, as asked for"
+    origin = decision.validation
+    return f"best F1 ({origin.f1:.3f}) on {Path(origin.file).name} (sha256 {origin.sha256[:8]})"

@@ -1,0 +1,177 @@
+"""What a comparison lets one say, in plain sentences, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from iacfilter_hpc.comparison.compare import Comparison
+from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Verdict
+from iacfilter_hpc.comparison.systems import System
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
+from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
+from iacfilter_hpc.evaluation.text import POOLED_SCORES
+
+NONE = "-"
+CROSS_FIT_COSTS = (
+    "Costs of a cross-fit are those of the run that it starts from; fine-tuning it on each fold "
+    "comes on top."
+)
+
+
+def subject(done: Comparison) -> str:
+    """What was compared on what."""
+    samples, clusters = done.data.samples, done.clusters
+    real = sum(sample.label == "TP" for sample in samples)
+    units = {"family": clusters.family, "repository": clusters.repo, "file": clusters.file}
+    grouped = ", ".join(f"{count} by {unit}" for unit, count in units.items() if count)
+    return (
+        f"{len(done.entries)} systems on {len(samples)} samples: {real} real smells (TP) and "
+        f"{len(samples) - real} false alarms (FP), in {clusters.groups} groups ({grouped})."
+    )
+
+
+def conclusions(done: Comparison) -> list[str]:
+    """A sentence for each pair that the data tell apart, and one for each other verdict."""
+    found = [_different(pair) for pair in _with(done.pairs, "different")]
+    if unclear := _with(done.pairs, "unclear"):
+        named = "; ".join(_unclear(pair) for pair in unclear)
+        found.append(f"Unclear, since McNemar's test and the difference in F1 disagree: {named}.")
+    if same := _with(done.pairs, "not separated"):
+        found.append(_not_separated(same, len(done.data.samples), all_pairs=len(done.pairs)))
+    return found
+
+
+def method(done: Comparison) -> list[str]:
+    """How to read the numbers."""
+    options = done.options
+    return [
+        "The positive class is TP: a real smell. A detection that is decided FP is filtered out, "
+        "so recall is the share of real smells kept, and false alarms removed is the share of "
+        "false alarms that a reader is spared.",
+        f"Intervals hold the middle 95 % of {options.draws} bootstrap draws (seed "
+        f"{options.used_seed}) "
+        "of whole groups, since samples of one family, repository or file are no independent "
+        "witnesses. A dash marks what is not defined.",
+        "McNemar's exact test compares which samples two systems decide rightly; p is adjusted by "
+        "Holm over all pairs. It takes samples for independent and a lost real smell for no worse "
+        f"than a kept false alarm. Two systems are called different only if p is below {ALPHA} "
+        "after adjustment, the interval of the difference in F1 excludes 0, and both favour the "
+        "same system.",
+        "Of several seeds the mean is shown, with the standard deviation (n - 1) of one seed; the "
+        "interval is that of the mean. McNemar's test, the confusion matrix and the curves are "
+        "those of the lowest seed, which was fixed before any score was known.",
+        *varieties(done),
+        *([sentence] if (sentence := pooled(done)) else []),
+        *([CROSS_FIT_COSTS] if done.options.cross_fit is not None else []),
+        f"* marks fewer than {FEW_POSITIVES} real smells: such scores say little. # marks fewer "
+        f"than {FEW_GROUPS} groups, whose intervals are likely too narrow; with fewer than "
+        f"{FEWEST_GROUPS} there is none. w marks Wilson's interval, which takes samples for "
+        "independent: it stands where all draws are alike.",
+    ]
+
+
+def pooled(done: Comparison) -> str | None:
+    """What cross-fits do to scores that rank; None if nothing is cross-fit."""
+    if any(entry.system.protocol == "cross-fit" for entry in done.entries):
+        return f"Of what is cross-fit, {POOLED_SCORES}."
+    return None
+
+
+def varieties(done: Comparison) -> list[str]:
+    """What varies behind each ±: a sentence a system of several members."""
+    found = ((entry.system.title, varied(entry.system)) for entry in done.entries)
+    return [f"± of {title}: {what}." for title, what in found if what]
+
+
+def varied(system: System) -> str | None:
+    """What its members differ in; None for one alone."""
+    if len(system.members) == 1:
+        return None
+    if system.kind != "run":
+        return f"{len(system.members)} files of predictions"
+    seeds = f"training seeds {_listed([member.seed for member in system.members])}"
+    folds = [member.fold_seed for member in system.members if member.fold_seed is not None]
+    if not folds:
+        return seeds
+    if len(set(folds)) == 1:
+        return f"{seeds}; folds are those of seed {folds[0]} for all"
+    return f"{seeds}; and folds, of seeds {_listed(folds)} in this order"
+
+
+def number(value: float | None) -> str:
+    """A score to three digits."""
+    return NONE if value is None else f"{value:.3f}"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval to three digits."""
+    if interval is None:
+        return NONE
+    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
+
+
+def p_value(p: float) -> str:
+    """A p-value, never shown as zero."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
+def representative(system: System) -> str | None:
+    """Which member stands for a system of several; None for one alone."""
+    if len(system.members) == 1:
+        return None
+    return f"seed {system.first.seed}" if system.kind == "run" else "the first"
+
+
+def _listed(seeds: Sequence[int | None]) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def _with(pairs: Sequence[Pair], verdict: Verdict) -> list[Pair]:
+    return [pair for pair in pairs if pair.verdict == verdict]
+
+
+def _different(pair: Pair) -> str:
+    better, worse, right, wrong = _by_errors(pair)
+    return (
+        f"{better} decides better than {worse}: it alone is right on {right} samples, the other "
+        f"alone on {wrong} (adjusted p {p_value(pair.p_adjusted)}), and its F1 is higher by "
+        f"{_gain(pair, better)}."
+    )
+
+
+def _unclear(pair: Pair) -> str:
+    """By number of right decisions if that is what differs, else by F1."""
+    ahead, behind, _, _ = _by_errors(pair)
+    if pair.p_adjusted >= ALPHA:
+        ahead, behind = pair.first, pair.second
+        if pair.difference is not None and pair.difference < 0:
+            ahead, behind = behind, ahead
+    p = f"adjusted p {p_value(pair.p_adjusted)}"
+    return f"{ahead} over {behind} ({p}, difference in F1 {_gain(pair, ahead)})"
+
+
+def _by_errors(pair: Pair) -> tuple[str, str, int, int]:
+    """Who decides more samples rightly, who fewer, and the samples that each alone is right on."""
+    test = pair.mcnemar
+    if test.second_only > test.first_only:
+        return pair.second, pair.first, test.second_only, test.first_only
+    return pair.first, pair.second, test.first_only, test.second_only
+
+
+def _gain(pair: Pair, system: str) -> str:
+    """F1 of one system of the pair less that of the other, with its interval."""
+    if pair.difference is None:
+        return "unknown"
+    sign = 1 if system == pair.first else -1
+    ends = "no interval"
+    if pair.interval is not None:
+        low, high = sorted((sign * pair.interval.low, sign * pair.interval.high))
+        ends = f"{low:.3f} to {high:.3f}"
+    return f"{sign * pair.difference:.3f} [{ends}]"
+
+
+def _not_separated(pairs: Sequence[Pair], samples: int, all_pairs: int) -> str:
+    if len(pairs) == all_pairs and all_pairs > 1:
+        return f"These {samples} samples cannot tell any two of the systems apart."
+    named = "; ".join(f"{pair.first} and {pair.second}" for pair in pairs)
+    return f"These {samples} samples cannot tell apart: {named}."

@@ -1,0 +1,242 @@
+"""The tables of a comparison, the same for Markdown and for HTML; cells are plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from iacfilter_hpc.comparison.compare import Comparison, Entry
+from iacfilter_hpc.comparison.cost import Cost
+from iacfilter_hpc.comparison.sentences import NONE, number, p_value, span
+from iacfilter_hpc.comparison.statistics import Measured, SystemCell
+from iacfilter_hpc.evaluation.metrics import Scores
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in a place of a table; `detail` is what is less important."""
+
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose first column names the row; `words` are the columns that hold no numbers."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    words: tuple[str, ...] = ()
+
+
+OVERALL = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "mcc": "MCC",
+    "fp_reduction": "False alarms removed",
+}
+RANKING = {
+    "average_precision": "Average precision",
+    "roc_auc": "ROC AUC",
+    "fp_reduction_at_recall_95": "False alarms that could go at recall 0.95",
+    "fp_reduction_at_recall_99": "The same at recall 0.99",
+    "precision_at_recall_95": "Precision at recall 0.95",
+    "expected_calibration_error": "Expected calibration error",
+}
+"""Scores by name, and what heads their column."""
+
+
+def overall(done: Comparison) -> Table:
+    """How well each system decides."""
+    made = _scores(done, "overall", "Decisions on all samples", OVERALL)
+    place = made.columns.index(OVERALL["f1"]) + 1
+    rows = [
+        (*row[:place], Cell(score_text(entry.cells.macro_f1)), *row[place:])
+        for row, entry in zip(made.rows, done.entries, strict=True)
+    ]
+    columns = (*made.columns[:place], "F1, mean over smells", *made.columns[place:])
+    return replace(made, columns=columns, rows=tuple(rows))
+
+
+def ranking(done: Comparison) -> Table:
+    """How well p(TP) ranks and means what it says, whatever the threshold."""
+    return _scores(
+        done, "ranking", "Ranking and calibration of p(TP), whatever the threshold", RANKING
+    )
+
+
+def by_smell(done: Comparison) -> Table:
+    """F1 of each system and smell."""
+    return _f1_by(done, "by-smell", "F1 by smell", lambda entry: entry.cells.by_smell)
+
+
+def by_technology(done: Comparison) -> Table:
+    """F1 of each system and technology."""
+    return _f1_by(done, "by-technology", "F1 by technology", lambda e: e.cells.by_technology)
+
+
+def pairwise(done: Comparison) -> Table:
+    """Every two systems."""
+    columns = ("First", "Second", "Only first right", "Only second right", "p", "Adjusted p")
+    rows = tuple(
+        (
+            Cell(pair.first),
+            Cell(pair.second),
+            Cell(str(pair.mcnemar.first_only)),
+            Cell(str(pair.mcnemar.second_only)),
+            Cell(p_value(pair.mcnemar.p)),
+            Cell(p_value(pair.p_adjusted)),
+            Cell(_signed(pair.difference), span(pair.interval) if pair.interval else ""),
+            Cell(pair.verdict),
+        )
+        for pair in done.pairs
+    )
+    return Table(
+        "pairs",
+        "Every two systems: McNemar's exact test, and F1 of the first less F1 of the second",
+        (*columns, "Difference in F1", "Verdict"),
+        rows,
+        ("Second", "Verdict"),
+    )
+
+
+def members(done: Comparison) -> Table | None:
+    """Each seed or repeated run on its own; None if no system has several."""
+    several = [entry for entry in done.entries if len(entry.system.members) > 1]
+    rows = [
+        (
+            Cell(entry.system.name),
+            Cell(member.name if entry.system.kind == "run" else member.source),
+            Cell(NONE if member.seed is None else str(member.seed)),
+            *_plain(scores),
+        )
+        for entry in several
+        for member, scores in zip(entry.system.members, entry.cells.overall.members, strict=True)
+    ]
+    columns = ("System", "Run", "Seed", "Precision", "Recall", "F1", "MCC", "Average precision")
+    title = "Each seed, and each repeated run, on its own"
+    return Table("members", title, columns, tuple(rows), ("Run",)) if rows else None
+
+
+def costs(done: Comparison) -> Table:
+    """What each run has cost."""
+    columns = ("System", "Parameters trained", "Training hours", "GPUs", "GPU hours", "Clock")
+    return Table(
+        "costs",
+        "What training and scoring cost",
+        (*columns, "Trained samples/s", "Scored samples/s"),
+        tuple(_cost(cost) for cost in done.costs),
+        ("Clock",),
+    )
+
+
+def origins(done: Comparison) -> Table:
+    """Where decisions and thresholds come from."""
+    rows = []
+    for entry in done.entries:
+        for member in entry.system.members:
+            rows.append(
+                (
+                    Cell(member.name),
+                    Cell(entry.system.protocol),
+                    Cell(NONE if member.threshold is None else f"{member.threshold:.4f}"),
+                    Cell(member.threshold_origin),
+                    Cell(number(member.temperature)),
+                    Cell(NONE if member.look is None else str(member.look)),
+                    Cell(member.source),
+                )
+            )
+    columns = ("System", "Protocol", "Threshold", "Where from", "Temperature", "Look", "Decisions")
+    words = ("Protocol", "Where from", "Decisions")
+    title = "Thresholds, and where decisions come from"
+    return Table("origins", title, columns, tuple(rows), words)
+
+
+def all_tables(done: Comparison) -> list[Table]:
+    """Every table that has rows, in the order in which a reader needs them."""
+    made = [overall, ranking, by_smell, by_technology, pairwise, members, costs, origins]
+    tables = [make(done) for make in made]
+    return [table for table in tables if table is not None and table.rows]
+
+
+def cell_title(cell: SystemCell) -> str:
+    """The name of a smell or technology, marked where it has few real smells or few groups."""
+    marks = ("*" if cell.first.few_positives else "") + ("#" if cell.few_groups else "")
+    return f"{cell.name} {marks}" if marks else cell.name
+
+
+def _scores(done: Comparison, name: str, title: str, names: dict[str, str]) -> Table:
+    rows = []
+    for entry in done.entries:
+        measured = entry.cells.overall.measured
+        cells = [_measured(measured[score]) for score in names]
+        rows.append((Cell(entry.system.title), Cell(entry.system.protocol), *cells))
+    return Table(name, title, ("System", "Protocol", *names.values()), tuple(rows), ("Protocol",))
+
+
+def _f1_by(
+    done: Comparison, name: str, title: str, cells_of: Callable[[Entry], Sequence[SystemCell]]
+) -> Table:
+    heads = [
+        f"{cell_title(cell)} ({cell.first.support}\xa0of\xa0{cell.first.samples}\xa0real)"
+        for cell in cells_of(done.entries[0])
+    ]
+    rows = tuple(
+        (
+            Cell(entry.system.title),
+            *(_measured(cell.measured["f1"]) for cell in cells_of(entry)),
+        )
+        for entry in done.entries
+    )
+    return Table(name, title, ("System", *heads), rows)
+
+
+def score_text(found: Measured) -> str:
+    """The mean, with the standard deviation over members if there are several."""
+    return number(found.mean) + ("" if found.sd is None else f" ± {found.sd:.3f}")
+
+
+def _measured(found: Measured) -> Cell:
+    return Cell(
+        score_text(found), span(found.interval) if found.mean is not None and found.interval else ""
+    )
+
+
+def _plain(scores: Scores) -> list[Cell]:
+    values = (scores.precision, scores.recall, scores.f1, scores.mcc, scores.average_precision)
+    return [Cell(number(value)) for value in values]
+
+
+def _cost(cost: Cost) -> tuple[Cell, ...]:
+    if cost.trained_parameters == 0:
+        return (Cell(cost.name), Cell("0"), *[Cell(NONE)] * 6)
+    gpu_hours = UNKNOWN if cost.gpus is None else "on CPU" if cost.gpus == 0 else None
+    return (
+        Cell(cost.name),
+        Cell(UNKNOWN if cost.trained_parameters is None else f"{cost.trained_parameters:,}"),
+        Cell(UNKNOWN if cost.hours is None else hours(cost.hours)),
+        Cell(UNKNOWN if cost.gpus is None else str(cost.gpus)),
+        Cell(gpu_hours or (UNKNOWN if cost.gpu_hours is None else hours(cost.gpu_hours))),
+        Cell(cost.clock or UNKNOWN),
+        Cell(speed(cost.train_samples_per_s)),
+        Cell(speed(cost.scored_samples_per_s)),
+    )
+
+
+def hours(value: float) -> str:
+    """Hours with three significant digits."""
+    return f"{value:.3g}"
+
+
+def speed(value: float | None) -> str:
+    """Samples a second with three significant digits."""
+    return UNKNOWN if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _signed(value: float | None) -> str:
+    return NONE if value is None else f"{value:+.3f}"

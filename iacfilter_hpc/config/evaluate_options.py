@@ -1,0 +1,161 @@
+"""Evaluation options: how a run is to be scored, as flags of the command and of its job."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.runs.layout import absolute
+
+Mode = Literal["validation", "argmax"]
+Threshold = Mode | float
+MODES: tuple[Mode, ...] = ("validation", "argmax")
+DRAWS = 2000
+SEED = 0
+FEWEST_DRAWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """`threshold` is the run's own (from validation data), 0.5 (argmax), or a number in (0, 1).
+
+    `groups` is a CSV file that names repositories or families; `draws` and `seed` are the
+    bootstrap's; `cross_fit` is a number of folds to fine-tune and report in turn, None to report
+    the run as it is, and then `seed` is also that of folds and training; `output` is written to
+    in place of the run's evaluation/. A `seed` of None is one that nobody asked for.
+    """
+
+    threshold: Threshold = "validation"
+    groups: Path | None = None
+    draws: int = DRAWS
+    seed: int | None = None
+    output: Path | None = None
+    cross_fit: int | None = None
+
+    @property
+    def used_seed(self) -> int:
+        """The seed that is used where none is asked for too."""
+        return SEED if self.seed is None else self.seed
+
+
+DEFAULTS = EvaluateOptions()
+
+
+def add_flags(
+    parser: argparse.ArgumentParser,
+    output: str = "write below DIR in place of the run's evaluation/",
+    seed: str = f"of the bootstrap, and of --cross-fit (default: {SEED})",
+) -> None:
+    """The flags that `from_flags` reads; `output` and `seed` say what -o and --seed do."""
+    parser.add_argument(
+        "--threshold",
+        type=_threshold,
+        default=DEFAULTS.threshold,
+        metavar="MODE",
+        help="from which p(TP) a detection counts as TP: validation (the run's own, chosen on its "
+        "validation data), argmax (0.5) or a number between 0 and 1 (default: validation)",
+    )
+    parser.add_argument(
+        "--groups",
+        type=Path,
+        metavar="CSV",
+        help="columns file and repo or family: what the bootstrap keeps together "
+        "(default: the samples' own family, else repo, else file)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=_draws,
+        default=DEFAULTS.draws,
+        metavar="N",
+        help=f"of the bootstrap behind the 95 %% intervals (default: {DEFAULTS.draws})",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        metavar="N",
+        help=seed,
+    )
+    parser.add_argument(
+        "--cross-fit",
+        type=_folds,
+        metavar="FOLDS",
+        help="fine-tune the run on all folds of the data but one and report on that one, each in "
+        "turn; folds keep groups whole, and inner folds choose epochs and threshold",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=output,
+    )
+
+
+def from_flags(given: argparse.Namespace) -> EvaluateOptions:
+    """What was asked for, with paths that hold in any working directory.
+
+    Raises:
+        UsageError: a threshold is given although inner folds choose it.
+    """
+    if given.cross_fit is not None and given.threshold != DEFAULTS.threshold:
+        raise UsageError(
+            f"--threshold {given.threshold} with --cross-fit: inner folds choose the threshold",
+            hint="leave --threshold out",
+        )
+    return EvaluateOptions(
+        threshold=given.threshold,
+        groups=None if given.groups is None else absolute(given.groups),
+        draws=given.draws,
+        seed=given.seed,
+        output=None if given.output is None else absolute(given.output),
+        cross_fit=given.cross_fit,
+    )
+
+
+def as_flags(options: EvaluateOptions) -> list[str]:
+    """The command line's words from which `from_flags` makes the same options."""
+    flags = {
+        "--threshold": (options.threshold, DEFAULTS.threshold),
+        "--groups": (options.groups, DEFAULTS.groups),
+        "--draws": (options.draws, DEFAULTS.draws),
+        "--seed": (options.seed, DEFAULTS.seed),
+        "--output": (options.output, DEFAULTS.output),
+        "--cross-fit": (options.cross_fit, DEFAULTS.cross_fit),
+    }
+    return [f"{name}={value}" for name, (value, usual) in flags.items() if value != usual]
+
+
+def _threshold(text: str) -> Threshold:
+    for mode in MODES:
+        if text == mode:
+            return mode
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither validation nor argmax nor a number between 0 and 1"
+        )
+    return value
+
+
+def _draws(text: str) -> int:
+    return _whole(text, FEWEST_DRAWS)
+
+
+def _folds(text: str) -> int:
+    return _whole(text, 2)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
+    return int(text)

@@ -1,0 +1,52 @@
+"""Packages that single settings need, beyond those of the train extra."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.errors import IacfilterError, together
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A setting that needs a package, and how one gets it."""
+
+    setting: str
+    package: str
+    hint: str
+
+
+NF4 = Extra("model.quantization nf4", "bitsandbytes", "pip install 'iacfilter-hpc[nf4]'")
+FLASH = Extra(
+    "model.attn_implementation flash_attention_2",
+    "flash_attn",
+    "pip install flash-attn --no-build-isolation, or model.attn_implementation=sdpa",
+)
+
+
+def extras_of(config: RunConfig) -> list[Extra]:
+    """What the settings of a run need."""
+    wanted = {
+        NF4: config.model.quantization == "nf4",
+        FLASH: config.model.attn_implementation == "flash_attention_2",
+    }
+    return [extra for extra, is_wanted in wanted.items() if is_wanted]
+
+
+def check_extras(extras: list[Extra]) -> None:
+    """See that this Python has the packages; nothing is imported for it.
+
+    transformers would fetch a missing flash_attn from its hub instead, if it can.
+
+    Raises:
+        IacfilterError: some are missing; all are named.
+    """
+    problems = [
+        IacfilterError(f"{extra.setting} needs the package {extra.package}", hint=extra.hint)
+        for extra in extras
+        if importlib.util.find_spec(extra.package) is None
+    ]
+    if problems:
+        raise together(problems)

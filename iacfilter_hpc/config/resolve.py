@@ -1,0 +1,284 @@
+"""Defaults, site, --config, --set and flags, resolved in that order into one RunConfig."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from iacfilter_hpc.config.layers import Layer, from_assignment, from_file, from_value, merge
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.config.slurm_options import option_problem
+from iacfilter_hpc.errors import ConfigError
+from iacfilter_hpc.runs.layout import SITE_VARIABLE, absolute, resource
+
+DEMO = ("train", "validation", "test")
+
+
+def site_settings() -> Site:
+    """The site file that $IACFILTER_SITE names; empty settings if it names none.
+
+    Raises:
+        ConfigError: every wrong setting of the file.
+    """
+    path = os.environ.get(SITE_VARIABLE)
+    if not path:
+        return Site()
+    layer = from_file(Path(path))
+    try:
+        return Site.model_validate(layer.values)
+    except ValidationError as error:
+        raise _as_config_error(error, Site, layer) from error
+
+
+def run_config(
+    approach: str,
+    *,
+    site: Site,
+    config_file: Path | None = None,
+    assignments: Sequence[str] = (),
+    flags: Sequence[Layer] = (),
+    dry_run: bool = False,
+    needs_data: bool = True,
+) -> RunConfig:
+    """The settings of one run.
+
+    The order, later wins: configs/<approach>.yaml, the site's resources, `config_file`, what a dry
+    run lays over (configs/<approach>-tiny.yaml and the demo data), `assignments`, `flags`. Where no
+    data is needed, the demo data stands in for files that nobody names.
+
+    Raises:
+        ConfigError: every wrong setting, each with the place it was written.
+    """
+    layers = [from_file(resource("configs", f"{approach}.yaml"))]
+    if not needs_data:
+        layers += _demo_layers()
+    layers += [
+        from_value(f"resources.{key.replace('-', '_')}", value, f"${SITE_VARIABLE} resources.{key}")
+        for key, value in site.resources.items()
+    ]
+    if config_file is not None:
+        layers.append(from_file(_config_path(config_file)))
+    if dry_run:
+        layers += [from_file(resource("configs", f"{approach}-tiny.yaml")), *_demo_layers()]
+    layers += [from_assignment(text) for text in assignments]
+    layers += flags
+    merged = merge(layers)
+    if merged.values.get("approach") != approach:
+        place = merged.places.get("approach", "the configuration")
+        raise ConfigError(
+            f"{place}: approach {merged.values.get('approach')} contradicts --approach {approach}"
+        )
+    return _validated(merged)
+
+
+SECTIONS = frozenset(RunConfig.model_fields) - {"approach", "name"}
+MAY_CHANGE = ("resources", "requeue")
+"""The sections that a run may be resumed with other values of."""
+
+
+def resumed_config(
+    config: RunConfig, assignments: Sequence[str], flags: Sequence[Layer]
+) -> RunConfig:
+    """The settings of a run that is resumed: its own, but for where and how long it runs.
+
+    Raises:
+        ConfigError: every wrong setting, and every one that would change the result.
+    """
+    given = [*(from_assignment(text) for text in assignments), *flags]
+    fixed = [
+        f"{place}: {key} cannot change when a run is resumed, only {' and '.join(MAY_CHANGE)} can"
+        for layer in given
+        for key, place in layer.places.items()
+        if key.partition(".")[0] not in MAY_CHANGE and key not in SECTIONS
+    ]
+    if fixed:
+        raise ConfigError("\n".join(fixed), hint="start a new run with other settings")
+    own = Layer(config.as_dict(), {})
+    return _validated(merge([own, *given]))
+
+
+def _config_path(given: Path) -> Path:
+    """A file, or the bare name of a shipped one such as `encoder-tiny`."""
+    shipped = resource("configs", f"{given}.yaml")
+    bare = given.name == str(given) and not given.suffix
+    return shipped if bare and not given.exists() and shipped.is_file() else given
+
+
+def _demo_layers() -> list[Layer]:
+    return [
+        from_value(f"data.{split}_file", str(resource("configs", "demo", f"{split}.jsonl")), "demo")
+        for split in DEMO
+    ]
+
+
+def _validated(merged: Layer) -> RunConfig:
+    missing = [*_wrong_options(merged), *_missing_files(merged)]
+    try:
+        config = RunConfig.model_validate(_with_placeholders(merged.values))
+    except ValidationError as error:
+        raise _as_config_error(error, RunConfig, merged, missing) from error
+    if missing:
+        raise ConfigError("\n".join(missing), hint=_hint_for(missing))
+    return config
+
+
+def _with_placeholders(values: dict[str, Any]) -> dict[str, Any]:
+    """A path for each file that is not set, so that the other rules are checked all the same."""
+    data = values.get("data")
+    if not isinstance(data, dict):
+        return values
+    unset = {key: "unset" for key in ("train_file", "validation_file") if data.get(key) is None}
+    return {**values, "data": {**data, **unset}}
+
+
+def _hint_for(missing: Sequence[str]) -> str | None:
+    return FILES_HINT if any("data." in text for text in missing) else None
+
+
+FILES_HINT = "name your files with --train-file and --validation-file, or try the demo: --dry-run"
+
+
+def _wrong_options(merged: Layer) -> list[str]:
+    """Names under `resources` that sbatch does not know or that the toolkit sets itself."""
+    resources = merged.values.get("resources")
+    found = (
+        {name: option_problem(name) for name in resources} if isinstance(resources, dict) else {}
+    )
+    return [
+        f"{merged.places.get(f'resources.{name}', 'the configuration')}: {text}"
+        for name, text in found.items()
+        if text
+    ]
+
+
+def _missing_files(merged: Layer) -> list[str]:
+    """Data and DeepSpeed files that are not set or not there."""
+    problems = []
+    data = merged.values.get("data")
+    for key in ("train_file", "validation_file", "test_file"):
+        value = data.get(key) if isinstance(data, dict) else None
+        place = merged.places.get(f"data.{key}", "the configuration")
+        if value is None and key != "test_file":
+            problems.append(f"data.{key} is not set")
+        elif isinstance(value, str) and not absolute(Path(value)).is_file():
+            problems.append(f"{place}: data.{key} {value} is not a file")
+    accelerate = merged.values.get("accelerate")
+    given = accelerate.get("deepspeed_config_file") if isinstance(accelerate, dict) else None
+    if isinstance(given, str) and (fault := _deepspeed_fault(deepspeed_file(given))):
+        place = merged.places.get("accelerate.deepspeed_config_file", "the configuration")
+        problems.append(f"{place}: accelerate.deepspeed_config_file {given} {fault}")
+    return problems
+
+
+BATCH_KEYS = (
+    "train_batch_size",
+    "train_micro_batch_size_per_gpu",
+    "gradient_accumulation_steps",
+)
+"""What DeepSpeed and `training` could contradict each other in; packed rows count otherwise."""
+
+
+def _deepspeed_fault(path: Path) -> str | None:
+    """What is wrong with a DeepSpeed file, if anything; its settings are DeepSpeed's to judge."""
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in resource("configs", "deepspeed").glob("*.json")))
+        return f"is not a file (shipped: {shipped})"
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        return f"is not JSON: {error}"
+    if not isinstance(document, dict):
+        return "holds no JSON object"
+    for key in BATCH_KEYS:
+        if document.get(key, "auto") != "auto":
+            return f"sets {key} to {document[key]!r}: it must be auto, training has these settings"
+    return None
+
+
+def deepspeed_file(given: str) -> Path:
+    """The path of a DeepSpeed configuration: one of configs/deepspeed by its name, or a file."""
+    shipped = resource("configs", "deepspeed", f"{given}.json")
+    return shipped if shipped.is_file() else absolute(Path(given))
+
+
+def _as_config_error(
+    error: ValidationError, model: type[BaseModel], layer: Layer, more: Sequence[str] = ()
+) -> ConfigError:
+    """Every wrong setting on a line of its own, and one hint."""
+    details = error.errors()
+    messages = [_message(detail, layer) for detail in details]
+    hints = [hint for detail in details if (hint := _hint(detail, model))]
+    return ConfigError(
+        "\n".join([*dict.fromkeys(messages), *more]),
+        hint="\n".join(dict.fromkeys(hints)) or _hint_for(more),
+    )
+
+
+def _message(detail: ErrorDetails, layer: Layer) -> str:
+    key = _dotted(detail)
+    text = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":
+        place = layer.places.get(key)
+        # a rule of a whole section has all of it as input
+        value = "" if isinstance(detail["input"], dict) else f"{key} is {detail['input']!r}: "
+        return f"{place}: {value}{text}" if place else text
+    place = layer.places.get(key, "the configuration")
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: {key} is not a setting"
+    if detail["type"] == "missing":
+        return f"{key} is not set"
+    return f"{place}: {key} is {detail['input']!r}: {text[0].lower()}{text[1:]}"
+
+
+def _dotted(detail: ErrorDetails) -> str:
+    """The setting's key; pydantic appends the tried type of a union, which is not part of it."""
+    parts: list[str] = []
+    for part in detail["loc"]:
+        if isinstance(part, int) or (parts and not str(part).isidentifier()):
+            break
+        if len(parts) >= 2:
+            break
+        parts.append(str(part))
+    return ".".join(parts)
+
+
+def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
+    key = _dotted(detail)
+    if detail["type"] == "extra_forbidden":
+        *section, name = key.split(".")
+        known = _settings(model, section)
+        close = difflib.get_close_matches(name, known, n=1)
+        if close:
+            return f"did you mean {close[0]}?"
+        return f"{'.'.join(section) or 'at the top'}: {', '.join(known)}" if known else None
+    if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
+        # YAML 1.1 reads 12:30:00 as 45000 and 012345 as 5349
+        return f'put the value of {key} in quotes: "..."'
+    return None
+
+
+def _settings(model: type[BaseModel], section: Sequence[str]) -> list[str]:
+    for name in section:
+        inner = model.model_fields[name].annotation
+        candidates = [inner, *getattr(inner, "__args__", ())]
+        found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not found:
+            return []
+        model = found[0]
+    return list(model.model_fields)
+
+
+def as_yaml(config: RunConfig) -> str:
+    """The text of a run's config.yaml."""
+    import yaml
+
+    values: dict[str, Any] = config.as_dict()
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)

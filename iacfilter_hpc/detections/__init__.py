@@ -1,1 +1,0 @@
-"""Detections of GLITCH as labelled samples."""

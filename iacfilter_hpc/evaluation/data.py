@@ -1,0 +1,64 @@
+"""Read the labelled samples of one file, grouped as the intervals need them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.samples.groups import read_groups, with_groups
+from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+
+NAMED = 3
+"""Files that a warning names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The samples of one file, each with a label; `path` is absolute.
+
+    `groups_sha256` is that of the file which named their groups, None if none did.
+    """
+
+    path: Path
+    sha256: str
+    samples: tuple[Sample, ...]
+    groups_sha256: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
+    """The samples of a file, with repositories and families from a CSV file `groups` if given.
+
+    Raises:
+        DataError: wrong lines in either file, a sample without a label, or groups of other files.
+    """
+    samples = read_samples(path)
+    if groups is None:
+        return Labelled(path.absolute(), sha256_of(path), tuple(samples))
+    known = read_groups(groups)
+    files = sorted({sample.file for sample in samples})
+    unnamed = [file for file in files if file not in known.by_file]
+    if len(unnamed) == len(files):
+        raise DataError(
+            f"{groups} names none of the {len(files)} files of {path}, such as {files[0]}",
+            hint="its column file must hold the field file of the samples, as it stands there",
+        )
+    return Labelled(
+        path=path.absolute(),
+        sha256=sha256_of(path),
+        samples=tuple(with_groups(samples, known)),
+        groups_sha256=sha256_of(groups),
+        warnings=tuple(_unnamed(groups, unnamed, len(files))),
+    )
+
+
+def _unnamed(groups: Path, files: Sequence[str], count: int) -> list[str]:
+    if not files:
+        return []
+    more = ", ..." if len(files) > NAMED else ""
+    return [
+        f"{groups} does not name {len(files)} of {count} files, which are groups of their own or "
+        f"as their samples say: {', '.join(files[:NAMED])}{more}"
+    ]

@@ -1,0 +1,198 @@
+"""Filter: the rows of a report judged with a trained model, and the threshold it keeps from."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
+from iacfilter_hpc.evaluation.predict import Scorer, score
+from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.report import BadRow
+from iacfilter_hpc.glitch.rows import Row
+from iacfilter_hpc.glitch.scripts import Scripts
+from iacfilter_hpc.glitch.to_samples import Unusable, build_sample
+from iacfilter_hpc.inputs.encode import NoFit
+from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.samples.smells import smell_of_words
+from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.evidence import read_validation_scores
+from iacfilter_hpc.training.calibrate import threshold_for_recall
+
+Mode = Literal["model", "fixed", "recall"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """A detection is kept if p(TP) >= `value`; `origin` ends the sentence "p(TP) >= value, ..."."""
+
+    value: float
+    mode: Mode
+    origin: str
+    warnings: tuple[str, ...] = ()
+
+
+def choose_cutoff(
+    final: Path, decision: Decision, threshold: float | None = None, recall: float | None = None
+) -> Cutoff:
+    """The given threshold, else one that keeps a share `recall` of real ones, else the model's own.
+
+    Only validation data choose a threshold: those that the model of `final` was validated on.
+
+    Raises:
+        TrainingError: a recall is asked for, and `final` has no validation scores to choose by.
+    """
+    if threshold is not None:
+        return Cutoff(threshold, "fixed", f"as --threshold {threshold:g} asks")
+    if recall is not None:
+        return _for_recall(final, recall)
+    validation = decision.validation
+    return Cutoff(
+        decision.threshold,
+        "model",
+        f"the model's own: the best F1 ({validation.f1:.3f}) on its validation data "
+        f"{Path(validation.file).name}",
+    )
+
+
+def _for_recall(final: Path, recall: float) -> Cutoff:
+    scores = read_validation_scores(final)
+    real = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if is_tp]
+    if not real:
+        raise TrainingError(
+            f"the validation data of {final} have no real smell to measure a recall by",
+            hint="--threshold takes a number of your own",
+        )
+    value = threshold_for_recall(scores.p_tp, scores.is_tp, recall)
+    false = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if not is_tp]
+    origin = (
+        f"as --min-recall {recall:g} asks: it keeps {sum(p >= value for p in real)} of "
+        f"{len(real)} real ones and {sum(p >= value for p in false)} of {len(false)} false alarms "
+        "of the validation data"
+    )
+    return Cutoff(value, "recall", origin, tuple(_warnings(len(real), recall)))
+
+
+def _warnings(real: int, recall: float) -> list[str]:
+    if real < FEW_POSITIVES:
+        return [f"real smells in the validation data: {real}, too few to promise a recall"]
+    # one miss fewer or more would change the recall by 1 / real
+    if recall < 1 and real * (1 - recall) < 1 - 1e-9:
+        return [
+            f"real smells in the validation data: {real}, too few to tell a recall of {recall:g} "
+            "from 1, so the threshold keeps all of them"
+        ]
+    return []
+
+
+ROWS_IN_A_CHUNK = 512
+TEXT_IN_A_CHUNK = 8 * 1024 * 1024
+"""Characters of rows and prompts after which a chunk is full, however few rows it has."""
+REMEMBERED = 16384
+SOURCE = "iacfilter-filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A model with its threshold, and where the scripts are that a report is about.
+
+    `technology` None means: as each file's extension says.
+    """
+
+    scorer: Scorer
+    threshold: float
+    scripts: Scripts
+    technology: str | None
+    _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
+
+    def judge(self, rows: Iterable[Row]) -> Iterator[list[Judged]]:
+        """Every row in its order, in lists; memory does not grow with the number of rows.
+
+        A row that cannot be judged comes with the reason.
+
+        Raises:
+            DataError: the report can no longer be read.
+        """
+        known = {smell_of_words(smell) or smell for smell in self.scorer.decision.smells}
+        chunk: list[Judged] = []
+        size = 0
+        for row in rows:
+            made = self._prepared(row, known)
+            chunk.append(made)
+            size += _size(made)
+            if len(chunk) == ROWS_IN_A_CHUNK or size > TEXT_IN_A_CHUNK:
+                yield self._decided(chunk)
+                chunk, size = [], 0
+        if chunk:
+            yield self._decided(chunk)
+
+    def _prepared(self, row: Row, known: set[str]) -> Judged:
+        """A row as a sample, or with the reason why it is none for this model."""
+        found = row.found
+        if isinstance(found, BadRow):
+            return Judged(row, None, None, reason=found.problem)
+        file = self.scripts.relative(found.path)
+        made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
+        if isinstance(made, Unusable):
+            return Judged(row, file, None, reason=made.reason)
+        if made.smell not in known:
+            return Judged(row, file, made, reason=f"the model was not trained on {made.smell}")
+        return Judged(row, file, made)
+
+    def _decided(self, chunk: Sequence[Judged]) -> list[Judged]:
+        waiting = {_place(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
+        scores = dict(zip(waiting, self._scores(list(waiting.values())), strict=True))
+        return [
+            self._with_score(each, scores[_place(each.sample)])
+            if each.sample and each.reason is None
+            else each
+            for each in chunk
+        ]
+
+    def _with_score(self, judged: Judged, p_tp: float | NoFit) -> Judged:
+        if isinstance(p_tp, NoFit):
+            return replace(judged, reason=p_tp.problem)
+        # every comparison with NaN is false, which would remove the row
+        if math.isnan(p_tp):
+            return replace(judged, reason="the model's p(TP) is not a number")
+        return replace(judged, p_tp=p_tp, decision="TP" if p_tp >= self.threshold else "FP")
+
+    def _scores(self, samples: Sequence[Sample]) -> list[float | NoFit]:
+        """p(TP) of each sample; the same input is scored once, also if it was so lately."""
+        encoded = self.scorer.encode(samples)
+        inputs = {_key(each): each for each in encoded if not isinstance(each, NoFit)}
+        new = {key: each for key, each in inputs.items() if key not in self._remembered}
+        fresh = score(self.scorer, list(new.values()))
+        self._remembered.update(zip(new, fresh, strict=True))
+        found = [
+            each if isinstance(each, NoFit) else self._remembered[_key(each)] for each in encoded
+        ]
+        for key in inputs:
+            self._remembered.move_to_end(key)
+        while len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+        return found
+
+
+def _place(sample: Sample) -> tuple[str, int, str]:
+    """What two reports of one thing share: GLITCH writes a password under two codes."""
+    return sample.file, sample.line, sample.smell
+
+
+def _key(encoded: Encoded) -> bytes:
+    """What stands for an input; ids of different inputs give different keys."""
+    return hashlib.blake2b(array("q", encoded.ids).tobytes(), digest_size=16).digest()
+
+
+def _size(judged: Judged) -> int:
+    sample = judged.sample
+    text = 0 if sample is None else len(sample.with_prompt) + len(sample.with_context)
+    return text + len(judged.row.found.raw)

@@ -1,0 +1,95 @@
+"""What a model makes of a report's rows, and how many of each there are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from iacfilter_hpc.glitch.report import BadRow
+from iacfilter_hpc.glitch.rows import Row
+from iacfilter_hpc.samples.sample import Label, Sample
+
+OTHER = "other"
+"""Counts under this name what is none of the nine smells, and rows that are none at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row with p(TP) and decision, or with the reason why it has none: such a row is kept.
+
+    `file` is the script's path below the scripts' folder, None if it leads elsewhere.
+    """
+
+    row: Row
+    file: str | None
+    sample: Sample | None
+    p_tp: float | None = None
+    decision: Label | None = None
+    reason: str | None = None
+
+    @property
+    def smell(self) -> str | None:
+        """Our name of what was reported, None if it is none of the nine smells."""
+        return None if isinstance(self.row.found, BadRow) else self.row.found.smell
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows by what became of them."""
+
+    tp: int = 0
+    fp: int = 0
+    unjudged: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.tp + self.fp + self.unjudged
+
+    @property
+    def kept(self) -> int:
+        """What a filtered report holds: failing safe is keeping."""
+        return self.tp + self.unjudged
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts as rows go by; blank lines are no rows."""
+
+    _outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, judged: Iterable[Judged]) -> None:
+        """Count some rows."""
+        for each in judged:
+            if each.row.is_blank:
+                continue
+            self._outcomes[each.smell or OTHER, each.decision or ""] += 1
+            if each.reason is not None:
+                self._reasons[_kind(each.reason)] += 1
+
+    def total(self) -> Counts:
+        """Of all rows."""
+        return self._counts(smell for smell, _ in self._outcomes)
+
+    def by_smell(self) -> dict[str, Counts]:
+        """Of each smell that occurs."""
+        return {smell: self._counts([smell]) for smell in sorted({s for s, _ in self._outcomes})}
+
+    def reasons(self) -> dict[str, int]:
+        """Why rows were not judged, most frequent first; N stands for any number."""
+        return dict(self._reasons.most_common())
+
+    def _counts(self, smells: Iterable[str]) -> Counts:
+        chosen = set(smells)
+        tp, fp, unjudged = (
+            sum(n for (smell, d), n in self._outcomes.items() if d == outcome and smell in chosen)
+            for outcome in ("TP", "FP", "")
+        )
+        return Counts(tp, fp, unjudged)
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers; those inside names stay."""
+    return re.sub(r"(?<![\w./-])-?[0-9]+(?![\w./-])", "N", reason)

@@ -1,0 +1,95 @@
+"""Write a report's own rows again, byte for byte, each with what was decided about it.
+
+A row is followed by two columns, DECISION and P_TP, which the header names if there is one:
+
+    a.yml,9,sec_https,url: http://a.example,TP,0.973124
+    a.yml,12,sec_hard_secr,password: none,FP,0.031207        (only if all rows are written)
+    b.yml,3,sec_https,url: http://b.example,UNJUDGED: file is missing,
+
+Nothing in GLITCH's forms is quoted, and the last column of two of them is free text. So the columns
+stand at the end and hold no comma: cut off what follows the last comma but one, and the row is
+GLITCH's own again. Readers that split from the left find every column of GLITCH where it was.
+Of a report that was filtered before, the old columns give way to the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.report import VERDICT_COLUMNS, BadRow, GlitchReport
+from iacfilter_hpc.glitch.rows import PIECE, Row, Span, header_span
+from iacfilter_hpc.samples.byte_lines import BOM
+
+UNJUDGED = "UNJUDGED"
+BYTES = ("utf-8", "surrogateescape")
+
+Write = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredReport:
+    """Rows of `report`, read again from `source`, go to `write`.
+
+    `every` keeps those judged FP too; `bare` leaves the two columns away.
+    """
+
+    report: GlitchReport
+    source: BinaryIO
+    write: Write
+    every: bool = False
+    bare: bool = False
+
+    def begin(self) -> None:
+        """What stands before the first row."""
+        if self.report.bom:
+            self.write(BOM)
+        header = self.report.header
+        if header is not None:
+            old = len(header) - len(header.rsplit(",", 2)[0]) if self.report.names_verdicts else 0
+            self._write(header_span(self.report), VERDICT_COLUMNS, old)
+
+    def add(self, judged: Iterable[Judged]) -> None:
+        """The next rows.
+
+        Raises:
+            DataError: the report can no longer be read.
+        """
+        for each in judged:
+            if each.decision != "FP" or self.every:
+                columns = "" if each.row.is_blank else _columns(each)
+                self._write(each.row.span, columns, self._old(each.row))
+
+    def _old(self, row: Row) -> int:
+        """The bytes at a row's end that an earlier filter has added."""
+        raw = row.found.raw
+        # of a row that is too long only the beginning is known
+        if isinstance(row.found, BadRow) and len(raw.encode(*BYTES)) < row.span.size:
+            return 0
+        return len(self.report.verdict_in(raw).encode(*BYTES))
+
+    def _write(self, span: Span, columns: str, old: int) -> None:
+        self.source.seek(span.start)
+        left = span.size - old
+        while left:
+            piece = self.source.read(min(left, PIECE))
+            if not piece:
+                raise DataError(f"{self.report.path} changed while it was read")
+            self.write(piece)
+            left -= len(piece)
+        self.write((b"" if self.bare else columns.encode()) + span.ending)
+
+
+def _columns(judged: Judged) -> str:
+    if judged.reason is not None:
+        return f",{UNJUDGED}: {_without_commas(judged.reason)},"
+    return f",{judged.decision},{judged.p_tp:.6f}"
+
+
+def _without_commas(text: str) -> str:
+    """One field of an unquoted row; a name that is no UTF-8 is written with question marks."""
+    plain = text.encode("utf-8", "replace").decode().replace(",", ";")
+    return "".join(c if c.isprintable() else "?" for c in plain)

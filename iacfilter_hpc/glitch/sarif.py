@@ -1,0 +1,360 @@
+"""SARIF 2.1.0 log of judged detections: rules, results, fingerprints; one result a line.
+
+The CWE numbers are those of GLITCH's own messages. Levels and severities are this project's: no
+analysis of a single line can know what is behind it. Source of the fields: OASIS SARIF 2.1.0,
+section 3.49; `security-severity`, `help` and `tags` as GitHub code scanning reads them.
+
+What is judged FP is a result with level note and a suppression, unless `omit_suppressed` leaves it
+out. Viewers of SARIF hide such results. GitHub code scanning does not: it reads neither
+`suppressions` nor `kind` and opens an alert for every result of a file (its list of supported
+properties; github/codeql-action issue 1230). So a log for GitHub omits them, or is uploaded whole
+and followed by the action advanced-security/dismiss-alerts, which reads `suppressions`.
+
+A row that is no detection has no location, which GitHub refuses; it becomes a notification. GLITCH
+reports a user or a password twice, under two codes of one smell: that is one result.
+
+`partialFingerprints` has a hash of smell, file and reported line with its number of occurrence:
+equal as long as the line is, wherever it moves. The one that GitHub uses,
+`primaryLocationLineHash`, is left to its upload action, which computes it from the sources and
+warns of any other value.
+
+Source: OASIS, Static Analysis Results Interchange Format 2.1.0 with Errata 01 (section numbers
+below); docs.github.com, "SARIF support for code scanning".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import quote
+
+from iacfilter_hpc import __version__
+from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.report import BadRow, Detection
+from iacfilter_hpc.samples.duplicates import normalised
+from iacfilter_hpc.samples.prompt import MEANINGS
+from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.samples.smells import NAMES, title_of
+
+REMEMBERED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is reported in which line; `content` is that line."""
+
+    file: str
+    what: str
+    line: int
+    content: str
+
+
+@dataclass(slots=True)
+class _OfFile:
+    """The places seen in one file, and how often each content of a smell was among them."""
+
+    seen: set[tuple[str, int]] = field(default_factory=set)
+    times: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Occurrences:
+    """Numbers equal lines of a file in the order of the report.
+
+    GLITCH reports file after file; of the last 1024 files each is remembered.
+    """
+
+    _files: OrderedDict[str, _OfFile] = field(default_factory=OrderedDict)
+
+    def fingerprint(self, place: Place) -> str | None:
+        """16 hex digits of smell, file and content, and which of its kind in the file this is.
+
+        None for a place that has been here before.
+        """
+        file = self._files.setdefault(place.file, _OfFile())
+        self._files.move_to_end(place.file)
+        if len(self._files) > REMEMBERED:
+            self._files.popitem(last=False)
+        if (place.what, place.line) in file.seen:
+            return None
+        file.seen.add((place.what, place.line))
+        # half surrogates (a path that is no UTF-8) stand in JSON as escapes
+        text = json.dumps([place.what, place.file, normalised(place.content)])
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        file.times[digest] = file.times.get(digest, 0) + 1
+        return f"{digest}:{file.times[digest]}"
+
+
+Level = Literal["error", "warning", "note"]
+
+OTHER_RULE = "other_smell"
+"""Stands for every code of GLITCH that is none of the nine smells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How bad a smell is: SARIF's level, and a score from 0 to 10 as in CVSS."""
+
+    level: Level
+    severity: float
+    cwe: int
+
+
+GRADES = {
+    "hard_coded_secret": Grade("error", 7.5, 798),
+    "suspicious_comment": Grade("warning", 2.0, 546),
+    "weak_cryptography_algorithms": Grade("warning", 5.9, 327),
+    "use_of_http": Grade("warning", 5.9, 319),
+    "admin_by_default": Grade("warning", 5.5, 250),
+    "empty_password": Grade("error", 8.0, 258),
+    "unrestricted_ip_address": Grade("warning", 5.3, 284),
+    "no_integrity_check": Grade("warning", 6.5, 353),
+    "missing_default_case": Grade("warning", 3.0, 478),
+}
+
+
+def rule_of(smell: str | None) -> tuple[str, int]:
+    """Id and index of the rule of a smell."""
+    return (OTHER_RULE, len(NAMES)) if smell is None else (smell, NAMES.index(smell))
+
+
+def level_of(smell: str | None) -> Level:
+    """The level of a smell's rule."""
+    return "note" if smell is None else GRADES[smell].level
+
+
+def rules() -> list[dict[str, object]]:
+    """Every rule, at the index that `rule_of` answers."""
+    return [*(_rule(name) for name in NAMES), _OTHER]
+
+
+def _rule(smell: str) -> dict[str, object]:
+    meaning, grade = MEANINGS[smell], GRADES[smell]
+    link = f"https://cwe.mitre.org/data/definitions/{grade.cwe}.html"
+    return {
+        "id": smell,
+        "name": "".join(word.capitalize() for word in smell.split("_")),
+        "shortDescription": {"text": _sentence(title_of(smell))},
+        "fullDescription": {"text": meaning.smell},
+        "help": {"text": f"It is real where {meaning.tp} It is a false alarm where {meaning.fp}"},
+        "helpUri": link,
+        "defaultConfiguration": {"level": grade.level},
+        "properties": {
+            "tags": ["security", f"external/cwe/cwe-{grade.cwe}"],
+            "security-severity": f"{grade.severity:.1f}",
+        },
+    }
+
+
+_OTHER: dict[str, object] = {
+    "id": OTHER_RULE,
+    "name": "OtherSmell",
+    "shortDescription": {"text": "Another smell that GLITCH reports"},
+    "fullDescription": {"text": "GLITCH reports a smell that is none of the nine security smells."},
+    "help": {"text": "It is passed on as it is. The property code has GLITCH's own name for it."},
+    "helpUri": "https://github.com/sr-lab/GLITCH",
+    "defaultConfiguration": {"level": "note"},
+    "properties": {"tags": ["glitch"]},
+}
+
+
+def _sentence(title: str) -> str:
+    return title[0].upper() + title[1:]
+
+
+ROOT = "SRCROOT"
+"""What paths below the scripts' folder are relative to."""
+FINGERPRINT = "iacfilterDetection/v1"
+LONGEST_SNIPPET = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a log says about who decided: the model's name, and its threshold in words."""
+
+    model: str
+    threshold: float
+    origin: str
+
+
+def result_of(
+    judged: Judged, found: Detection, fingerprint: str, judge: Judge
+) -> dict[str, object]:
+    """The result of a row that is a detection."""
+    rule, index = rule_of(found.smell)
+    is_suppressed = judged.decision == "FP"
+    result: dict[str, object] = {
+        "ruleId": rule,
+        "ruleIndex": index,
+        "level": "note" if is_suppressed else level_of(found.smell),
+        "message": {"text": _message(judged, found, judge)},
+        "locations": [_location(judged, found)],
+        "partialFingerprints": {FINGERPRINT: fingerprint},
+        # 3.27.23: on all results of a run or on none
+        "suppressions": [_suppression(judged, judge)] if is_suppressed else [],
+        "properties": _properties(judged, found),
+    }
+    if judged.p_tp is not None:
+        result["rank"] = round(100 * judged.p_tp, 4)
+    return result
+
+
+def plain_message(text: str) -> str:
+    """A message in which nothing is a link or a placeholder (3.11.5, 3.11.6)."""
+    for special in "\\[]":
+        text = text.replace(special, f"\\{special}")
+    return unicode(text.replace("{", "{{").replace("}", "}}"))
+
+
+def unicode(text: str) -> str:
+    """A text without half surrogates: bytes that are no UTF-8 have no place in JSON."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def compact_json(value: object) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _message(judged: Judged, found: Detection, judge: Judge) -> str:
+    title = "another smell" if found.smell is None else title_of(found.smell)
+    said = (
+        f"not judged: {judged.reason}"
+        if judged.p_tp is None
+        else f"p(TP) is {judged.p_tp:.4f}, the threshold {judge.threshold:.4f}"
+    )
+    return plain_message(f"{title[0].upper()}{title[1:]}. GLITCH reports {found.code}; {said}.")
+
+
+def _suppression(judged: Judged, judge: Judge) -> dict[str, str]:
+    why = (
+        f"The model {judge.model} judges it a false alarm: p(TP) {judged.p_tp:.4f} is below the "
+        f"threshold {judge.threshold:.4f}."
+    )
+    return {"kind": "external", "status": "accepted", "justification": unicode(why)}
+
+
+def _location(judged: Judged, found: Detection) -> dict[str, object]:
+    artifact = (
+        {"uri": _uri(found.path)}
+        if judged.file is None
+        else {"uri": _uri(judged.file), "uriBaseId": ROOT}
+    )
+    physical: dict[str, object] = {"artifactLocation": artifact}
+    if found.line >= 1:
+        region = {"startLine": found.line, "endLine": found.line}
+        physical["region"] = region | (_columns(judged.sample) if judged.sample else {})
+    return {"physicalLocation": physical}
+
+
+def _columns(sample: Sample) -> dict[str, object]:
+    """The reported text inside its line, columns from 1, the last one exclusive (3.30)."""
+    if not sample.content:
+        return {}
+    line = sample.with_context.split("\n")[sample.line - sample.detection_span[0]]
+    first = line.index(sample.content) + 1
+    columns: dict[str, object] = {"startColumn": first, "endColumn": first + len(sample.content)}
+    if len(sample.content) <= LONGEST_SNIPPET:
+        columns["snippet"] = {"text": sample.content}
+    return columns
+
+
+def _properties(judged: Judged, found: Detection) -> dict[str, object]:
+    return {
+        "code": unicode(found.code),
+        "decision": judged.decision or "UNJUDGED",
+        "p_tp": judged.p_tp,
+        "reason": None if judged.reason is None else unicode(judged.reason),
+        "reportRow": found.row,
+    }
+
+
+def _uri(path: str) -> str:
+    """A path as a URI (RFC 3986): relative to the scripts' folder, or of scheme file."""
+    quoted = quote(path.encode("utf-8", "surrogateescape"))
+    return f"file://{quoted}" if path.startswith("/") else quoted
+
+
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+NOTIFICATIONS = 100
+
+Write = Callable[[bytes], object]
+
+
+@dataclass(slots=True)
+class SarifLog:
+    """A log that grows by `add`; between `begin` and `end` it is no JSON document yet.
+
+    `results` and `suppressed` count what has been written.
+    """
+
+    write: Write
+    judge: Judge
+    omit_suppressed: bool = False
+    results: int = 0
+    suppressed: int = 0
+    _places: Occurrences = field(default_factory=Occurrences)
+    _notes: list[str] = field(default_factory=list)
+    _bad_rows: int = 0
+
+    def begin(self) -> None:
+        """The tool and its rules."""
+        driver = {"name": "iacfilter_hpc", "semanticVersion": __version__, "rules": rules()}
+        glitch = {"name": "GLITCH", "informationUri": "https://github.com/sr-lab/GLITCH"}
+        tool = {"driver": driver, "extensions": [glitch]}
+        run = f'{{"tool":{compact_json(tool)},"results":['
+        self.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{run}'.encode())
+
+    def add(self, judged: Iterable[Judged]) -> None:
+        """The next rows."""
+        for each in judged:
+            found = each.row.found
+            if isinstance(found, Detection):
+                self._add(each, found)
+            elif not each.row.is_blank:
+                self._note(found)
+
+    def end(self) -> None:
+        """All that stands after the results."""
+        rest = {
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": {ROOT: {"description": {"text": "The scripts' folder."}}},
+            "invocations": [
+                {"executionSuccessful": True, "toolExecutionNotifications": self._notifications()}
+            ],
+            "properties": {
+                "model": unicode(self.judge.model),
+                "threshold": self.judge.threshold,
+                "thresholdOrigin": unicode(self.judge.origin),
+            },
+        }
+        self.write(f"\n],{compact_json(rest)[1:]}]}}\n".encode())
+
+    def _add(self, judged: Judged, found: Detection) -> None:
+        what = found.smell or found.code
+        content = found.detail if judged.sample is None else judged.sample.content
+        place = Place(judged.file or found.path, what, found.line, content)
+        fingerprint = self._places.fingerprint(place)
+        is_suppressed = judged.decision == "FP"
+        if fingerprint is None or (is_suppressed and self.omit_suppressed):
+            return
+        self.write(b",\n" if self.results else b"\n")
+        self.write(compact_json(result_of(judged, found, fingerprint, self.judge)).encode())
+        self.results += 1
+        self.suppressed += is_suppressed
+
+    def _note(self, bad: BadRow) -> None:
+        self._bad_rows += 1
+        if self._bad_rows <= NOTIFICATIONS:
+            self._notes.append(f"Row {bad.row} of the report was not judged: {bad.problem}.")
+
+    def _notifications(self) -> list[dict[str, object]]:
+        more = self._bad_rows - len(self._notes)
+        texts = [*self._notes, *([f"{more} further rows were not judged."] if more else [])]
+        return [{"level": "warning", "message": {"text": plain_message(text)}} for text in texts]

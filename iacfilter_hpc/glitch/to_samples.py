@@ -1,0 +1,220 @@
+"""Detections to samples: all usable rows of a report, and an account of every other row."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from iacfilter_hpc.glitch.oracle import Oracle, Verdict
+from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
+from iacfilter_hpc.glitch.scripts import Scripts, Unreadable, find_prefix
+from iacfilter_hpc.samples.groups import Groups
+from iacfilter_hpc.samples.prompt import build_prompt
+from iacfilter_hpc.samples.sample import (
+    MAX_LINE_BYTES,
+    TECHNOLOGY_OF_SUFFIX,
+    Label,
+    Sample,
+    line_of,
+)
+
+AROUND = 5
+"""Lines of context before and after the reported one."""
+OUTSIDE = "its path is not"
+"""How the reason begins of a path that is not below the scripts' prefix, or leads out of them."""
+MISMATCH = "the line does not hold what GLITCH reports"
+OF_A_BLOCK = ("missing_default_case", "no_integrity_check")
+"""Smells reported where a block begins, in words that stand in a later line of it."""
+WORDS_COMPARED = 100
+"""Of what GLITCH reports: a row of a megabyte must not take minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A detection that makes no sample; `reason` says why, in words."""
+
+    detection: Detection
+    reason: str
+
+
+def build_sample(
+    detection: Detection,
+    scripts: Scripts,
+    *,
+    technology: str | None,
+    label: Label | None = None,
+    source: str,
+    confidence: float | None = None,
+    groups: Groups | None = None,
+) -> Sample | Unusable:
+    """The sample of a detection. `technology` None means: as the file's extension says."""
+    file = scripts.relative(detection.path)
+    if problem := _problem_of(detection, scripts, file):
+        return Unusable(detection, problem)
+    assert file is not None and detection.smell is not None, "checked by _problem_of"
+    known = technology or TECHNOLOGY_OF_SUFFIX.get(PurePosixPath(file).suffix.lower())
+    if known is None:
+        return Unusable(detection, "technology unknown: pass --technology")
+    try:
+        lines = scripts.lines(file)
+    except Unreadable as reason:
+        return Unusable(detection, str(reason))
+    if not 1 <= detection.line <= len(lines):
+        return Unusable(detection, _missing_line(detection.line, len(lines)))
+    first, last = max(1, detection.line - AROUND), min(len(lines), detection.line + AROUND)
+    context = lines[first - 1 : last]
+    reported = lines[detection.line - 1]
+    if not _holds(context if detection.smell in OF_A_BLOCK else [reported], detection.detail):
+        return Unusable(detection, MISMATCH)
+    origin = (groups or Groups()).of(file)
+    sample = Sample(
+        smell=detection.smell,
+        file=file,
+        content=reported.strip(),
+        line=detection.line,
+        detection_span=(first, last),
+        with_context="\n".join(context),
+        with_prompt=build_prompt(detection.smell, file, detection.line, first, context),
+        label=label,
+        source=source,
+        confidence=confidence,
+        technology=known,
+        repo=origin.repo,
+        family=origin.family,
+    )
+    if len(line_of(sample).encode()) >= MAX_LINE_BYTES:
+        return Unusable(detection, f"its sample is longer than {MAX_LINE_BYTES // 2**20} MiB")
+    return sample
+
+
+def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> str | None:
+    """What is wrong with a detection before its script is read."""
+    if detection.smell is None:
+        return f"code {detection.code} is none of the nine smells"
+    if file is None:
+        under = f"below {scripts.prefix}, or leads" if scripts.prefix else "relative, or leads"
+        return f"{OUTSIDE} {under} out of {scripts.folder}"
+    # bytes that are no UTF-8 cannot stand in a sample's JSON
+    if any("\udc80" <= character <= "\udcff" for character in file):
+        return "its path is not UTF-8"
+    return None
+
+
+def _missing_line(line: int, count: int) -> str:
+    if line < 1:
+        return f"line is {line}"
+    return f"line {line} is past the end ({count} lines)"
+
+
+def _holds(lines: Sequence[str], detail: str) -> bool:
+    """Whether any word of what GLITCH quotes stands in the lines.
+
+    If not, the script is another one of the same name, or has changed since GLITCH read it. GLITCH
+    joins name and value in its own way, so words are all that can be compared; where it quotes
+    none, as in the replication package's form, nothing can be told. Of a value of several lines the
+    first is reported, and it holds the name.
+    """
+    words = _words(r"\w{3,}", detail) or _words(r"\w+", detail)
+    texts = [line.casefold() for line in lines]
+    return not words or any(word in text for word in words for text in texts)
+
+
+def _words(pattern: str, text: str) -> list[str]:
+    return [match[0].casefold() for match in islice(re.finditer(pattern, text), WORDS_COMPARED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to make of a report. `smells` are the names to keep, `technology` None: by extension."""
+
+    smells: frozenset[str]
+    technology: str | None
+    source: str
+    oracle: Oracle | None
+    groups: Groups
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The samples in the report's order, and what became of the other rows.
+
+    `merged` counts rows that repeat a file, line and smell; `other` rows of smells not wanted, by
+    smell or by a code that is none of the nine; `latin1` and `ungrouped` are files.
+    """
+
+    samples: tuple[Sample, ...]
+    rows: int
+    merged: int
+    other: tuple[tuple[str, int], ...]
+    unusable: tuple[Unusable, ...]
+    bad: tuple[BadRow, ...]
+    latin1: tuple[str, ...]
+    ungrouped: tuple[str, ...]
+
+
+def prefix_of(report: GlitchReport, folder: Path) -> str:
+    """The prefix of a report's paths that stands for the folder (see find_prefix)."""
+    return find_prefix((row.path for row in report.rows() if isinstance(row, Detection)), folder)
+
+
+def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted) -> Intake:
+    """Make samples of a report's rows; blank lines are no rows."""
+    samples: list[Sample] = []
+    unusable: list[Unusable] = []
+    bad: list[BadRow] = []
+    other: Counter[str] = Counter()
+    seen: set[tuple[str, int, str]] = set()
+    count = merged = 0
+    for row in rows:
+        if isinstance(row, BadRow):
+            if not row.is_blank:
+                bad.append(row)
+                count += 1
+            continue
+        count += 1
+        if row.smell not in wanted.smells:
+            other[row.smell or f"{row.code} (unknown)"] += 1
+            continue
+        place = (scripts.relative(row.path) or row.path, row.line, row.smell)
+        if place in seen:
+            merged += 1
+            continue
+        seen.add(place)
+        made = _judged(row, scripts, wanted)
+        (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
+    odd = set(scripts.latin1)
+    files = sorted({sample.file for sample in samples})
+    return Intake(
+        samples=tuple(samples),
+        rows=count,
+        merged=merged,
+        other=tuple(sorted(other.items())),
+        unusable=tuple(unusable),
+        bad=tuple(bad),
+        latin1=tuple(file for file in files if file in odd),
+        ungrouped=tuple(file for file in files if wanted.groups.of(file) == Groups().rest),
+    )
+
+
+def _judged(detection: Detection, scripts: Scripts, wanted: Wanted) -> Sample | Unusable:
+    """The sample of a detection with the oracle's label, if there is an oracle."""
+    verdict: Verdict | None = None
+    file = scripts.relative(detection.path)
+    if wanted.oracle is not None and file is not None and detection.smell is not None:
+        verdict = wanted.oracle.verdict(file, detection.line, detection.smell)
+    made = build_sample(
+        detection,
+        scripts,
+        technology=wanted.technology,
+        label=verdict.label if verdict else None,
+        source=wanted.source,
+        confidence=verdict.confidence if verdict else None,
+        groups=wanted.groups,
+    )
+    if isinstance(made, Sample) and wanted.oracle is not None and verdict is None:
+        return Unusable(detection, "file is not in the oracle")
+    return made

@@ -1,0 +1,5 @@
+"""GPU memory: how much a run will take, from its settings and its model's config.json alone.
+
+In: a RunConfig and the site's GPUs. Out: bytes by term, whether they fit, the smallest change with
+which they would. May import: config, runs, errors. No torch.
+"""

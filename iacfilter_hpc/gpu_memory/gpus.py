@@ -1,0 +1,76 @@
+"""How much memory the GPUs of a partition have: as the site tells, else as their type tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from iacfilter_hpc.config.slurm_options import GPUS, Resources
+
+GB = 10**9
+DEFAULT = "default"
+COMMON = (16, 24, 32, 40, 48, 80, 94, 141)
+"""Sizes of common cards in GB, ascending."""
+KNOWN = {
+    **dict.fromkeys(("t4", "rtx4080", "rtx5080"), 16),
+    **dict.fromkeys(("a10", "a30", "l4", "rtx3090", "rtx4090", "titanrtx"), 24),
+    **dict.fromkeys(("rtx5090",), 32),
+    **dict.fromkeys(("a40", "l40", "l40s", "a6000", "rtxa6000", "rtx8000"), 48),
+    **dict.fromkeys(("h100", "h800"), 80),
+    **dict.fromkeys(("h100nvl",), 94),
+    "h200": 141,
+    "b200": 180,
+}
+"""GB of the types of which there is one size, or one that all but a few have.
+
+Not of a100 (40, 80), v100 (16, 32), p100 (12, 16), rtx6000 (24, 48, 96), gh200 (96, 144).
+Source: NVIDIA's data sheets, https://www.nvidia.com/en-us/data-center/products/
+"""
+STATED = re.compile(r"(\d{1,3})gb")
+MAKER = re.compile(r"nvidia|tesla|geforce|quadro|[^a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A GPU; its GB are 10^9 bytes each, which is what is left of a card of so many GB.
+
+    nvidia-smi shows 22.5 GiB for the 24 GB of an A10, 45.0 for the 48 of an L40S, with ECC on; an
+    80 GB A100 has some 5 GiB more than is counted here.
+    """
+
+    kind: str | None
+    gigabytes: float
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return int(self.gigabytes * GB)
+
+
+def kind_of(resources: Resources) -> str | None:
+    """The type that `gpus` asks for, such as a100 in a100:4."""
+    match = GPUS.fullmatch(str(resources.gpus))
+    assert match, "checked on construction"
+    return match["kind"]
+
+
+def card_of(resources: Resources, told: Mapping[str, float]) -> Card | None:
+    """The GPU that a run gets; None if neither the site (`told`, in GB) nor its type tells."""
+    kind = kind_of(resources)
+    sizes = {_plain(name): size for name, size in told.items()}
+    names = [kind, resources.partition, *([DEFAULT] if kind is None else [])]
+    for name in names:
+        if name is not None and (size := sizes.get(_plain(name))) is not None:
+            return Card(kind, size)
+    if kind is None:
+        return None
+    # as nvidia_a100-sxm4-80gb, Slurm's own name where it finds GPUs by itself
+    if stated := STATED.search(kind.lower()):
+        return Card(kind, int(stated[1]))
+    known = KNOWN.get(MAKER.sub("", kind.lower()))
+    return None if known is None else Card(kind, known)
+
+
+def _plain(kind: str) -> str:
+    return kind.lower().replace("-", "_")

@@ -1,0 +1,220 @@
+"""Plan: what a run needs of its GPUs, whether it fits them, and what could be changed."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.errors import ConfigError
+from iacfilter_hpc.gpu_memory.architecture import Architecture, find_architecture
+from iacfilter_hpc.gpu_memory.changes import DEEPSPEED, KINDS, Change, at_once, step_batches
+from iacfilter_hpc.gpu_memory.estimate import Memory, Parameters, activations, count, memory
+from iacfilter_hpc.gpu_memory.gpus import COMMON, Card, card_of, kind_of
+from iacfilter_hpc.gpu_memory.recorded_peaks import Correction, correction
+from iacfilter_hpc.gpu_memory.settings import Setting, setting_of
+
+Verdict = Literal["fits", "tight", "will not fit"]
+COMFORTABLE = 0.85
+"""Share of a card up to which a run fits: the rest is for fragments and what was estimated low."""
+TIGHT = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run of this model needs, whatever its settings, as far as runs so far have shown."""
+
+    architecture: Architecture
+    correction: Correction
+
+    def total(self, config: RunConfig) -> int:
+        """Bytes a GPU; what is corrected is the part that depends on the samples."""
+        need = memory(self.architecture, setting_of(config))
+        return need.total + round(need.inexact * (self.correction.factor - 1))
+
+    def fits(self, config: RunConfig, card: Card) -> bool:
+        """Whether the run fits the card with room to spare."""
+        return judge(self.total(config), card) == "fits"
+
+
+def judge(total: int, card: Card) -> Verdict:
+    """How a need in bytes goes with a card."""
+    share = total / card.size
+    if share <= COMFORTABLE:
+        return "fits"
+    return "tight" if share <= TIGHT else "will not fit"
+
+
+def smallest_card(total: int) -> Card | None:
+    """The smallest of the common sizes that a need in bytes fits; None if it fits none."""
+    sizes = (Card(None, size) for size in COMMON)
+    return next((card for card in sizes if judge(total, card) == "fits"), None)
+
+
+def smallest_stage(estimate: Estimate, config: RunConfig, card: Card) -> int | None:
+    """The lowest ZeRO stage that fits with the other settings as they are; None if none does."""
+    stages = {n: Change({DEEPSPEED: f"zero{n}"}).applied(config) for n in range(4)}
+    return next((n for n, changed in stages.items() if estimate.fits(changed, card)), None)
+
+
+def largest_batch(estimate: Estimate, config: RunConfig, card: Card) -> int:
+    """The most samples a GPU can take at once with the other settings as they are; 0 if none."""
+
+    def fits(samples: int) -> bool:
+        return estimate.fits(at_once(config, samples).applied(config), card)
+
+    high = 1
+    while fits(high):
+        high *= 2
+    # the first size that does not fit lies above high // 2, which does
+    return high // 2 + bisect_left(range(high // 2 + 1, high), True, key=lambda n: not fits(n))
+
+
+def step_batch(estimate: Estimate, config: RunConfig, card: Card) -> Change | None:
+    """The largest micro-batch that fits and that an optimizer step can be made of; None if none is.
+
+    The step sees as many samples as it did: accumulation makes up for the difference.
+    """
+    largest = largest_batch(estimate, config, card)
+    found = (change for change in step_batches(config) if change.batch <= largest)
+    return next(found, None)
+
+
+def smallest_change(estimate: Estimate, config: RunConfig, card: Card) -> Change | None:
+    """The first change that makes a run fit; None if nothing does.
+
+    Of one kind alone, else of each kind on top of the strongest of those before it.
+    """
+    for kind in KINDS:
+        for change in kind(config):
+            if estimate.fits(change.applied(config), card):
+                return change
+    before = Change({})
+    for kind in KINDS:
+        together = [before.then(change) for change in kind(before.applied(config))]
+        for change in together:
+            if estimate.fits(change.applied(config), card):
+                return change
+        before = together[-1] if together else before
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes on one GPU: the terms as computed, and their sum as runs so far correct it."""
+
+    parameters: Parameters
+    setting: Setting
+    memory: Memory
+    other_activations: int
+    """With checkpointing if it is off, without if it is on."""
+    correction: Correction
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a need goes with a card; `largest_batch` is samples, `smallest_stage` ZeRO's."""
+
+    card: Card
+    verdict: Verdict
+    largest_batch: int
+    smallest_stage: int | None
+    change: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`fit` is None where the GPU's memory is not known; then there is the card it would take."""
+
+    need: Need
+    fit: Fit | None
+    smallest_card: Card | None
+
+
+def make_plan(config: RunConfig, site: Site, models: Path) -> Plan:
+    """Everything that can be said of a run before it is submitted; nothing is written.
+
+    Raises:
+        ConfigError: the model's shapes are not known, or settings do not go with it.
+    """
+    estimate = _estimate(config, site, models)
+    need = _need(estimate, config)
+    card = card_of(config.resources, site.gpu_memory)
+    fit = None if card is None else _fit(estimate, config, need, card)
+    return Plan(need, fit, smallest_card(need.total))
+
+
+def with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
+    """The run with the largest micro-batch that fits; its optimizer steps see what they saw.
+
+    Raises:
+        ConfigError: the model's shapes or the GPU's memory are not known, or nothing fits.
+    """
+    if config.training.use_cpu:
+        raise ConfigError(
+            "--batch-size auto is for GPUs, not for training.use_cpu=true", hint="give a number"
+        )
+    card = card_of(config.resources, site.gpu_memory)
+    if card is None:
+        raise ConfigError(
+            f"--batch-size auto: how much memory {named(config)} has is not known",
+            hint="name its type, as in --gpus h100:4, tell gpu_memory in the site file, or give "
+            "a number",
+        )
+    estimate = _estimate(config, site, models)
+    change = step_batch(estimate, config, card)
+    if change is None:
+        other = smallest_change(estimate, config, card)
+        raise ConfigError(
+            f"--batch-size auto: not one sample fits {card.gigabytes:g} GB",
+            hint=other.flags() if other else "a smaller model, or a larger GPU",
+        )
+    return change.applied(config)
+
+
+def named(config: RunConfig) -> str:
+    """The GPU that a run gets, in words."""
+    if config.training.use_cpu or not config.resources.gpu_count:
+        return "the CPU"
+    return (
+        f"a GPU of type {kind}" if (kind := kind_of(config.resources)) else "a GPU without a type"
+    )
+
+
+def _estimate(config: RunConfig, site: Site, models: Path) -> Estimate:
+    # as the job will have them
+    variables = {**os.environ, **site.variables()}
+    architecture = find_architecture(config.model, config.approach, variables)
+    known = correction(models, config.approach, config.model.model_name_or_path)
+    return Estimate(architecture, known)
+
+
+def _need(estimate: Estimate, config: RunConfig) -> Need:
+    setting = setting_of(config)
+    return Need(
+        parameters=count(estimate.architecture, setting.lora),
+        setting=setting,
+        memory=memory(estimate.architecture, setting),
+        other_activations=activations(
+            estimate.architecture, replace(setting, checkpointing=not setting.checkpointing)
+        ),
+        correction=estimate.correction,
+        total=estimate.total(config),
+    )
+
+
+def _fit(estimate: Estimate, config: RunConfig, need: Need, card: Card) -> Fit:
+    verdict = judge(need.total, card)
+    sharded = need.setting.zero is not None
+    return Fit(
+        card=card,
+        verdict=verdict,
+        largest_batch=largest_batch(estimate, config, card),
+        smallest_stage=smallest_stage(estimate, config, card) if sharded else None,
+        change=None if verdict == "fits" else smallest_change(estimate, config, card),
+    )

@@ -1,0 +1,99 @@
+"""Datasets: token ids as the rows that the Trainer reads, and held-out ones that it only scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from transformers.trainer_utils import PredictionOutput
+
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.inputs.tokenizer import Vocabulary
+from iacfilter_hpc.samples.sample import LABELS, Sample, read_samples
+
+IGNORED = -100
+"""The label of a token that is no part of the loss (PyTorch's cross entropy)."""
+
+
+def read_both_classes(path: Path) -> list[Sample]:
+    """The samples of a file.
+
+    Raises:
+        DataError: as read_samples does, and if TP or FP is missing.
+    """
+    samples = read_samples(path)
+    missing = sorted(set(LABELS) - {sample.label for sample in samples})
+    if missing:
+        raise DataError(
+            f"{path} has no sample labelled {missing[0]}",
+            hint="training and validation files need both classes",
+        )
+    return samples
+
+
+def training_rows(
+    samples: Sequence[Sample], encoded: Sequence[Encoded], vocabulary: Vocabulary
+) -> Dataset:
+    """Prompt, answer and EOS; only answer and EOS are labels.
+
+    Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP).
+    """
+    answers = vocabulary.answers
+    rows = []
+    for sample, prompt in zip(samples, encoded, strict=True):
+        rest = [*(answers.tp if sample.label == "TP" else answers.fp), vocabulary.eos]
+        answer = [*answers.shared, *rest]
+        ids = [*prompt.ids, *rest]
+        rows.append(
+            {
+                "input_ids": ids,
+                "labels": [IGNORED] * (len(ids) - len(answer)) + answer,
+                "label": LABELS.index(sample.label),
+            }
+        )
+    return Dataset.from_list(rows)
+
+
+def scoring_rows(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
+    """Inputs without answers, in the samples' order.
+
+    Columns: input_ids, label (0 FP, 1 TP). The encoder trains on these too.
+    """
+    return Dataset.from_list(
+        [
+            {"input_ids": list(e.ids), "label": LABELS.index(s.label)}
+            for s, e in zip(samples, encoded, strict=True)
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Rows that are alike side by side.
+
+    `places` says for each sample, in their own order, which row is its.
+    """
+
+    rows: Dataset
+    places: tuple[int, ...]
+
+    def log_odds(self, predicted: PredictionOutput) -> list[float]:
+        """Log-odds of TP, in the samples' own order."""
+        logits = np.asarray(predicted.predictions, dtype=np.float64)
+        found: list[float] = (logits[:, 1] - logits[:, 0])[list(self.places)].tolist()
+        return found
+
+
+def hold_out(samples: Sequence[Sample], encoded: Sequence[Encoded], shares: bool) -> HeldOut:
+    """Samples as rows to score, by their beginnings if these are shared, else by length."""
+    order = sorted(
+        range(len(samples)),
+        key=lambda i: ((0 if shares else len(encoded[i].ids)), encoded[i].ids, i),
+    )
+    places = sorted(range(len(order)), key=order.__getitem__)
+    rows = scoring_rows([samples[i] for i in order], [encoded[i] for i in order])
+    return HeldOut(rows, tuple(places))

@@ -1,0 +1,124 @@
+"""Encoding: samples to token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from iacfilter_hpc.errors import DataError, TrainingError
+from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.inputs.prompts import Prompt, fit_prompt
+from iacfilter_hpc.inputs.tokenizer import Vocabulary, encode_plain
+from iacfilter_hpc.samples.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class NoFit:
+    """A prompt that the model cannot take; `problem` says why."""
+
+    problem: str
+
+
+def encode_prompts(
+    samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
+) -> list[Encoded]:
+    """As `try_prompts`, if every prompt fits.
+
+    Raises:
+        DataError: prompts that cannot be made to fit; each is named by its file and line.
+    """
+    return all_fitting(samples, try_prompts(samples, vocabulary, max_length, max_positions))
+
+
+def try_prompts(
+    samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
+) -> list[Encoded | NoFit]:
+    """Prompts as token ids that leave room for the longer answer and EOS within `max_length`."""
+    answer = vocabulary.answers.longest + 1
+    limit = max_length - answer - len(vocabulary.bos)
+    room = max_positions - answer - len(vocabulary.bos)
+    return [_encode_prompt(sample, vocabulary, limit, room) for sample in samples]
+
+
+def _encode_prompt(
+    sample: Sample, vocabulary: Vocabulary, limit: int, room: int
+) -> Encoded | NoFit:
+    prompt = fit_prompt(sample, vocabulary.encode, limit)
+    if problem := _problem_of(prompt, limit, room):
+        return NoFit(problem)
+    return Encoded(
+        ids=vocabulary.bos + prompt.ids + vocabulary.answers.shared,
+        tokens_dropped=prompt.tokens_dropped,
+        lines_dropped=prompt.lines_dropped,
+        over_max_length=len(prompt.ids) > limit,
+        yes_no_mapped=prompt.asks_yes_no,
+    )
+
+
+def all_fitting(samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]) -> list[Encoded]:
+    """`encoded`, of `samples` in the same order, if every one fits.
+
+    Raises:
+        DataError: prompts that cannot be made to fit; each is named by its file and line.
+    """
+    fitting: list[Encoded] = []
+    problems: list[str] = []
+    for number, (sample, row) in enumerate(zip(samples, encoded, strict=True), start=1):
+        if isinstance(row, NoFit):
+            problems.append(f"sample {number} ({sample.file}:{sample.line}): {row.problem}")
+        else:
+            fitting.append(row)
+    if problems:
+        raise DataError(
+            "\n".join(problems), hint="raise data.max_length, or shorten these samples' with_prompt"
+        )
+    return fitting
+
+
+def _problem_of(prompt: Prompt, limit: int, room: int) -> str | None:
+    size = f"its prompt has {len(prompt.ids)} tokens"
+    if len(prompt.ids) > room:
+        return f"{size} even without context; the model takes {room}"
+    if len(prompt.ids) > limit and not prompt.context_found:
+        return f"{size}, {limit} fit, and with_context was not found in it, so nothing can be cut"
+    if prompt.asks_yes_no and not prompt.context_found:
+        return (
+            "it asks for YES or NO, and with_context was not found in it to tell code from question"
+        )
+    return None
+
+
+def encode_fields(
+    samples: Sequence[Sample],
+    tokenizer: PreTrainedTokenizerBase,
+    fields: Sequence[str],
+    max_length: int,
+) -> list[Encoded]:
+    """The encoder's input: fields joined by the separator token, cut at the end to `max_length`.
+
+    Raises:
+        TrainingError: the tokenizer has no separator, or takes less than `max_length` tokens.
+    """
+    begin, separator = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if begin is None or separator is None:
+        raise TrainingError("this tokenizer has no CLS and SEP token: it is not an encoder's")
+    if max_length > tokenizer.model_max_length:
+        raise TrainingError(
+            f"data.max_length {max_length} is more than the {tokenizer.model_max_length} tokens "
+            "that the model takes"
+        )
+    encoded = []
+    for sample in samples:
+        ids: list[int] = []
+        for name in fields:
+            ids += [separator, *encode_plain(tokenizer, _field(sample, name))]
+        kept = ids[1 : max_length - 1]
+        encoded.append(Encoded((begin, *kept, separator), tokens_dropped=len(ids) - 1 - len(kept)))
+    return encoded
+
+
+def _field(sample: Sample, name: str) -> str:
+    text: str = getattr(sample, name)
+    return text.replace("_", " ") if name == "smell" else text

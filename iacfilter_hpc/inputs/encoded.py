@@ -1,0 +1,78 @@
+"""Encoded samples, and the counts of what encoding did to those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iacfilter_hpc.samples.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One sample as token ids of the model's input, special tokens included, answer excluded."""
+
+    ids: tuple[int, ...]
+    tokens_dropped: int = 0
+    lines_dropped: int = 0
+    over_max_length: bool = False
+    yes_no_mapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Counts over the samples of one file."""
+
+    samples: int
+    samples_cut: int
+    tokens_dropped: int
+    context_lines_dropped: int
+    kept_over_max_length: int
+    yes_no_mapped: int
+    technology_from_extension: int
+    technology_unknown: int
+
+    def describe(self, name: str) -> list[str]:
+        """Sentences for the log; `name` says which file."""
+        lines = [f"{name}: {self.samples} samples"]
+        if self.samples_cut:
+            lines.append(
+                f"{name}: {self.samples_cut} samples cut to fit max_length "
+                f"({self.context_lines_dropped} context lines, {self.tokens_dropped} tokens)"
+            )
+        if self.yes_no_mapped:
+            lines.append(
+                f"{name}: {self.yes_no_mapped} prompts ask for YES or NO; their instructions now "
+                "ask for TP or FP, code is untouched"
+            )
+        if self.technology_from_extension:
+            lines.append(
+                f"{name}: technology taken from the file's extension in "
+                f"{self.technology_from_extension} samples, {self.technology_unknown} stay unknown"
+            )
+        return lines
+
+    def warning(self, name: str) -> str | None:
+        """What a person should look at, if anything."""
+        if not self.kept_over_max_length:
+            return None
+        return (
+            f"{name}: {self.kept_over_max_length} samples are longer than data.max_length although "
+            "only the reported line is left of their context; they are kept whole"
+        )
+
+
+def audit(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Audit:
+    """Count what happened to `samples`, of which `encoded` is the outcome in the same order."""
+    return Audit(
+        samples=len(samples),
+        samples_cut=sum(e.tokens_dropped > 0 for e in encoded),
+        tokens_dropped=sum(e.tokens_dropped for e in encoded),
+        context_lines_dropped=sum(e.lines_dropped for e in encoded),
+        kept_over_max_length=sum(e.over_max_length for e in encoded),
+        yes_no_mapped=sum(e.yes_no_mapped for e in encoded),
+        technology_from_extension=sum(not s.technology_is_given for s in samples),
+        technology_unknown=sum(
+            not s.technology_is_given and s.technology == "unknown" for s in samples
+        ),
+    )

@@ -1,0 +1,196 @@
+"""Prompts as token ids that fit, losing only the context lines farthest from the reported one.
+
+The contract: the answer is never truncated, and neither are the instructions or the reported line.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.samples.sample import Sample
+
+# "42 | code", "42: code", "42  code", or the number of an empty line
+LINE_NUMBER = re.compile(r"\d+(?=[\s|:]|$)\s*(?P<code>[|:]?(?P<after_mark>.*))")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines [start, stop) of a prompt are the context; `reported` is the line complained about."""
+
+    start: int
+    stop: int
+    reported: int
+
+    def kept(self, dropped: int) -> tuple[int, int]:
+        """Lines [first, last) that stay when the `dropped` farthest from the reported line go.
+
+        Of two lines equally far the later one goes first. The reported line always stays.
+        """
+        first, last = self.start, self.stop
+        for _ in range(dropped):
+            if self.reported - first > last - 1 - self.reported:
+                first += 1
+            else:
+                last -= 1
+        return first, last
+
+    @property
+    def droppable(self) -> int:
+        """Context lines besides the reported one."""
+        return self.stop - self.start - 1
+
+
+def find_context(sample: Sample, prompt_lines: list[str]) -> Block | None:
+    """Where `with_context` stands in the prompt, or None: not there, or without the reported line.
+
+    Lines compare without indentation, leading `>` marks and line numbers, on both sides.
+    Of several places the last counts: prompts put code after instructions.
+    """
+    context = sample.with_context.split("\n")
+    reported = _reported_line(sample, context)
+    if reported is None:
+        return None
+    forms = [_forms(line) for line in prompt_lines]
+    for first, last in dict.fromkeys([(0, len(context)), _without_blank_ends(context)]):
+        start = _last_match([_forms(line) for line in context[first:last]], forms)
+        if start is not None:
+            return Block(start, start + last - first, start + reported - first)
+    return None
+
+
+def _reported_line(sample: Sample, context: list[str]) -> int | None:
+    """Index of the reported line: the place of `content` nearest to where `line` says."""
+    content = sample.content.strip()
+    if not content:
+        return None
+    expected = sample.line - sample.detection_span[0]
+    matching = [i for i, line in enumerate(context) if content in _forms(line)]
+    return min(matching, key=lambda i: abs(i - expected), default=None)
+
+
+def _without_blank_ends(lines: list[str]) -> tuple[int, int]:
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    return filled[0], filled[-1] + 1
+
+
+def _forms(line: str) -> frozenset[str]:
+    """What code a line may show: itself, less `>` marks, less its number, less `|` or `:`."""
+    stripped = line.strip()
+    unmarked = stripped.lstrip(">").strip()
+    numbered = LINE_NUMBER.fullmatch(unmarked)
+    inner = [part.strip() for part in numbered.group("code", "after_mark")] if numbered else []
+    return frozenset([stripped, unmarked, *inner])
+
+
+def _last_match(wanted: list[frozenset[str]], lines: list[frozenset[str]]) -> int | None:
+    for start in range(len(lines) - len(wanted), -1, -1):
+        if all(form & lines[start + i] for i, form in enumerate(wanted)):
+            return start
+    return None
+
+
+Encode = Callable[[str], list[int]]
+"""Text to token ids, without special tokens."""
+
+YES = re.compile(r"\bYES\b")
+NO = re.compile(r"\bNO\b")
+BEGIN = "<s>"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Token ids of the two answers: `shared` begins both, `tp` and `fp` differ from their first."""
+
+    shared: tuple[int, ...]
+    tp: tuple[int, ...]
+    fp: tuple[int, ...]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longer answer."""
+        return len(self.shared) + max(len(self.tp), len(self.fp))
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as token ids (no special tokens), and what was done to make it fit."""
+
+    ids: tuple[int, ...]
+    tokens_dropped: int
+    lines_dropped: int
+    asks_yes_no: bool
+    context_found: bool
+
+
+def derive_answers(encode: Encode) -> Answers:
+    """Token ids of the answers TP and FP as they follow "Answer:".
+
+    Raises:
+        TrainingError: question and answer merge into one token, or one answer begins the other.
+    """
+    question = encode("Answer:")
+    tp, fp = (encode(f"Answer: {word}") for word in ("TP", "FP"))
+    if not (tp[: len(question)] == fp[: len(question)] == question):
+        raise TrainingError("this tokenizer merges the answer into the question before it")
+    tp, fp = tp[len(question) :], fp[len(question) :]
+    same = 0
+    while same < min(len(tp), len(fp)) and tp[same] == fp[same]:
+        same += 1
+    if same in (len(tp), len(fp)):
+        raise TrainingError("for this tokenizer one of the answers TP and FP begins the other")
+    return Answers(tuple(tp[:same]), tuple(tp[same:]), tuple(fp[same:]))
+
+
+def fit_prompt(sample: Sample, encode: Encode, limit: int) -> Prompt:
+    """The prompt of a sample in at most `limit` tokens, where dropping context lines can do that.
+
+    Otherwise `ids` is longer than `limit`, and the caller judges.
+    """
+    lines = sample.with_prompt.rstrip().removeprefix(BEGIN).split("\n")
+    block = find_context(sample, lines)
+    asks_yes_no = _asks_yes_no(lines, block)
+    if asks_yes_no and block:
+        lines = [
+            line if block.start <= i < block.stop else _ask_tp_fp(line, sample.content)
+            for i, line in enumerate(lines)
+        ]
+
+    def ids_without(dropped: int) -> list[int]:
+        if block is None or dropped == 0:
+            return encode("\n".join(lines))
+        first, last = block.kept(dropped)
+        return encode("\n".join(lines[: block.start] + lines[first:last] + lines[block.stop :]))
+
+    whole = ids_without(0)
+    dropped = 0
+    if block and len(whole) > limit:
+        counts = range(block.droppable)
+        dropped = bisect_left(counts, True, key=lambda n: len(ids_without(n)) <= limit)
+    ids = ids_without(dropped) if dropped else whole
+    return Prompt(
+        ids=tuple(ids),
+        tokens_dropped=len(whole) - len(ids),
+        lines_dropped=dropped,
+        asks_yes_no=asks_yes_no,
+        context_found=block is not None,
+    )
+
+
+def _asks_yes_no(lines: list[str], block: Block | None) -> bool:
+    """Whether the instructions ask for YES or NO; without a block only the question is known."""
+    if block is None:
+        instructions = next((line for line in reversed(lines) if line.strip()), "")
+    else:
+        instructions = "\n".join(lines[: block.start] + lines[block.stop :])
+    return bool(YES.search(instructions) and NO.search(instructions))
+
+
+def _ask_tp_fp(line: str, content: str) -> str:
+    # an instruction that quotes the reported line holds code
+    if content.strip() in line:
+        return line
+    return NO.sub("FP", YES.sub("TP", line))

@@ -1,0 +1,90 @@
+"""Load a tokenizer and settle its special tokens: one BOS, one EOS, a pad that is never EOS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.inputs.prompts import Answers, derive_answers
+
+PAD = "<pad>"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """A tokenizer with the ids that frame a prompt and its answer."""
+
+    tokenizer: PreTrainedTokenizerBase
+    bos: tuple[int, ...]
+    eos: int
+    pad: int
+    answers: Answers
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text; special tokens written in it are text too."""
+        return encode_plain(self.tokenizer, text)
+
+
+def load_tokenizer(source: str | Path, revision: str | None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model directory or hub name.
+
+    Raises:
+        TrainingError: there is no such model here, or it needs code of its own.
+    """
+    if str(source).startswith(("/", ".", "~")) and not Path(source).is_dir():
+        raise TrainingError(f"model {source} is not a directory")
+    try:
+        return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"model {source} cannot be loaded: {str(error).splitlines()[0]}",
+            hint="name a directory, or fill the Hugging Face cache where there is a network",
+        ) from error
+
+
+def encode_plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of text, with nothing added and nothing in it taken for a special token."""
+    encoded = tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, truncation=False, verbose=False
+    )
+    ids: list[int] = encoded["input_ids"]
+    return ids
+
+
+def settle_vocabulary(tokenizer: PreTrainedTokenizerBase, embedding_rows: int) -> Vocabulary:
+    """The vocabulary of a generative model; gives the tokenizer a pad token if it has none.
+
+    The pad is the tokenizer's own, else its <unk>, else a new token in a spare embedding row:
+    embeddings are never resized, which ZeRO-3 does not bear. Attention masks and labels are always
+    explicit here, so that the pad's meaning never reaches the model.
+
+    Raises:
+        TrainingError: no EOS token, no way to a pad token, or answers that cannot be told apart.
+    """
+    if tokenizer.eos_token_id is None:
+        raise TrainingError("the tokenizer has no end-of-sequence token")
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        _choose_pad(tokenizer, embedding_rows)
+    bos = tokenizer.bos_token_id
+    return Vocabulary(
+        tokenizer=tokenizer,
+        bos=() if bos is None or bos == tokenizer.eos_token_id else (bos,),
+        eos=tokenizer.eos_token_id,
+        pad=tokenizer.pad_token_id,
+        answers=derive_answers(lambda text: encode_plain(tokenizer, text)),
+    )
+
+
+def _choose_pad(tokenizer: PreTrainedTokenizerBase, embedding_rows: int) -> None:
+    if tokenizer.unk_token_id not in (None, tokenizer.eos_token_id):
+        tokenizer.pad_token = tokenizer.unk_token
+    elif len(tokenizer) < embedding_rows:
+        tokenizer.add_special_tokens({"pad_token": PAD})
+    else:
+        raise TrainingError(
+            "the tokenizer has no pad token, no <unk>, and the model no spare embedding row",
+            hint="use a model whose tokenizer has a pad token other than its EOS",
+        )

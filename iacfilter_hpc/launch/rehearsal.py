@@ -1,0 +1,172 @@
+"""Stop a tiny run on the real cluster as a preemption would, and see whether anything is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.errors import JobFailed
+from iacfilter_hpc.launch import submission
+from iacfilter_hpc.launch.status import report
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.drain_request import ask
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.slurm.jobs import send_signal, take_nodes
+from iacfilter_hpc.slurm.queue import queued
+
+POLL_S = 0.5
+ENOUGH_STEPS = 3
+"""Steps between two interruptions."""
+WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One interruption: where training stopped, and where it went on."""
+
+    how: str
+    attempt: str
+    saved_at: int
+    went_on_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rehearsal has shown."""
+
+    run: str
+    twin: str
+    stops: tuple[Stop, ...]
+    weights_equal: bool
+
+    @property
+    def survives(self) -> bool:
+        return self.weights_equal and all(s.saved_at == s.went_on_at for s in self.stops)
+
+
+def rehearse(
+    config: RunConfig, site: Site, models: Path, say: Say, partition: str | None = None
+) -> Verdict:
+    """Train a tiny run twice from the same rendered script: left alone, and stopped more than once.
+
+    It is stopped once by its drain file, and once by SIGTERM to its steps, which is what a
+    preemption with GraceTime sends (https://slurm.schedmd.com/preempt.html). Then, where there is a
+    partition whose jobs preempt it, by a job of that one that wants its nodes.
+
+    Raises:
+        JobFailed: a job of it failed.
+        SubmissionError, SlurmUnreachable: a job could not be submitted.
+    """
+    name = config.name or records.new_name(config.approach)
+    twin = submission.submit(_named(config, f"{name}-twin"), site, models, "slurm").layout
+    cut = submission.submit(_named(config, f"{name}-cut"), site, models, "slurm").layout
+    say(f"{twin.name} is left alone; {cut.name} is stopped (files: {cut.directory})")
+    stops: list[Stop] = []
+    ways = [("drain file", _by_file), ("SIGTERM to its steps", _by_signal)]
+    if partition is not None:
+        ways.append((f"a job of {partition}", partial(_by_preemption, partition=partition)))
+    for how, stop in ways:
+        if how == ways[-1][0] and partition is not None:
+            _wait(twin, twin.final.is_dir)  # it may stand on the same node
+        attempt = _running_attempt(cut, ENOUGH_STEPS + (stops[-1].went_on_at if stops else 0))
+        stop(cut, attempt)
+        say(f"{cut.name}: stopped by {how}; Slurm may hold it two minutes before it goes on")
+        stops.append(_went_on(cut, how, attempt))
+        say(f"{cut.name}: saved step {stops[-1].saved_at}, went on at {stops[-1].went_on_at}")
+    for layout in (cut, twin):
+        _wait(layout, layout.final.is_dir)
+    return Verdict(cut.name, twin.name, tuple(stops), _weights(cut) == _weights(twin))
+
+
+def describe(verdict: Verdict) -> str:
+    """The verdict in a few lines."""
+    stops = [
+        f"  {stop.how}: saved at step {stop.saved_at}, went on at step {stop.went_on_at}"
+        for stop in verdict.stops
+    ]
+    same = "equal to" if verdict.weights_equal else "DIFFERENT FROM"
+    return "\n".join(
+        [
+            "Survives: nothing was lost" if verdict.survives else "DOES NOT SURVIVE",
+            *stops,
+            f"  final weights of {verdict.run} are {same} those of {verdict.twin}, bit for bit",
+        ]
+    )
+
+
+def _named(config: RunConfig, name: str) -> RunConfig:
+    return config.model_copy(update={"name": name})
+
+
+def _by_file(layout: RunLayout, attempt: str) -> None:
+    ask(layout, "rehearsal")
+
+
+def _by_signal(layout: RunLayout, attempt: str) -> None:
+    send_signal("TERM", attempt.partition(".")[0])
+
+
+def _by_preemption(layout: RunLayout, attempt: str, *, partition: str) -> None:
+    nodes = queued()[attempt.partition(".")[0]].nodes
+    take_nodes(partition, nodes)
+
+
+def _running_attempt(layout: RunLayout, step: int) -> str:
+    """The newest attempt, once training has come to this step."""
+    _wait(layout, lambda: _step(layout) >= step)
+    return _newest_attempt(layout)
+
+
+def _newest_attempt(layout: RunLayout) -> str:
+    return records.attempts(layout, records.jobs(layout)[-1].job_id)[-1]
+
+
+def _went_on(layout: RunLayout, how: str, attempt: str) -> Stop:
+    _wait(layout, lambda: records.drained(layout, attempt) is not None)
+    drained = records.drained(layout, attempt)
+    assert drained is not None
+    _wait(layout, lambda: _newest_attempt(layout) != attempt and _went_on_at(layout) is not None)
+    went_on_at = _went_on_at(layout)
+    assert went_on_at is not None
+    return Stop(how, attempt, drained.step, went_on_at)
+
+
+def _went_on_at(layout: RunLayout) -> int | None:
+    """The step that the newest attempt went on from, as its log says."""
+    log = layout.error_log(_newest_attempt(layout))
+    marker = "going on from checkpoint-"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return int(text.partition(marker)[2].partition(",")[0]) if marker in text else None
+
+
+def _step(layout: RunLayout) -> int:
+    try:
+        return int(json.loads(layout.heartbeat.read_bytes())["step"])
+    except (OSError, ValueError, KeyError):
+        return -1
+
+
+def _wait(layout: RunLayout, condition: Callable[[], object]) -> None:
+    """Until the condition holds. Raises JobFailed once the run has ended without it."""
+    while not condition():
+        (state,) = report([layout]).states
+        if state.ended and not condition():
+            raise JobFailed(
+                f"{layout.name} is {state.state}: {state.reason or 'no reason is known'}",
+                hint=f"iacfilter-logs {layout.name}",
+            )
+        time.sleep(POLL_S)
+
+
+def _weights(layout: RunLayout) -> Sequence[str]:
+    found = [layout.final / name for name in WEIGHTS if (layout.final / name).is_file()]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in found]

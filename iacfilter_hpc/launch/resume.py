@@ -1,0 +1,91 @@
+"""Go on with a run that has stopped: a new job of the same run, perhaps with other resources."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from iacfilter_hpc.config.resolve import as_yaml
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.errors import IacfilterError, JobMayExist, UsageError
+from iacfilter_hpc.launch import processes, submission
+from iacfilter_hpc.launch.submission import Executor, Submitted
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.files import write_atomically
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.slurm.queue import queued
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The newest checkpoint of a run, as its manifest tells; its files are verified by the job."""
+
+    step: int
+    processes: int
+
+
+def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor) -> Submitted:
+    """Submit a job that goes on with a run; `config` is the run's own with its new resources.
+
+    Raises:
+        UsageError: it is trained, a job of it is alive, or its checkpoints are of another number of
+            processes.
+        SubmissionError, SlurmUnreachable: no job was made.
+    """
+    check(layout, config)
+    if executor == "local":
+        submission.check_training_is_installed()
+    before = layout.config.read_text(encoding="utf-8")
+    write_atomically(layout.config, as_yaml(config))
+    layout.drain.unlink(missing_ok=True)
+    try:
+        return submission.start_training(layout, config, site, executor)
+    except JobMayExist:
+        raise
+    except IacfilterError:
+        write_atomically(layout.config, before)
+        raise
+
+
+def check(layout: RunLayout, config: RunConfig) -> None:
+    """Refuse what cannot be resumed, or not like this. Raises UsageError."""
+    if layout.final.exists():
+        raise UsageError(
+            f"{layout.name} is trained: {layout.final} is there",
+            hint=f"iacfilter-evaluate {layout.name} scores it",
+        )
+    if alive := live_jobs(layout):
+        raise UsageError(
+            f"job {alive[0]} of {layout.name} is alive",
+            hint=f"iacfilter-cancel {layout.name} ends it",
+        )
+    saved = newest_saved(layout)
+    if saved is not None and saved.processes != config.num_processes:
+        raise UsageError(
+            f"{layout.name} has saved step {saved.step} with {saved.processes} processes, and "
+            f"would go on with {config.num_processes}",
+            hint=f"resume it with --gpus {saved.processes}, or start a new run",
+        )
+
+
+def live_jobs(layout: RunLayout) -> list[str]:
+    """Ids of the run's jobs that wait or run, as squeue and this machine's processes know them."""
+    jobs = records.jobs(layout)
+    alive = [j.job_id for j in jobs if j.executor == "local" and processes.is_alive(layout, j)]
+    if all(job.executor == "local" for job in jobs):
+        return alive
+    found = queued().values()
+    return alive + [e.job_id for e in found if e.name == layout.name and not e.ended]
+
+
+def newest_saved(layout: RunLayout) -> Saved | None:
+    """What the newest checkpoint says of itself; None if there is none that can be read."""
+    manifests = []
+    for path in layout.directory.glob("checkpoint-*/manifest.json"):
+        try:
+            fields = json.loads(path.read_bytes())
+            manifests.append(Saved(int(fields["step"]), int(fields["processes"])))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # the job sets it aside, and says so
+    return max(manifests, key=lambda saved: saved.step, default=None)

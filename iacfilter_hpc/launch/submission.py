@@ -1,0 +1,255 @@
+"""RunConfig -> run directory -> submitted job, on Slurm or on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
+from iacfilter_hpc.config.extras import check_extras, extras_of
+from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmUnreachable
+from iacfilter_hpc.launch.run_record import describe
+from iacfilter_hpc.launch.walltime_lead import lead_seconds, recorded_pace
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import JobRecord
+from iacfilter_hpc.samples.sample import read_samples, sha256_of
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.slurm.executor import TemplateExecutor
+
+Executor = Literal["slurm", "local"]
+TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job, and where what it writes can be read."""
+
+    layout: RunLayout
+    job_id: str
+    executor: Executor
+
+    @property
+    def script(self) -> Path | None:
+        """The sbatch script, under submitit's name for it."""
+        path = self.layout.slurm / f"{self.job_id}_submission.sh"
+        return path if self.executor == "slurm" else None
+
+    @property
+    def log(self) -> Path:
+        return self.layout.log(self.job_id)
+
+
+def choose_executor(asked: str) -> Executor:
+    """`auto` is Slurm where sbatch is on PATH, else this machine."""
+    if asked == "auto":
+        return "slurm" if shutil.which("sbatch") else "local"
+    if asked == "slurm" and not shutil.which("sbatch"):
+        raise SlurmUnreachable(
+            "--executor slurm, but sbatch is not on PATH", hint="--executor local runs it here"
+        )
+    return "slurm" if asked == "slurm" else "local"
+
+
+def script_text(config: RunConfig, site: Site, models: Path) -> str:
+    """The sbatch script of a run, without a side effect of any kind."""
+    name = config.name or records.new_name(config.approach)
+    layout = RunLayout(models / config.approach / name)
+    return _slurm_executor(layout, config, site, config.approach).text()
+
+
+def submit(
+    config: RunConfig,
+    site: Site,
+    models: Path,
+    executor: Executor,
+    planned: records.Planned | None = None,
+) -> Submitted:
+    """Check the data, claim the run's directory, write its record, submit its job.
+
+    `planned` GPU memory is kept in the record, beside which training leaves its peak.
+
+    Raises:
+        DataError: lines of a data file are wrong.
+        UsageError: the name is taken, or this machine cannot do what was asked for.
+        SubmissionError, SlurmUnreachable: no job was made, and no directory is left.
+    """
+    data = _checked_data(config)
+    if executor == "local" or site.python is None:
+        check_training_is_installed()
+        check_extras(extras_of(config))
+    layout = records.create(
+        models, config.approach, config.name or records.new_name(config.approach)
+    )
+    try:
+        describe(layout, config, data, planned)
+        job_id = _start(layout, config, site, executor)
+    except JobMayExist as error:
+        # its files must stay; status finds the job by the run's name
+        hint = f"the job may exist: squeue --me --name={layout.name}"
+        raise JobMayExist(error.message, hint=hint) from error
+    except (IacfilterError, OSError):
+        shutil.rmtree(layout.directory)
+        raise
+    return _noted(layout, job_id, executor, "train")
+
+
+def start_training(
+    layout: RunLayout, config: RunConfig, site: Site, executor: Executor
+) -> Submitted:
+    """Submit a training job for a run's directory that exists already.
+
+    Raises:
+        SubmissionError, SlurmUnreachable: no job was made; JobMayExist if that is not known.
+    """
+    return _noted(layout, _start(layout, config, site, executor), executor, "train")
+
+
+def submit_evaluation(
+    layout: RunLayout,
+    config: RunConfig,
+    data: Path,
+    options: EvaluateOptions,
+    site: Site,
+    executor: Executor,
+) -> Submitted:
+    """Submit a job that evaluates a finished run on one GPU.
+
+    Raises:
+        SubmissionError, SlurmUnreachable: no job was made.
+    """
+    kind = str(config.resources.gpus).rpartition(":")[0]
+    one = min(1, config.resources.gpu_count)
+    resources = config.resources.model_copy(
+        update={"gpus": f"{kind}:{one}" if kind else one, "nodes": 1}
+    )
+    single = config.model_copy(update={"resources": resources})
+    job_id = _start(layout, single, site, executor, data, options)
+    return _noted(layout, job_id, executor, "evaluate")
+
+
+def _start(
+    layout: RunLayout,
+    config: RunConfig,
+    site: Site,
+    executor: Executor,
+    data: Path | None = None,
+    options: EvaluateOptions = DEFAULTS,
+) -> str:
+    _quieten_submitit()
+    from iacfilter_hpc.worker.worker import Worker
+
+    worker = Worker(layout.directory, data, options)
+    if executor == "slurm":
+        from iacfilter_hpc.slurm.executor import submit as submit_to_slurm
+
+        template = config.approach if data is None else "evaluate"
+        return submit_to_slurm(_slurm_executor(layout, config, site, template), worker)
+    from iacfilter_hpc.launch.local import start
+
+    gpus = 0 if config.training.use_cpu else config.resources.gpu_count
+    return start(layout.slurm, worker, config.resources, gpus=gpus)
+
+
+def _noted(layout: RunLayout, job_id: str, executor: Executor, purpose: str) -> Submitted:
+    record = JobRecord(
+        job_id=job_id,
+        executor=executor,
+        purpose=purpose,
+        host=socket.gethostname(),
+        submitted_at=records.now(),
+    )
+    records.write_record(layout.job(job_id), record)
+    return Submitted(layout, job_id, executor)
+
+
+def _slurm_executor(
+    layout: RunLayout, config: RunConfig, site: Site, template: str
+) -> TemplateExecutor:
+    _quieten_submitit()
+    from iacfilter_hpc.slurm.executor import slurm_executor
+    from iacfilter_hpc.slurm.template import Script
+
+    # not resolved: a virtual environment's Python is a link, and only the link knows its packages
+    python = site.python or str(Path(sys.executable).absolute())
+    trains = template != "evaluate"
+    script = Script(
+        template=template,
+        run=layout.name,
+        python=python,
+        site=site,
+        directory=layout.directory,
+        lead_s=_lead(layout, config) if trains else 0,
+        requeue=config.requeue if trains else None,
+    )
+    return slurm_executor(layout.slurm, script, config.resources)
+
+
+def _lead(layout: RunLayout, config: RunConfig) -> int:
+    """As configured, else long enough for what this run and others of its approach took."""
+    if config.requeue.lead_seconds is not None:
+        return config.requeue.lead_seconds
+    metrics = layout.directory.parent.glob("*/metrics.jsonl")
+    return lead_seconds(recorded_pace(metrics), config.resources.minutes)
+
+
+def _quieten_submitit() -> None:
+    """Keep submitit's logger off stdout, which is for answers alone; it is set up on import."""
+    os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
+
+
+def check_training_is_installed() -> None:
+    """Raise IacfilterError unless the packages of the train extra can be found."""
+    missing = [name for name in TRAINING_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise IacfilterError(
+            f"{sys.executable} lacks {', '.join(missing)}",
+            hint="pip install 'iacfilter-hpc[train]'",
+        )
+
+
+def _checked_data(config: RunConfig) -> dict[str, str]:
+    """The sha256 of each data file, once all of them have been read without a fault."""
+    files = {
+        name: path
+        for name in ("train_file", "validation_file", "test_file")
+        if (path := getattr(config.data, name)) is not None
+    }
+    problems = []
+    keys: dict[Path, set[str]] = {}
+    for path in dict.fromkeys(files.values()):
+        try:
+            keys[path] = {sample.key for sample in read_samples(path)}
+        except DataError as error:
+            problems.append(error)
+    if problems:
+        raise DataError("\n".join(error.message for error in problems), hint=problems[0].hint)
+    if (test := config.data.test_file) is not None:
+        validation = config.data.validation_file
+        _check_test_is_new(test, keys[test], validation, keys[validation])
+    return {name: sha256_of(path) for name, path in files.items()}
+
+
+def _check_test_is_new(
+    test: Path, test_keys: set[str], validation: Path, validation_keys: set[str]
+) -> None:
+    """Refuse now what the evaluation after training would refuse hours later.
+
+    Raises:
+        DataError: samples of the test file would choose the threshold that it is scored with.
+    """
+    if shared := len(test_keys & validation_keys):
+        raise DataError(
+            f"{test} shares {shared} of its samples with {validation}; a threshold is never fitted "
+            "on the data it is reported on",
+            hint="take them out of one of the files, or train without data.test_file",
+        )

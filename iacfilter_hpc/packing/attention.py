@@ -1,0 +1,203 @@
+"""Attention over a row of packed sequences, each token seeing only its own sequence.
+
+For prefix trees three forms of the same; the others are tested against the first, obvious one:
+- `mask`: PyTorch's attention with a mask of all pairs of tokens.
+- `segments`: PyTorch's attention a node of the tree at a time, over its path and itself.
+- `flex`: FlexAttention, which skips blocks that the mask leaves empty.
+For models that look both ways, `blocks`: see training.blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import repeat_kv
+
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.packing.prefixes import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Where each token of a padded batch stands in a packed row, and back: see FlatCollator."""
+
+    gather: torch.Tensor
+    inside: torch.Tensor
+    back: torch.Tensor
+
+
+def block_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    blocks: Blocks | None = None,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention function, each sequence of one packed row within itself.
+
+    [1, heads, tokens, d] -> [1, tokens, heads, d]. Only here is anything padded: the rest of the
+    model, nearly all of its work, sees no padding.
+    """
+    assert blocks is not None, "the model was called without its blocks"
+    rows, longest = blocks.gather.shape
+    queries, keys, values = (
+        # index_select: the gradient of an index by lists is summed one by one on CPUs
+        x[0].index_select(1, blocks.gather.flatten()).view(x.shape[1], rows, longest, -1)
+        for x in (query, key, value)
+    )
+    found = scaled_dot_product_attention(
+        queries.transpose(0, 1),
+        keys.transpose(0, 1),
+        values.transpose(0, 1),
+        attn_mask=blocks.inside[:, None, None, :],
+        dropout_p=dropout,
+        scale=scaling,
+    )
+    return found.transpose(1, 2).flatten(0, 1).index_select(0, blocks.back)[None], None
+
+
+Form = Literal["mask", "segments", "flex", "blocks"]
+
+IMPLEMENTATION: dict[Form, str] = {
+    "mask": "sdpa",
+    "segments": "iacfilter_segments",
+    "flex": "flex_attention",
+    "blocks": "iacfilter_blocks",
+}
+"""What transformers calls the attention of each form."""
+
+
+UNKNOWN = {"softcap", "s_aux", "position_bias", "sliding_window"}
+"""What models may ask of attention besides, and our own would leave out."""
+
+
+@dataclass(slots=True)
+class Segments:
+    """A tree as the attention of one forward pass needs it, with the masks made so far."""
+
+    lengths: list[int]
+    paths: list[tuple[int, ...]]
+    masks: dict[tuple[int, int, torch.dtype], torch.Tensor] = field(default_factory=dict)
+
+    def mask(self, own: int, seen: int, like: torch.Tensor) -> torch.Tensor:
+        """Zero where one of `own` last tokens of `seen` sees a token, else -inf: [own, seen]."""
+        key = (own, seen, like.dtype)
+        if key not in self.masks:
+            hidden = torch.full((own, seen), -torch.inf, dtype=like.dtype, device=like.device)
+            self.masks[key] = hidden.triu(seen - own + 1)
+        return self.masks[key]
+
+
+def attention_inputs(
+    form: Form, tree: Tree, past: int, device: torch.device
+) -> dict[str, Segments | BlockMask | torch.Tensor]:
+    """What the model's forward gets besides ids and positions.
+
+    `past` is the number of tokens in the cache that all sequences begin with.
+    """
+    if form == "segments":
+        return {
+            "segments": Segments([len(n.ids) for n in tree.nodes], [n.path for n in tree.nodes])
+        }
+    if form == "mask":
+        return {"attention_mask": pair_mask(tree, past).to(device)}
+    return {"attention_mask": _block_mask(tree, past, device)}
+
+
+def pair_mask(tree: Tree, past: int) -> torch.Tensor:
+    """Which token (row) sees which (column), `past` columns first: bool [1, 1, size, past + size].
+
+    Depth first, a token sees another if that comes before it, and it stands below its node.
+    """
+    place = torch.arange(tree.size)
+    seen = (place[None, :] <= place[:, None]) & (place[:, None] < _stops(tree)[None, :])
+    return torch.cat([torch.ones(tree.size, past, dtype=torch.bool), seen], dim=1)[None, None]
+
+
+def _block_mask(tree: Tree, past: int, device: torch.device) -> BlockMask:
+    stops = _stops(tree).to(device)
+
+    def sees(batch: Any, head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        own = key - past
+        inside = (own <= query) & (query < stops[own.clamp(min=0)])
+        return (own < 0) | inside
+
+    return create_block_mask(
+        sees, B=None, H=None, Q_LEN=tree.size, KV_LEN=past + tree.size, device=str(device)
+    )
+
+
+def _stops(tree: Tree) -> torch.Tensor:
+    """For each token, where what stands below its node ends: [size]."""
+    return torch.tensor([node.stop for node in tree.nodes for _ in node.ids])
+
+
+def segment_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    segments: Segments | None = None,
+    **more: object,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention function over one row, which sees a tree's paths.
+
+    [1, heads, tokens, d] -> [1, tokens, heads, d]. Keys and values may begin with a cache, which
+    every token sees.
+    """
+    assert segments is not None, "the model was called without its tree"
+    if unknown := sorted(UNKNOWN & {name for name, value in more.items() if value is not None}):
+        raise TrainingError(
+            f"{type(module).__name__} attends with {', '.join(unknown)}, which packed rows do not",
+            hint="packing.attention=padded",
+        )
+    key, value = (repeat_kv(x, query.shape[1] // x.shape[1]) for x in (key, value))
+    past = key.shape[2] - query.shape[2]
+    # split, not slices: the gradient of each slice would be as large as the whole row
+    queries = torch.split(query, segments.lengths, dim=2)
+    first_keys, *keys = torch.split(key, [past, *segments.lengths], dim=2)
+    first_values, *values = torch.split(value, [past, *segments.lengths], dim=2)
+    found = []
+    for i, path in enumerate(segments.paths):
+        seen_keys, seen_values = keys[i], values[i]
+        if path or past:
+            seen_keys = torch.cat([first_keys, *(keys[j] for j in path), keys[i]], dim=2)
+            seen_values = torch.cat([first_values, *(values[j] for j in path), values[i]], dim=2)
+        own, seen = queries[i].shape[2], seen_keys.shape[2]
+        found.append(
+            scaled_dot_product_attention(
+                queries[i],
+                seen_keys,
+                seen_values,
+                attn_mask=None if own in (1, seen) else segments.mask(own, seen, query),
+                dropout_p=dropout,
+                scale=scaling,
+                is_causal=own == seen and own > 1,
+            )
+        )
+    return torch.cat(found, dim=2).transpose(1, 2).contiguous(), None
+
+
+def register() -> None:
+    """Make our forms known to transformers; again changes nothing."""
+    functions: dict[Form, Any] = {"segments": segment_attention, "blocks": block_attention}
+    for form, function in functions.items():
+        AttentionInterface.register(IMPLEMENTATION[form], function)
+        AttentionMaskInterface.register(IMPLEMENTATION[form], _no_mask)
+
+
+def _no_mask(*_: object, **__: object) -> None:
+    """The layout of the row says who sees whom."""

@@ -1,0 +1,102 @@
+"""Choose how a model attends over packed rows, by what model, device and libraries can do."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from dataclasses import dataclass
+
+import torch
+from torch.utils._triton import has_triton
+from transformers import PreTrainedModel
+
+from iacfilter_hpc.config.schema import Wanted
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.packing.attention import IMPLEMENTATION, Form, register
+
+ENCODERS = (
+    "RobertaForSequenceClassification",
+    "XLMRobertaForSequenceClassification",
+    "CamembertForSequenceClassification",
+    "BertForSequenceClassification",
+)
+"""Classes whose head takes the first token, which is all that packing has to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A form of attention over packed rows, or None where samples are padded; why, in words."""
+
+    form: Form | None
+    reason: str
+
+    def describe(self) -> str:
+        """One line for the log."""
+        how = "padded batches" if self.form is None else f"packed rows, attention {self.form}"
+        return f"{how}: {self.reason}"
+
+
+def choose_for_prompts(
+    model: PreTrainedModel, device: torch.device, wanted: Wanted, longest: int
+) -> Choice:
+    """Set a causal model to the form of attention for its prompts, and say which and why.
+
+    `longest` is the most tokens of a sequence.
+    """
+    choice = _prompts(model, device, wanted, longest)
+    if choice.form is not None:
+        register()
+        model.set_attn_implementation(IMPLEMENTATION[choice.form])
+    return choice
+
+
+def choose_for_snippets(model: PreTrainedModel, wanted: Wanted) -> Choice:
+    """Set a classifier to attention over packed rows if it can do that, and say which and why."""
+    if wanted == "padded":
+        return Choice(None, "as configured")
+    if type(model).__name__ not in ENCODERS:
+        return Choice(None, f"{type(model).__name__} is not known to take packed rows")
+    register()
+    model.set_attn_implementation(IMPLEMENTATION["blocks"])
+    return Choice("blocks", "no padding outside attention")
+
+
+def _prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted, longest: int) -> Choice:
+    if wanted == "padded":
+        return Choice(None, "as configured")
+    if problem := _obstacle(model, longest):
+        return Choice(None, problem)
+    if wanted == "flex" and device.type == "cuda":
+        _check_compiler()
+    if wanted != "auto":
+        return Choice(wanted, "as configured")
+    # flex compiles itself anew for rows of other lengths; it is worth that for rows that are long
+    return Choice("segments", f"on {device.type}; packing.attention=flex takes FlexAttention")
+
+
+def _check_compiler() -> None:
+    """Raise TrainingError unless FlexAttention can be compiled here."""
+    missing = [] if has_triton() else ["Triton"]
+    if not (shutil.which("cc") or shutil.which("gcc")):
+        missing.append("a C compiler on PATH")
+    if missing:
+        raise TrainingError(
+            f"packing.attention=flex needs {' and '.join(missing)}",
+            hint="packing.attention=segments needs neither",
+        )
+
+
+def _obstacle(model: PreTrainedModel, longest: int) -> str | None:
+    """Why a model cannot take packed rows, if so."""
+    name, config = type(model).__name__, model.config
+    if "position_ids" not in inspect.signature(model.forward).parameters:
+        return f"{name} takes no position_ids"
+    if not getattr(model, "_supports_attention_backend", False):
+        return f"{name} takes no attention of others"
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"}:
+        return f"{name} has layers of {', '.join(sorted(kinds - {'full_attention'}))}"
+    window = getattr(config, "sliding_window", None)
+    if window and window < longest and getattr(config, "use_sliding_window", True):
+        return f"{name} sees only {window} tokens back"
+    return None

@@ -1,1 +1,0 @@
-"""How much GPU memory a run will take, from its settings and its model's config.json alone."""

@@ -1,0 +1,288 @@
+"""Create, find and list runs: the directories models/<approach>/<run> and their records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
+from iacfilter_hpc.runs.files import write_json
+from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+
+SCHEMA = 1
+APPROACHES = ("encoder", "generative")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Bytes that PyTorch is to allocate on a GPU; of them, for activations and logits."""
+
+    total: int
+    activations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """run.json: what was asked for, written once at submission."""
+
+    run: str
+    approach: str
+    key: str
+    """Hash of configuration, data and code; neither of the name nor of the resources."""
+    created_at: str
+    user: str
+    host: str
+    git_commit: str | None
+    versions: dict[str, str]
+    model_name_or_path: str
+    gpus: int
+    nodes: int
+    num_processes: int
+    global_batch_size: int
+    data_sha256: dict[str, str]
+    argv: list[str]
+    planned_bytes: int | None = None
+    """What PyTorch was to allocate on a GPU; None where the model's shapes are not known."""
+    planned_activations: int | None = None
+    """The part of it that depends on the samples."""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """slurm/<job_id>_job.json: one job of a run, written once after submission."""
+
+    job_id: str
+    executor: str
+    """`slurm`, or `local` for a process of `host`."""
+    purpose: str
+    """`train` or `evaluate`."""
+    host: str
+    submitted_at: str
+    follows: str = ""
+    """The job that this one goes on for by itself; empty if a person submitted it."""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """slurm/<attempt>_outcome.json: how an attempt ended, and what was made of that.
+
+    Written by its worker on the first node; `next` and `why` are filled in after it, in the batch
+    script.
+    """
+
+    job_id: str
+    restarts: int = 0
+    state: str
+    """COMPLETED, FAILED or CANCELLED, as Slurm says; DRAINED if it saved and stopped as asked."""
+    exit_code: int
+    message: str
+    cause: str = ""
+    """Of a failure: error, exception, memory, node or killed."""
+    step: int | None = None
+    """The optimizer step that a failure came at."""
+    saved: int = 0
+    """The step of the newest checkpoint."""
+    started_at: str
+    ended_at: str
+    nodes: list[str]
+    next: str = ""
+    """What goes on with the run: `requeued`, the id of a new job, or empty."""
+    why: str = ""
+    """Why it is or is not gone on with."""
+    schema: int = SCHEMA
+
+    @property
+    def attempt(self) -> str:
+        return attempt_name(self.job_id, self.restarts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainedRecord:
+    """slurm/<attempt>_drained.json: where training stopped as asked, all of it being saved."""
+
+    attempt: str
+    step: int
+    checkpoint: str | None
+    """The name of its directory; None if there was nothing to save."""
+    reason: str
+    saved_at: str
+    schema: int = SCHEMA
+
+
+Record = TypeVar("Record", RunRecord, JobRecord, Outcome, DrainedRecord)
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    """The moment that now() wrote down."""
+    return datetime.fromisoformat(text)
+
+
+def new_name(approach: str) -> str:
+    """A run's name: approach, local date and time, four random hex digits."""
+    import secrets  # 12 ms that status need not spend
+
+    return f"{approach}-{datetime.now().strftime('%m%d-%H%M')}-{secrets.token_hex(2)}"
+
+
+def create(models: Path, approach: str, name: str) -> RunLayout:
+    """Claim a new run's directory; mkdir has one winner, also on NFS.
+
+    Raises:
+        UsageError: a run of that name exists, in either approach.
+        IacfilterError: the directory cannot be written.
+    """
+    for other in APPROACHES:
+        if (models / other / name).exists():
+            raise UsageError(
+                f"run {name} exists already: {models / other / name}", hint="choose another --name"
+            )
+    layout = RunLayout(models / approach / name)
+    try:
+        layout.directory.parent.mkdir(parents=True, exist_ok=True)
+        layout.directory.mkdir()
+        layout.slurm.mkdir()
+    except FileExistsError as error:
+        raise UsageError(f"run {name} exists already: {layout.directory}") from error
+    except OSError as error:
+        raise IacfilterError(
+            f"{error.filename} cannot be made: {error.strerror}", hint="choose another --models-dir"
+        ) from error
+    return layout
+
+
+def write_record(path: Path, record: RunRecord | JobRecord | Outcome | DrainedRecord) -> None:
+    """Write a record, all of it or nothing."""
+    try:
+        write_json(path, asdict(record))
+    except OSError as error:
+        raise IacfilterError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def all_runs(models: Path) -> list[RunLayout]:
+    """Every run under the models directory, oldest first."""
+    found = [
+        RunLayout(record.parent)
+        for approach in APPROACHES
+        for record in models.glob(f"{approach}/*/run.json")
+    ]
+    return sorted(found, key=lambda layout: (layout.record.stat().st_mtime_ns, layout.name))
+
+
+def find(models: Path, name: str) -> RunLayout:
+    """The run of that name, of that directory, or with that job id.
+
+    Raises:
+        RunNotFound: there is none.
+    """
+    if "/" in name and (Path(name) / "run.json").is_file():
+        return RunLayout(Path(name).absolute())
+    for approach in APPROACHES:
+        layout = RunLayout(models / approach / name)
+        if layout.record.is_file():
+            return layout
+    for layout in reversed(all_runs(models)):
+        if name.isdecimal() and layout.job(name).is_file():
+            return layout
+    raise RunNotFound(f"no run {name} under {models}", hint="iacfilter-status lists them")
+
+
+def read_record(layout: RunLayout) -> RunRecord:
+    """run.json of a run.
+
+    Raises:
+        IacfilterError: it is damaged or of a newer version.
+    """
+    record = _record(layout.record, RunRecord)
+    if record is None:
+        raise RunNotFound(f"{layout.record} is missing")
+    return record
+
+
+def jobs(layout: RunLayout) -> list[JobRecord]:
+    """The jobs of a run, oldest first."""
+    records = [
+        record
+        for path in layout.slurm.glob("*_job.json")
+        if (record := _record(path, JobRecord)) is not None
+    ]
+    return sorted(records, key=lambda job: (job.submitted_at, len(job.job_id), job.job_id))
+
+
+def outcome(layout: RunLayout, attempt: str) -> Outcome | None:
+    """How an attempt ended; None while it has not told."""
+    return _record(layout.outcome(attempt), Outcome)
+
+
+def drained(layout: RunLayout, attempt: str) -> DrainedRecord | None:
+    """Where an attempt stopped as asked; None if it did not."""
+    return _record(layout.drained(attempt), DrainedRecord)
+
+
+def attempts(layout: RunLayout, job_id: str) -> list[str]:
+    """The names of a job's attempts that left a log or an outcome, oldest first."""
+    names = {job_id}
+    for path in layout.slurm.glob(f"{job_id}.*_*"):
+        names.add(path.name.partition("_")[0])
+    return sorted(names, key=_restarts)
+
+
+def newest_outcome(layout: RunLayout, job_id: str) -> Outcome | None:
+    """How the newest attempt of a job ended; None while it has not told."""
+    return outcome(layout, attempts(layout, job_id)[-1])
+
+
+def outcomes(layout: RunLayout) -> list[Outcome]:
+    """How each attempt of a run ended, oldest first."""
+    found = [_record(path, Outcome) for path in layout.slurm.glob("*_outcome.json")]
+    return sorted((o for o in found if o is not None), key=lambda o: (o.ended_at, o.restarts))
+
+
+def outcomes_of_chain(layout: RunLayout, job_id: str) -> list[Outcome]:
+    """How each attempt of a job ended, and of those that it goes on for, oldest first."""
+    follows = {job.job_id: job.follows for job in jobs(layout)}
+    chain = {job_id}
+    while job_id := follows.get(job_id, ""):
+        chain.add(job_id)
+    return [outcome for outcome in outcomes(layout) if outcome.job_id in chain]
+
+
+def _restarts(attempt: str) -> int:
+    restarts = attempt.partition(".")[2]
+    return int(restarts) if restarts.isdecimal() else 0
+
+
+def _record(path: Path, kind: type[Record]) -> Record | None:
+    """The record in a file; None if there is no file.
+
+    Raises:
+        IacfilterError: it is damaged or of a newer version.
+    """
+    fields = _read(path)
+    if fields is None:
+        return None
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise IacfilterError(f"{path} is not a record of schema {SCHEMA}: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise IacfilterError(f"{path} cannot be read: {error}") from error
+    if not isinstance(fields, dict):
+        raise IacfilterError(f"{path} is not a record")
+    return fields

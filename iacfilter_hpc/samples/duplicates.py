@@ -1,0 +1,210 @@
+"""Duplicates: what ties samples together, the same code, nearly the same code, the same origin.
+
+Texts compare without case, white space and quotes, since those change nothing a model could learn
+from; names of smells, files and repositories by what they stand for. A context is nearly the same
+if its shingles of five tokens overlap by 0.8 (Jaccard).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import PurePosixPath
+from typing import Literal
+
+from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.samples.smells import smell_of_words
+
+Kind = Literal["content", "context", "near-context", "file", "repo", "family"]
+CODE: tuple[Kind, ...] = ("content", "context", "near-context")
+ORIGIN: tuple[Kind, ...] = ("file", "repo", "family")
+KINDS = CODE + ORIGIN
+MEANING: dict[Kind, str] = {
+    "content": "same smell and same reported line",
+    "context": "same lines around it",
+    "near-context": "nearly the same lines around it",
+    "file": "same file",
+    "repo": "same repository",
+    "family": "same family of repositories",
+}
+
+SHINGLE = 5
+NEAR = 0.8
+IGNORED = str.maketrans("", "", "\"'`")
+TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Samples that belong together, as indices. Each of `left` is tied to each of `right`.
+
+    `right` is `left` where the tie is an equality. `what` is what they share, for a person.
+    """
+
+    kind: Kind
+    what: str
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """All samples of the tie, in order."""
+        return tuple(sorted({*self.left, *self.right}))
+
+
+def normalised(text: str) -> str:
+    """A text without case, white space and quotes."""
+    return "".join(text.casefold().translate(IGNORED).split())
+
+
+def smell_key(sample: Sample) -> str:
+    """The smell by our name, if it is one of GLITCH's: two names of one smell are the same."""
+    return smell_of_words(sample.smell) or sample.smell
+
+
+def file_key(sample: Sample) -> str:
+    """The path without `./`, `//` and a slash at its end."""
+    return str(PurePosixPath(sample.file))
+
+
+def repo_key(sample: Sample) -> str | None:
+    """The repository without case, which no forge heeds in names."""
+    return None if sample.repo is None else sample.repo.casefold()
+
+
+def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[Tie]:
+    """Every tie of these kinds between two or more samples, in the order of `kinds`."""
+    ties: list[Tie] = []
+    for kind in kinds:
+        ties += _near_contexts(samples) if kind == "near-context" else _equal(samples, kind)
+    return ties
+
+
+def _content(sample: Sample) -> Hashable:
+    text = normalised(sample.content)
+    return (smell_key(sample), text) if text else None
+
+
+def _context(sample: Sample) -> Hashable:
+    return normalised(sample.with_context) or None
+
+
+KEYS: dict[Kind, Callable[[Sample], Hashable]] = {
+    "content": _content,
+    "context": _context,
+    "repo": repo_key,
+    "family": lambda sample: sample.family,
+}
+SHOWN: dict[Kind, Callable[[Sample], str]] = {
+    "content": lambda sample: sample.content,
+    "context": lambda sample: sample.content,
+    "file": lambda sample: sample.file,
+    "repo": lambda sample: sample.repo or "",
+    "family": lambda sample: sample.family or "",
+}
+
+
+def _equal(samples: Sequence[Sample], kind: Kind) -> Iterator[Tie]:
+    """A tie for each value that two or more samples share; None is no value."""
+    found: defaultdict[Hashable, list[int]] = defaultdict(list)
+    key = _file_key(samples) if kind == "file" else KEYS[kind]
+    for index, sample in enumerate(samples):
+        value = key(sample)
+        if value is not None:
+            found[value].append(index)
+    for members in found.values():
+        if len(members) > 1:
+            indices = tuple(members)
+            yield Tie(kind, SHOWN[kind](samples[members[0]]), indices, indices)
+
+
+def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
+    """Files of one path are the same file unless all of them say which repository they are of."""
+    unplaced = {file_key(sample) for sample in samples if sample.repo is None}
+
+    def key(sample: Sample) -> Hashable:
+        file = file_key(sample)
+        return (None if file in unplaced else repo_key(sample), file)
+
+    return key
+
+
+def _near_contexts(samples: Sequence[Sample]) -> Iterator[Tie]:
+    """Ties between contexts that differ, but little, in different files."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for index, sample in enumerate(samples):
+        if text := normalised(sample.with_context):
+            places[text].append(index)
+    members = [tuple(indices) for indices in places.values()]
+    key = _file_key(samples)
+    files = [{key(samples[index]) for index in indices} for indices in members]
+    shingles = [_shingles(samples[indices[0]].with_context) for indices in members]
+    for one, other in similar_pairs(shingles, NEAR):
+        # neighbouring lines of one file have most of their context in common
+        if len(files[one] | files[other]) > 1:
+            yield Tie(
+                "near-context", samples[members[one][0]].content, members[one], members[other]
+            )
+
+
+def _shingles(text: str) -> frozenset[tuple[str, ...]]:
+    tokens = TOKEN.findall(text.casefold().translate(IGNORED))
+    count = max(1, len(tokens) - SHINGLE + 1)
+    return frozenset(tuple(tokens[start : start + SHINGLE]) for start in range(count))
+
+
+def similar_pairs(
+    sets: Sequence[frozenset[tuple[str, ...]]], least: float
+) -> Iterator[tuple[int, int]]:
+    """Pairs (i, j), i < j, of sets that are not empty and whose Jaccard index is >= `least`.
+
+    Exact. Two such sets share one of the rarest elements of each, and an index of those finds the
+    pairs: Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins", ICDE 2006.
+    """
+    # numbers compare faster than shingles
+    numbers: dict[tuple[str, ...], int] = {}
+    numbered = [frozenset(numbers.setdefault(e, len(numbers)) for e in each) for each in sets]
+    frequency = Counter(element for each in numbered for element in each)
+    index: defaultdict[int, list[int]] = defaultdict(list)
+    for number, each in enumerate(numbered):
+        rare = sorted(each, key=lambda element: (frequency[element], element))
+        # 0.8 * 5 must be 4, not 4.000000001
+        prefix = rare[: len(each) - ceil(least * len(each) - 1e-9) + 1]
+        candidates = {other for element in prefix for other in index[element]}
+        for other in sorted(candidates):
+            shared = len(each & numbered[other])
+            if shared >= least * (len(each) + len(numbered[other]) - shared) - 1e-9:
+                yield other, number
+        for element in prefix:
+            index[element].append(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A sample, and the one that stays in its place."""
+
+    sample: Sample
+    first: Sample
+
+
+def without_duplicates(samples: Sequence[Sample]) -> tuple[list[Sample], list[Duplicate]]:
+    """The first sample of each smell and normalised content, and the others.
+
+    The same context with another reported line is another sample: small scripts have such.
+    A reported line without any text is like no other.
+    """
+    first: dict[tuple[str, str], Sample] = {}
+    kept: list[Sample] = []
+    duplicates: list[Duplicate] = []
+    for sample in samples:
+        text = normalised(sample.content)
+        key = (smell_key(sample), text)
+        if text and key in first:
+            duplicates.append(Duplicate(sample, first[key]))
+        else:
+            first[key] = sample
+            kept.append(sample)
+    return kept, duplicates

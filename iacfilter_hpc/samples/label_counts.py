@@ -1,0 +1,37 @@
+"""How many samples of each label there are, by technology and smell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from iacfilter_hpc.samples.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Samples by label."""
+
+    tp: int = 0
+    fp: int = 0
+    unlabelled: int = 0
+
+    @property
+    def samples(self) -> int:
+        """All of them."""
+        return self.tp + self.fp + self.unlabelled
+
+
+def count_labels(samples: Iterable[Sample]) -> Counts:
+    """The samples by label."""
+    labels = Counter(sample.label for sample in samples)
+    return Counts(labels["TP"], labels["FP"], labels[None])
+
+
+def count_cells(samples: Iterable[Sample]) -> dict[tuple[str, str], Counts]:
+    """The samples by label in each pair of technology and smell, in alphabetical order."""
+    cells: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        cells.setdefault((sample.technology, sample.smell), []).append(sample)
+    return {cell: count_labels(cells[cell]) for cell in sorted(cells)}

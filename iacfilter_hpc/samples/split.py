@@ -1,0 +1,244 @@
+"""Splits of samples into train, validation and perhaps test, with nothing shared between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.samples.assignment import Goal, assign
+from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, find_ties
+from iacfilter_hpc.samples.sample import Sample
+
+By = Literal["auto", "family", "repo", "file"]
+KEPT_WHOLE: dict[By, tuple[Kind, ...]] = {
+    "auto": ("file", "repo", "family"),
+    "family": ("file", "repo", "family"),
+    "repo": ("file", "repo"),
+    "file": ("file",),
+}
+"""What must not be in two splits; `auto` takes the largest of the three that each sample names."""
+
+
+def check_origins(samples: Sequence[Sample], by: By) -> None:
+    """Raise DataError unless every sample names what it is to be split by."""
+    if by in ("auto", "file"):
+        return
+    lacking = [sample for sample in samples if getattr(sample, by) is None]
+    if lacking:
+        first = lacking[0]
+        raise DataError(
+            f"{len(lacking)} of {len(samples)} samples name no {by}, the first is "
+            f"{first.file}:{first.line}",
+            hint="--groups CSV names repositories and families; --by auto takes what is known",
+        )
+
+
+def join(count: int, ties: Iterable[Tie]) -> list[tuple[int, ...]]:
+    """The sets of samples that ties connect, each in order, by their first sample."""
+    root = list(range(count))
+
+    def find(index: int) -> int:
+        while root[index] != index:
+            root[index] = root[root[index]]
+            index = root[index]
+        return index
+
+    for tie in ties:
+        first = find(tie.left[0])
+        for index in (*tie.left[1:], *tie.right):
+            root[find(index)] = first
+    units: dict[int, list[int]] = {}
+    for index in range(count):
+        units.setdefault(find(index), []).append(index)
+    return [tuple(unit) for unit in units.values()]
+
+
+NAMES = ("train", "validation", "test")
+TOLERANCE = 0.1
+"""How far shares may be missed because groups stay whole."""
+TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Samples of each split. `exact` sizes are kept to the sample, shares as groups allow."""
+
+    counts: tuple[int, ...]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A sample of no split, by its index, and why."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indices of each split, in the input's order; `units` is how many sets were kept whole.
+
+    `joined` says that groups which share code were kept together too; otherwise one sample of two
+    that share code is left out.
+    """
+
+    parts: tuple[tuple[int, ...], ...]
+    left_out: tuple[LeftOut, ...]
+    units: int
+    joined: bool
+
+
+def split(samples: Sequence[Sample], sizes: Sizes, by: By, seed: int) -> Split:
+    """Split samples by groups, stratified by technology, smell and label.
+
+    Groups that share code are kept together, unless so many do that the sizes cannot be reached.
+
+    Raises:
+        DataError: the sizes cannot be reached, or samples do not say what group they are of.
+    """
+    check_origins(samples, by)
+    if sum(sizes.counts) > len(samples):
+        raise DataError(
+            f"{sum(sizes.counts)} samples are asked for, there are {len(samples)}",
+            hint="ask for fewer, or for shares such as 0.8/0.2",
+        )
+    # the same samples in another order are split alike
+    order = sorted(range(len(samples)), key=lambda i: (samples[i].key, samples[i].label or "", i))
+    work = _Work([samples[index] for index in order], sizes, by, seed)
+    found = work.joined()
+    joined = found is not None
+    if found is None:
+        found = work.apart()
+    parts = tuple(tuple(sorted(order[index] for index in part)) for part in found.parts)
+    left_out = sorted(
+        (LeftOut(order[out.index], out.reason) for out in found.left_out), key=lambda out: out.index
+    )
+    return Split(parts, tuple(left_out), found.units, joined)
+
+
+class _Work:
+    """The samples in an order of their own, with the ties between them."""
+
+    def __init__(self, samples: Sequence[Sample], sizes: Sizes, by: By, seed: int) -> None:
+        self.sizes, self.seed = sizes, seed
+        self.spare = sum(sizes.counts) < len(samples)
+        names = [(sample.technology, sample.smell, sample.label or "") for sample in samples]
+        strata = {name: number for number, name in enumerate(sorted(set(names)))}
+        self.strata = [strata[name] for name in names]
+        self.shares = [count / len(names) for _, count in sorted(Counter(self.strata).items())]
+        self.origin = find_ties(samples, KEPT_WHOLE[by])
+        self.code = find_ties(samples, CODE)
+
+    def joined(self) -> Split | None:
+        """The split that keeps groups with shared code together, if its sizes are right."""
+        parts = self._assigned([*self.origin, *self.code], self.sizes.counts)
+        return self._finished(parts, {}) if self._fits(parts) else None
+
+    def apart(self) -> Split:
+        """The split that keeps groups whole, less the samples that share code with another split.
+
+        They leave the smaller split, which is asked for more until it is large enough.
+        """
+        asked = list(self.sizes.counts)
+        parts: list[list[int]] = []
+        dropped: dict[int, str] = {}
+        for _ in range(TRIES):
+            parts = self._assigned(self.origin, asked)
+            dropped = self._shared(parts)
+            parts = [[index for index in part if index not in dropped] for part in parts]
+            short = [max(0, n - len(p)) for n, p in zip(self.sizes.counts, parts, strict=True)]
+            if not (self.sizes.exact and self.spare and any(short)):
+                break
+            asked = [n + missing for n, missing in zip(asked, short, strict=True)]
+        self._check_possible(parts, len(dropped))
+        return self._finished(parts, dropped)
+
+    def _assigned(self, ties: Sequence[Tie], counts: Sequence[int]) -> list[list[int]]:
+        self.units = join(len(self.strata), ties)
+        goal = Goal(
+            sizes=tuple(counts),
+            strata=tuple(tuple(share * count for share in self.shares) for count in counts),
+            spare=self.spare,
+        )
+        of_unit = assign([[self.strata[i] for i in unit] for unit in self.units], goal, self.seed)
+        parts: list[list[int]] = [[] for _ in counts]
+        for unit, part in zip(self.units, of_unit, strict=True):
+            if part < len(counts):
+                parts[part] += unit
+        return [sorted(part) for part in parts]
+
+    def _fits(self, parts: Sequence[Sequence[int]]) -> bool:
+        pairs = [(len(p), n) for p, n in zip(parts, self.sizes.counts, strict=True)]
+        if self.sizes.exact:
+            return all(found >= wanted for found, wanted in pairs)
+        return all(
+            found and abs(found - wanted) <= max(1, TOLERANCE * wanted) for found, wanted in pairs
+        )
+
+    def _check_possible(self, parts: Sequence[Sequence[int]], dropped: int) -> None:
+        """Raise DataError if a size is missed, or nothing is left for a share."""
+        if all(parts) and (not self.sizes.exact or self._fits(parts)):
+            return
+        wanted = "/".join(str(size) for size in self.sizes.counts)
+        possible = "/".join(str(len(part)) for part in parts)
+        shared = f"{dropped} samples share code with another split: --dedupe; " if dropped else ""
+        raise DataError(
+            f"{len(self.strata)} samples in {len(self.units)} groups cannot be split {wanted}",
+            hint=f"possible here: {possible}\n{shared}shares (0.8/0.2) or smaller groups "
+            "(--by file) bind less",
+        )
+
+    def _shared(self, parts: Sequence[Sequence[int]]) -> dict[int, str]:
+        """Samples to leave out so that no code is in two splits, and why."""
+        part_of = {index: number for number, part in enumerate(parts) for index in part}
+        by_size = sorted(range(len(parts)), key=lambda part: -self.sizes.counts[part])
+        rank = {part: number for number, part in enumerate(by_size)}
+        dropped: dict[int, str] = {}
+
+        def kept(side: Sequence[int]) -> list[int]:
+            return [index for index in side if index in part_of and index not in dropped]
+
+        for tie in self.code:
+            for side, others in ((tie.left, tie.right), (tie.right, tie.left)):
+                largest = min((rank[part_of[other]] for other in kept(others)), default=len(parts))
+                for index in kept(side):
+                    if rank[part_of[index]] > largest:
+                        dropped[index] = f"its {tie.kind} is in {NAMES[by_size[largest]]} too"
+        return dropped
+
+    def _finished(self, parts: Sequence[Sequence[int]], dropped: dict[int, str]) -> Split:
+        random = Random(self.seed)
+        left_out = [LeftOut(index, reason) for index, reason in dropped.items()]
+        kept = []
+        for number, part in enumerate(parts):
+            extra = self._trimmed(part, self.sizes.counts[number], random)
+            left_out += [LeftOut(index, f"{NAMES[number]} has enough") for index in sorted(extra)]
+            kept.append(tuple(index for index in part if index not in extra))
+        used = {index for part in kept for index in part} | {out.index for out in left_out}
+        left_out += [
+            LeftOut(index, "its group is not needed")
+            for index in range(len(self.strata))
+            if index not in used
+        ]
+        return Split(tuple(kept), tuple(left_out), len(self.units), joined=False)
+
+    def _trimmed(self, part: Sequence[int], size: int, random: Random) -> set[int]:
+        """Samples beyond an exact size, from the strata that have most beyond their share."""
+        extra: set[int] = set()
+        if not self.sizes.exact:
+            return extra
+        of_stratum: list[list[int]] = [[] for _ in self.shares]
+        for index in random.sample(list(part), len(part)):
+            of_stratum[self.strata[index]].append(index)
+        while len(part) - len(extra) > size:
+            most = max(
+                (number for number, members in enumerate(of_stratum) if members),
+                key=lambda n: len(of_stratum[n]) - size * self.shares[n],
+            )
+            extra.add(of_stratum[most].pop())
+        return extra

@@ -1,0 +1,67 @@
+"""Render one template of slurm_templates/ into an sbatch script."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from iacfilter_hpc import __version__
+from iacfilter_hpc.config.schema import Requeue
+from iacfilter_hpc.config.site import Site
+from iacfilter_hpc.runs.layout import resource
+
+
+@dataclass(frozen=True)
+class Script:
+    """All that a script depends on, but for what submitit adds: #SBATCH lines and the command."""
+
+    template: str
+    """`encoder`, `generative` or `evaluate`."""
+    run: str
+    python: str
+    site: Site
+    directory: Path
+    """Of the run."""
+    lead_s: int = 0
+    """Seconds before the time limit at which the job is asked to save; 0 if it is not."""
+    requeue: Requeue | None = None
+    """What decides whether the run goes on after an attempt; None for a job that does not train."""
+
+    @property
+    def trains(self) -> bool:
+        return self.requeue is not None
+
+    def render(self, directives: Sequence[str], folder: str, command: str) -> str:
+        """The text of the script; every value in it is quoted for bash.
+
+        `folder` is where the logs go, `command` what srun starts on each node.
+
+        Raises:
+            jinja2.UndefinedError: the template names a value that there is not.
+        """
+        environment = Environment(
+            loader=FileSystemLoader(resource("slurm_templates")),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,  # bash, not HTML: the quote filter does it
+        )
+        environment.filters["quote"] = shlex.quote
+        text: str = environment.get_template(f"{self.template}.sbatch.j2").render(
+            version=__version__,
+            run=self.run,
+            python=self.python,
+            site=self.site,
+            directives=directives,
+            directory=str(self.directory),
+            requeue=self.requeue,
+            lead_s=self.lead_s,
+            folder=folder,
+            command=command,
+        )
+        return text

@@ -1,0 +1,268 @@
+"""Model card: final/README.md, in Hugging Face's form, from the run's own record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+from huggingface_hub import ModelCard, ModelCardData
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+from iacfilter_hpc.config.schema import TINY, RunConfig
+from iacfilter_hpc.inputs.encoded import Audit
+from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import RunRecord
+from iacfilter_hpc.samples.sample import Sample, sha256_of
+from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.evidence import ValidationScores
+
+LONGEST = 100
+
+
+def code(text: str) -> str:
+    """The text as code, also inside a table: one line, cut at 100 characters, nothing ends it.
+
+    Source: https://github.github.com/gfm/#tables-extension-
+    """
+    plain = " ".join(text.replace("`", "'").replace("|", "¦").split())
+    return f"`{plain if len(plain) <= LONGEST else plain[: LONGEST - 3] + '...'}`"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; cells are Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+FEW = 10
+MOST_SOURCES = 10
+
+LIMITS = """\
+- It is as good as its labels, which come from: {sources}.
+- It was trained on the smells {smells} and the technologies {technologies}; about others it knows
+  nothing.
+- {few}
+- {cut}
+- A detection that it calls a false alarm may be a real smell, and a smell that GLITCH does not
+  report stays unseen: its answers are no proof of security.
+- The licences of the base model and of the training data apply; this card names none."""
+
+NO_MODEL = """\
+- Its base model is a tiny one of random weights, made to try the toolkit: it judges nothing."""
+
+
+def limits(decision: Decision, train: Sequence[Sample], validation: Sequence[Sample]) -> str:
+    """A list in Markdown."""
+    text = LIMITS.format(
+        sources=_sources([*train, *validation]),
+        smells=_listed(decision.smells),
+        technologies=_listed(sorted({sample.technology for sample in train})),
+        few=_few({"training": train, "validation": validation}),
+        cut=_cut({"training": decision.train_audit, "validation": decision.validation_audit}),
+    )
+    return f"{text}\n{NO_MODEL}" if decision.base_model == TINY else text
+
+
+def _sources(samples: Sequence[Sample]) -> str:
+    counts = Counter(sample.source for sample in samples).most_common()
+    shown = [f"{code(source)} ({count})" for source, count in counts[:MOST_SOURCES]]
+    others = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {others} other sources" if others else "")
+
+
+def _few(parts: dict[str, Sequence[Sample]]) -> str:
+    few = []
+    # a smell that one part lacks is where the model knows least
+    names = sorted({sample.smell for samples in parts.values() for sample in samples})
+    for part, samples in parts.items():
+        counts = Counter(sample.smell for sample in samples if sample.label == "TP")
+        there = {sample.smell for sample in samples}
+        few += [
+            f"{code(name)} in {part} ({counts[name] if name in there else 'no sample'})"
+            for name in names
+            if counts[name] < FEW
+        ]
+    if not few:
+        return f"Each smell has at least {FEW} real TPs in training and in validation."
+    return f"Smells with fewer than {FEW} real TPs, where it may be far off: {', '.join(few)}."
+
+
+def _cut(parts: dict[str, Audit]) -> str:
+    cut = [f"{audit.samples_cut} of {audit.samples} {part}" for part, audit in parts.items()]
+    return f"It sees a limited number of tokens: {' and '.join(cut)} samples were cut to fit."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(code, names))
+
+
+INTRODUCTION = """\
+{what}, fine-tuned from {base}.
+It tells real security smells in infrastructure code (TP) from false alarms (FP), among what the
+static analyser GLITCH reports. A detection counts as TP if p(TP) is at least {threshold:.4f}, where
+p(TP) is the sigmoid of the model's log-odds divided by {temperature:.4f}.
+
+## How to use it
+
+```sh
+iacfilter-filter --model DIR glitch.csv --scripts SCRIPTS -o filtered.csv
+iacfilter-evaluate DIR --data labelled.jsonl -o results
+```
+
+DIR is this directory, with every file in it.{needs}"""
+
+ADAPTER_ALONE = "A LoRA adapter"
+NEEDS_BASE = " The base model is loaded too: it is not in DIR."
+
+VALIDATION = """\
+{count} samples of {file} chose the epoch, the temperature and the threshold, so these numbers
+flatter the model; `iacfilter-evaluate` scores it on other data.
+
+{scores}
+
+{ranking}
+
+The threshold is the one of the highest F1 of TP. `validation_scores.json` has each p(TP), so that
+another threshold can be chosen."""
+
+
+def model_card(
+    layout: RunLayout,
+    config: RunConfig,
+    decision: Decision,
+    scores: ValidationScores,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> str:
+    """The text of README.md; it names files by their names, never by where they lie.
+
+    Source: https://huggingface.co/docs/hub/model-cards
+    """
+    record = records.read_record(layout) if layout.record.is_file() else None
+    train_sha256 = record.data_sha256["train_file"] if record else sha256_of(config.data.train_file)
+    sections = {
+        f"# {layout.name}": _introduction(decision),
+        "## Training data": _data(config, train_sha256, decision, train, validation),
+        "## Configuration": _configuration(config),
+        "## Results on validation data": _validation(decision, scores),
+        "## Limits": limits(decision, train, validation),
+        "## Record": _record(record),
+    }
+    body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
+    return str(ModelCard(f"---\n{_metadata(decision).to_yaml()}\n---\n\n{body}\n"))
+
+
+def _metadata(decision: Decision) -> ModelCardData:
+    generative = decision.approach == "generative"
+    tags = "iacfilter-hpc infrastructure-as-code security static-analysis glitch".split()
+    return ModelCardData(
+        base_model=_name_on_hub(decision.base_model),
+        library_name="peft" if generative else "transformers",
+        pipeline_tag="text-generation" if generative else "text-classification",
+        tags=[*tags, "lora"] if generative else tags,
+    )
+
+
+def _name_on_hub(base_model: str) -> str | None:
+    """None for a tiny model and for a directory: the hub has neither."""
+    return None if base_model == TINY or Path(base_model).is_absolute() else base_model
+
+
+def _introduction(decision: Decision) -> str:
+    base = code(Path(decision.base_model).name)
+    if _name_on_hub(decision.base_model):
+        base = code(decision.base_model)
+    revision = f" at revision {code(decision.revision)}" if decision.revision else ""
+    generative = decision.approach == "generative"
+    what = ADAPTER_ALONE if generative else "An encoder with a classifying head"
+    return INTRODUCTION.format(
+        what=what,
+        base=f"{base}{revision}",
+        threshold=decision.threshold,
+        temperature=decision.temperature,
+        needs=NEEDS_BASE if generative else "",
+    )
+
+
+def _data(
+    config: RunConfig,
+    train_sha256: str,
+    decision: Decision,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> str:
+    train_file, validation_file = config.data.train_file, config.data.validation_file
+    rows = [
+        ["train", code(train_file.name), code(train_sha256), *_counts(train)],
+        [
+            "validation",
+            code(validation_file.name),
+            code(decision.validation.sha256),
+            *_counts(validation),
+        ],
+    ]
+    named = table(["", "file", "sha256", "TP", "FP"], rows)
+    kinds = "\n\n".join(_by(field, train, validation) for field in ("smell", "technology"))
+    return f"{named}\n\n{kinds}\n\n`seen.json` has a key of each sample."
+
+
+def _by(field: str, train: Sequence[Sample], validation: Sequence[Sample]) -> str:
+    rows = []
+    for name in sorted({getattr(sample, field) for sample in [*train, *validation]}):
+        parts = ([s for s in part if getattr(s, field) == name] for part in (train, validation))
+        rows.append([code(name), *(count for part in parts for count in _counts(part))])
+    return table([field, "train TP", "train FP", "validation TP", "validation FP"], rows)
+
+
+def _counts(samples: Sequence[Sample]) -> list[str]:
+    labels = Counter(sample.label for sample in samples)
+    return [str(labels["TP"]), str(labels["FP"])]
+
+
+def _configuration(config: RunConfig) -> str:
+    values = config.as_dict()
+    del values["name"], values["resources"]
+    for section, key in (
+        *(("data", f"{part}_file") for part in ("train", "validation", "test")),
+        ("accelerate", "deepspeed_config_file"),
+    ):
+        values[section][key] = values[section][key] and Path(values[section][key]).name
+    model = Path(values["model"]["model_name_or_path"])
+    if model.is_dir() or model.is_absolute():
+        values["model"]["model_name_or_path"] = model.name
+    return f"```yaml\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}```"
+
+
+def _validation(decision: Decision, scores: ValidationScores) -> str:
+    rows = []
+    for name, threshold in (("chosen", decision.threshold), ("argmax", 0.5)):
+        decided = [p >= threshold for p in scores.p_tp]
+        found = precision_recall_fscore_support(
+            scores.is_tp, decided, average="binary", zero_division=0
+        )
+        rows.append([f"{name}: {threshold:.4f}", *(f"{value:.3f}" for value in found[:3])])
+    ranking = (
+        f"Average precision {average_precision_score(scores.is_tp, scores.p_tp):.3f}, "
+        f"area under the ROC curve {roc_auc_score(scores.is_tp, scores.p_tp):.3f}."
+    )
+    return VALIDATION.format(
+        count=len(scores.p_tp),
+        file=code(Path(decision.validation.file).name),
+        scores=table(["threshold", "precision", "recall", "F1"], rows),
+        ranking=ranking,
+    )
+
+
+def _record(record: RunRecord | None) -> str:
+    if record is None:
+        return "This run was not submitted, so it has no record."
+    lines = [
+        f"- run {code(record.run)}, made {record.created_at}",
+        f"- key of configuration, data and code {code(record.key)}",
+        f"- commit {code(record.git_commit or 'unknown')}",
+        *(f"- {name} {version}" for name, version in record.versions.items()),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Calibration on validation data only: the temperature of p(TP), and the threshold of TP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+
+SMALLEST, LARGEST = 0.05, 20.0
+
+
+def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
+    """The T in [0.05, 20] that minimises the cross entropy of sigmoid(log_odds / T).
+
+    Both have shape [n]. Scaling never changes an order of probabilities, nor a decision at 0.5.
+    The targets are Platt's, (n_tp + 1) / (n_tp + 2) and 1 / (n_fp + 2), not 1 and 0: a few
+    validation samples without an error are no reason to be certain.
+
+    Sources: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2; Platt,
+    Probabilistic Outputs for Support Vector Machines, 1999, section 2.2.
+    """
+    positive = np.asarray(is_tp, dtype=bool)
+    odds = np.asarray(log_odds, dtype=np.float64)
+    tp, fp = positive.sum(), (~positive).sum()
+    target = np.where(positive, (tp + 1) / (tp + 2), 1 / (fp + 2))
+
+    def cross_entropy(log_t: float) -> float:
+        z = odds / np.exp(log_t)
+        return float((target * np.logaddexp(0, -z) + (1 - target) * np.logaddexp(0, z)).mean())
+
+    found = minimize_scalar(
+        cross_entropy, bounds=(np.log(SMALLEST), np.log(LARGEST)), method="bounded"
+    )
+    return float(np.exp(found.x))
+
+
+def scaled(log_odds: npt.ArrayLike, temperature: float) -> list[float]:
+    """p(TP) = sigmoid(log_odds / temperature), shape [n]."""
+    p_tp: list[float] = expit(np.asarray(log_odds, dtype=np.float64) / temperature).tolist()
+    return p_tp
+
+
+DEFAULT = 0.5
+EDGE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A detection is TP if p(TP) >= `value`; with the validation F1 of TP there and at 0.5."""
+
+    value: float
+    f1: float
+    f1_at_default: float
+
+
+def choose_threshold(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike) -> Threshold:
+    """The threshold of the highest F1 of TP; of equals the one nearest 0.5.
+
+    Candidates are 0.5, the midpoints between neighbouring scores, and one beyond either end,
+    all inside (0, 1). `p_tp` and `is_tp` have shape [n].
+    """
+    scores = np.asarray(p_tp, dtype=np.float64)
+    positive = np.asarray(is_tp, dtype=bool)
+    levels = np.unique(np.concatenate([[0.0], scores, [1.0]]))
+    midpoints = (levels[1:] + levels[:-1]) / 2
+    candidates = np.clip(np.append(midpoints, DEFAULT), EDGE, 1 - EDGE)
+    f1 = _f1(scores, positive, candidates)
+    best = candidates[f1 == f1.max()]
+    value = float(best[np.argmin(np.abs(best - DEFAULT))])
+    return Threshold(value, float(f1.max()), float(f1[-1]))
+
+
+def threshold_for_recall(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike, recall: float) -> float:
+    """The highest threshold in (0, 1) at which at least `recall` of the real TPs are kept.
+
+    It lies half-way to the next lower score, so that a score a little below the last one kept is
+    treated as its neighbour would be. `p_tp` and `is_tp` have shape [n], with at least one TP.
+    """
+    scores = np.asarray(p_tp, dtype=np.float64)
+    kept = np.sort(scores[np.asarray(is_tp, dtype=bool)])[::-1]
+    # the least number of TPs whose share reaches `recall`; 0.95 * 20 must be 19, not 19.000000001
+    count = max(1, int(np.ceil(recall * len(kept) - 1e-9)))
+    last = kept[count - 1]
+    lower = scores[scores < last]
+    below = float(lower.max()) if len(lower) else 0.0
+    return float(np.clip((last + below) / 2, EDGE, 1 - EDGE))
+
+
+def _f1(
+    scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], at: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """F1 of TP at each threshold; 0 where nothing is predicted."""
+    predicted = len(scores) - np.searchsorted(np.sort(scores), at, side="left")
+    hits = positive.sum() - np.searchsorted(np.sort(scores[positive]), at, side="left")
+    return np.asarray(2 * hits / np.maximum(predicted + positive.sum(), 1), dtype=np.float64)

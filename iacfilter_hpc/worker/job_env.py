@@ -1,0 +1,53 @@
+"""Where a worker stands: its job, its attempt, its node, and where all of them meet."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from iacfilter_hpc.errors import JobFailed
+from iacfilter_hpc.runs.layout import attempt_name
+from iacfilter_hpc.slurm.rendezvous import VARIABLE, free_port
+
+RESTARTS = "SLURM_RESTART_COUNT"
+"""Set from the second start of a job on. Source: https://slurm.schedmd.com/sbatch.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker stands: which attempt of which job, and which of its nodes."""
+
+    job_id: str
+    restarts: int
+    rank: int
+    hostnames: list[str]
+
+    @property
+    def attempt(self) -> str:
+        return attempt_name(self.job_id, self.restarts)
+
+
+def place_of_this() -> Place:
+    """Where this process stands, as submitit knows."""
+    import submitit
+
+    job = submitit.JobEnvironment()
+    restarts = int(os.environ.get(RESTARTS, "0")) if on_slurm() else 0
+    return Place(job.job_id, restarts, job.node, list(job.hostnames))
+
+
+def on_slurm() -> bool:
+    """Whether this process is part of a Slurm job rather than of a local one."""
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+
+
+def rendezvous(nodes: int) -> tuple[str, int]:
+    """Where the processes meet: the batch script says it; one machine alone finds a port itself."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        host, _, port = given.rpartition(":")
+        return host, int(port)
+    if nodes > 1:
+        raise JobFailed(f"{VARIABLE} is not set on {socket.gethostname()}, one of {nodes} nodes")
+    return "127.0.0.1", free_port()

@@ -1,0 +1,78 @@
+"""final/manifest.json: what is missing or changed is named, and nothing else matters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from iacfilter_hpc.checkpoints.manifest import check_whole, model_sha256
+from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.samples.sample import sha256_of
+from tests.made_models import make_final
+from tests.made_runs import DEMO
+
+
+@pytest.fixture
+def final(tmp_path: Path) -> Path:
+    make_final(tmp_path / "final", DEMO["train"], DEMO["validation"])
+    return tmp_path / "final"
+
+
+def problem(final: Path) -> str:
+    with pytest.raises(TrainingError) as caught:
+        check_whole(final)
+    assert "copy final/ whole" in (caught.value.hint or "")
+    return caught.value.message
+
+
+def test_a_whole_model(final: Path) -> None:
+    check_whole(final)
+    assert model_sha256(final) == sha256_of(final / "manifest.json")
+    files = json.loads((final / "manifest.json").read_text())["files"]
+    assert sorted(files) == ["decision.json", "seen.json", "validation_scores.json"]
+
+
+def test_its_card_and_other_files_are_their_readers_own(final: Path) -> None:
+    for name in ("README.md", "notes.txt"):
+        (final / name).write_text("mine")
+    (final / "seen.json").chmod(0o666)
+    check_whole(final)
+
+
+def test_every_gap_is_named(final: Path) -> None:
+    (final / "seen.json").unlink()
+    decision = final / "decision.json"
+    decision.write_text(decision.read_text().replace("0.61", "0.62"))
+    scores = final / "validation_scores.json"
+    scores.write_text("")
+    assert problem(final).splitlines() == [
+        f"{decision} has another sha256 than when it was trained",
+        f"{final / 'seen.json'} is missing",
+        f"{scores} has 0 bytes instead of {json_size(final, scores)}",
+    ]
+
+
+def json_size(final: Path, path: Path) -> int:
+    size: int = json.loads((final / "manifest.json").read_text())["files"][path.name]["size"]
+    return size
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "does not exist, so nothing says whether the model is whole"),
+        ("{", "is not JSON"),
+        ("[]", "is no manifest of schema 1"),
+        ('{"schema": 7}', "is no manifest of schema 1"),
+        ('{"schema": 1}', "files is null: input should be a valid dictionary"),
+        ('{"schema": 1, "files": {"a": {"size": 1}}}', "a.sha256 is missing"),
+    ],
+)
+def test_a_damaged_manifest(final: Path, text: str | None, says: str) -> None:
+    (final / "manifest.json").unlink()
+    if text is not None:
+        (final / "manifest.json").write_text(text)
+    found = problem(final)
+    assert found.startswith(str(final / "manifest.json")) and says in found

@@ -1,0 +1,1 @@
+"""Tests on private Slurm clusters."""

@@ -1,1 +1,0 @@
-"""iacfilter_hpc.detections."""

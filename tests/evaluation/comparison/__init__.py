@@ -1,1 +1,0 @@
-"""Tests of iacfilter_hpc.evaluation.comparison."""

@@ -1,0 +1,167 @@
+"""iacfilter_hpc.evaluation.filter: every row judged once, in its order, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from iacfilter_hpc.evaluation import filter
+from iacfilter_hpc.evaluation.filter import ROWS_IN_A_CHUNK, Filter
+from iacfilter_hpc.evaluation.predict import Logits, Scorer, load_scorer, score_samples
+from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.rows import read_rows
+from iacfilter_hpc.packing.prefixes import Ids
+from tests.glitch.verdicts import ROWS, write_all
+from tests.tiny_finals import make_encoder_final, make_generative_final
+from tests.training.settings import TRAINS
+
+pytestmark = TRAINS
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    torch.set_num_threads(1)
+    return load_scorer(make_encoder_final(tmp_path_factory.mktemp("encoder") / "final"))
+
+
+@pytest.fixture(scope="module")
+def generative(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    torch.set_num_threads(1)
+    return load_scorer(make_generative_final(tmp_path_factory.mktemp("generative"), 420))
+
+
+def judged(
+    folder: Path, scorer: Scorer, rows: str = ROWS, threshold: float = 0.5
+) -> list[list[Judged]]:
+    report, scripts = write_all(folder, rows)
+    return list(Filter(scorer, threshold, scripts, None).judge(read_rows(report)))
+
+
+def flat(chunks: list[list[Judged]]) -> list[Judged]:
+    return [each for chunk in chunks for each in chunk]
+
+
+@pytest.mark.parametrize("approach", ["scorer", "generative"])
+def test_rows_have_the_probability_that_evaluation_gives(
+    request: pytest.FixtureRequest, tmp_path: Path, approach: str
+) -> None:
+    scorer = request.getfixturevalue(approach)
+    (chunk,) = judged(tmp_path, scorer)
+    assert [each.row.found.row for each in chunk] == list(range(1, 14))
+    samples = [each.sample for each in chunk if each.sample]
+    scored, _ = score_samples(scorer, samples)
+    assert [each.p_tp for each in chunk[:7]] == pytest.approx([each.p_tp for each in scored])
+    assert all(sample.label is None for sample in samples)
+    p_tp = sorted({each.p_tp for each in chunk if each.p_tp is not None})
+    (again,) = judged(tmp_path, scorer, threshold=p_tp[1])
+    assert {each.decision for each in again if each.p_tp == p_tp[0]} == {"FP"}
+    assert {each.decision for each in again if each.p_tp and each.p_tp >= p_tp[1]} == {"TP"}
+
+
+def test_what_cannot_be_judged_has_a_reason_and_no_decision(tmp_path: Path, scorer: Scorer) -> None:
+    (chunk,) = judged(tmp_path, scorer)
+    rest = chunk[7:]
+    assert all(each.reason and each.decision is each.p_tp is None for each in rest)
+    assert [each.reason for each in rest[:3]] == [
+        "file is missing",
+        "line 99 is past the end (13 lines)",
+        "line is -1",
+    ]
+    assert (rest[0].file, rest[3].file) == ("roles/x/tasks/gone.yml", None)
+
+
+def test_a_smell_that_training_never_saw_is_not_judged(tmp_path: Path, scorer: Scorer) -> None:
+    """Its names may be words: they are those of the training file."""
+    told = replace(scorer.decision, smells=("Use of HTTP without TLS", "hardcoded-secret"))
+    (chunk,) = judged(tmp_path, replace(scorer, decision=told))
+    assert [each.reason for each in chunk[:4]] == [
+        None,
+        None,
+        None,
+        "the model was not trained on suspicious_comment",
+    ]
+    assert chunk[3].sample and chunk[3].decision is None
+
+
+def test_a_prompt_that_cannot_fit_is_not_judged(tmp_path: Path, generative: Scorer) -> None:
+    report, scripts = write_all(tmp_path, "work/long.yml,1,sec_https,x\n")
+    (scripts.folder / "long.yml").write_text(f"url: http://a.example/{'a ' * 9000}\n")
+    (one,) = flat(list(Filter(generative, 0.5, scripts, None).judge(read_rows(report))))
+    assert one.decision is None and one.sample is not None
+    assert one.reason and "even without context; the model takes" in one.reason
+
+
+def test_no_number_is_no_reason_to_remove(tmp_path: Path, scorer: Scorer) -> None:
+    broken = replace(
+        scorer, logits=lambda rows, _: ((ids, torch.full((2,), torch.nan)) for ids in rows)
+    )
+    (chunk,) = judged(tmp_path, broken)
+    assert {each.reason for each in chunk[:7]} == {"the model's p(TP) is not a number"}
+    assert {each.decision for each in chunk} == {None}
+
+
+class Counting:
+    """The model's own logits, and how many rows they were asked for."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.rows = 0
+        self._logits = scorer.logits
+
+    def __call__(self, rows: Sequence[Ids], budget: int) -> Logits:
+        self.rows += len(rows)
+        return self._logits(rows, budget)
+
+
+def test_the_same_input_is_scored_once_across_chunks(tmp_path: Path, scorer: Scorer) -> None:
+    counting = Counting(scorer)
+    rows = "\n".join(ROWS.splitlines()[:7] * 200) + "\n"
+    chunks = judged(tmp_path, replace(scorer, logits=counting), rows)
+    assert [len(chunk) for chunk in chunks] == [ROWS_IN_A_CHUNK, ROWS_IN_A_CHUNK, 376]
+    # seven rows: a double report, and the same line twice
+    assert counting.rows == 5
+    p_tp = [each.p_tp for each in flat(chunks)]
+    assert p_tp == p_tp[:7] * 200
+
+
+def test_what_is_remembered_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scorer: Scorer
+) -> None:
+    """Each row of another line: more inputs than are remembered, even than one chunk has."""
+    remembered, count = 300, 1300
+    monkeypatch.setattr(filter, "REMEMBERED", remembered)
+    constant = replace(scorer, logits=lambda rows, _: ((ids, torch.zeros(2)) for ids in rows))
+    report, scripts = write_all(
+        tmp_path, "".join(f"work/big.yml,{i},sec_https,x\n" for i in range(1, count + 1))
+    )
+    lines = "".join(f"url: http://{i}.example\n" for i in range(count))
+    (scripts.folder / "big.yml").write_text(lines)
+    chosen = Filter(constant, 0.5, scripts, None)
+    sizes = [(len(chunk), len(chosen._remembered)) for chunk in chosen.judge(read_rows(report))]
+    assert sum(rows for rows, _ in sizes) == count
+    assert {left for _, left in sizes} == {remembered}
+
+
+def test_long_lines_make_short_chunks(tmp_path: Path, scorer: Scorer) -> None:
+    """A megabyte of text in each prompt: few of them are in memory at once."""
+    names = [f"{number}.yml" for number in range(5)]
+    rows = "".join(f"work/{name},1,sec_https,http\n" for name in names)
+    report, scripts = write_all(tmp_path, rows)
+    for name in names:
+        (scripts.folder / name).write_text(f"{name}: {'http://a b ' * 100_000}\n")
+    chosen = Filter(scorer, 0.5, scripts, None)
+    found = list(chosen.judge(read_rows(report)))
+    assert [len(chunk) for chunk in found] == [4, 1]
+    assert all(each.p_tp is not None for each in flat(found))
+
+
+def test_a_technology_for_all_is_what_the_model_reads(tmp_path: Path, scorer: Scorer) -> None:
+    report, scripts = write_all(tmp_path, "work/tool.conf,1,sec_https,url\n")
+    (scripts.folder / "tool.conf").write_text("url = http://a.example\n")
+    (without,) = flat(list(Filter(scorer, 0.5, scripts, None).judge(read_rows(report))))
+    assert without.reason == "technology unknown: pass --technology"
+    (told,) = flat(list(Filter(scorer, 0.5, scripts, "puppet").judge(read_rows(report))))
+    assert told.sample and told.sample.technology == "puppet" and told.p_tp is not None

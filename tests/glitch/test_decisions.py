@@ -1,0 +1,39 @@
+"""iacfilter_hpc.glitch.decisions: every row is counted once, a blank line never."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iacfilter_hpc.glitch.decisions import Counts, Tally
+from tests.glitch.verdicts import ROWS, judge, write_all
+
+
+def test_rows_are_counted_by_outcome_smell_and_reason(tmp_path: Path) -> None:
+    report, scripts = write_all(tmp_path, f"{ROWS}\n  \n\nwork/b.yml,1,sec_https,x\n")
+    tally = Tally()
+    judged = judge(report, scripts)
+    tally.add(judged[:5])
+    tally.add(judged[5:])
+    assert tally.total() == Counts(tp=3, fp=4, unjudged=7)
+    assert (tally.total().rows, tally.total().kept) == (14, 10)
+    assert tally.by_smell() == {
+        "hard_coded_secret": Counts(fp=2),
+        "other": Counts(unjudged=2),
+        "suspicious_comment": Counts(tp=1, fp=1),
+        "use_of_http": Counts(tp=2, fp=1, unjudged=5),
+    }
+    outside = f"its path is not below work, or leads out of {scripts.folder}"
+    reasons = tally.reasons()
+    assert next(iter(reasons.items())) == ("file is missing", 2)
+    assert reasons == {
+        "file is missing": 2,
+        "line N is past the end (N lines)": 1,
+        "line is N": 1,
+        outside: 1,
+        "code design_long_statement is none of the nine smells": 1,
+        "not PATH,LINE,CODE,REPR": 1,
+    }
+
+
+def test_nothing_read_is_nothing_counted() -> None:
+    assert (Tally().total(), Tally().by_smell(), Tally().reasons()) == (Counts(), {}, {})

@@ -1,1 +1,0 @@
-"""iacfilter_hpc.slurm, with programs of a few lines in place of Slurm's."""
