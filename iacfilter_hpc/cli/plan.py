@@ -12,8 +12,8 @@ from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.changes import Change
 from iacfilter_hpc.gpu_memory.estimate import GIB
-from iacfilter_hpc.gpu_memory.gpus import Card
-from iacfilter_hpc.gpu_memory.plan import Fit, Need, Plan, make_plan, named
+from iacfilter_hpc.gpu_memory.gpus import GpuMemory
+from iacfilter_hpc.gpu_memory.plan import Fit, GpuFit, Need, Plan, make_plan, named
 from iacfilter_hpc.runs.records import Planned
 
 GB_HINT = "tell gpu_memory in the site file: see configs/site.example.yaml"
@@ -27,7 +27,7 @@ def show(config: RunConfig, site: Site, models: Path, as_json: bool) -> int:
         terminal.print_json(_document(plan, config))
     else:
         print(_text(plan, config))
-    return 1 if plan.fit and plan.fit.verdict == "will not fit" else 0
+    return 1 if plan.on_gpu and plan.on_gpu.fit is Fit.TOO_LARGE else 0
 
 
 def check(config: RunConfig, site: Site, models: Path) -> Planned | None:
@@ -42,10 +42,10 @@ def check(config: RunConfig, site: Site, models: Path) -> Planned | None:
     except ConfigError as error:
         terminal.say(f"GPU memory was not checked: {error.message}")
         return None
-    fit, total = plan.fit, plan.need.total
-    if fit is not None and fit.verdict == "will not fit":
-        terminal.say(f"warning: {_gib(total)} GiB will not fit the {_card(fit.card)}")
-        terminal.say(f"hint: {_advice(fit.change)}")
+    found, total = plan.on_gpu, plan.need.total
+    if found is not None and found.fit is Fit.TOO_LARGE:
+        terminal.say(f"warning: {_gib(total)} GiB will not fit the {_named(found.gpu)}")
+        terminal.say(f"hint: {_advice(found.change)}")
     memory = plan.need.memory
     return Planned(memory.tensors, memory.inexact)
 
@@ -57,21 +57,21 @@ def _text(plan: Plan, config: RunConfig) -> str:
         "",
         terminal.table(("ON EACH GPU", "GiB"), _rows(need), numbers=("GiB",)),
         "",
-        *(_verdict(plan.fit, need) if plan.fit else _without_card(plan, config)),
+        *(_on_gpu(plan.on_gpu, need) if plan.on_gpu else _on_unknown_gpu(plan, config)),
     ]
     return "\n".join(lines)
 
 
 def _head(need: Need, config: RunConfig) -> list[str]:
-    parameters, setting = need.parameters, need.setting
+    parameters, settings = need.parameters, need.settings
     share = 100 * parameters.trainable / parameters.total
-    gpus = f"each of {setting.processes} GPUs" if setting.processes > 1 else "one GPU"
-    zero = f", ZeRO stage {setting.stage}" if setting.zero else ""
-    recomputed = ", activations recomputed" if setting.checkpointing else ""
+    gpus = f"each of {settings.processes} GPUs" if settings.processes > 1 else "one GPU"
+    zero = f", ZeRO stage {settings.stage}" if settings.zero else ""
+    recomputed = ", activations recomputed" if settings.checkpointing else ""
     return [
         f"{config.model.model_name_or_path}: {parameters.total:,} parameters, "
         f"{parameters.trainable:,} of them train ({share:.2f} %)",
-        f"{setting.tokens} tokens at once on {gpus}{zero}{recomputed}",
+        f"{settings.tokens} tokens at once on {gpus}{zero}{recomputed}",
     ]
 
 
@@ -94,26 +94,26 @@ def _rows(need: Need) -> list[tuple[str, str]]:
         runs = "1 run has" if known.runs == 1 else f"{known.runs} runs have"
         shift = _gib(need.total - memory.total)
         rows.append((f"activations x {known.factor:.2f}, as {runs} shown", shift))
-    otherwise = "kept" if need.setting.checkpointing else "recomputed"
+    otherwise = "kept" if need.settings.checkpointing else "recomputed"
     rows.append(("total", _gib(need.total)))
     return [*rows, (f"(activations if {otherwise}", f"{_gib(need.other_activations)})")]
 
 
-def _verdict(fit: Fit, need: Need) -> list[str]:
-    # up, so that no number reads as one of the verdict before
-    share = ceil(100 * need.total / fit.card.size)
-    lines = [f"{fit.verdict.capitalize()}: {share} % of the {_card(fit.card)}"]
-    if fit.verdict != "fits":
-        lines.append(f"  to fit: {_advice(fit.change)}")
-    if need.setting.zero is not None:
-        stage = "none" if fit.smallest_stage is None else str(fit.smallest_stage)
+def _on_gpu(found: GpuFit, need: Need) -> list[str]:
+    # up, so that no share reads as one that would have been a better fit
+    share = ceil(100 * need.total / found.gpu.size)
+    lines = [f"{found.fit.capitalize()}: {share} % of the {_named(found.gpu)}"]
+    if found.fit is not Fit.FITS:
+        lines.append(f"  to fit: {_advice(found.change)}")
+    if need.settings.zero is not None:
+        stage = "none" if found.smallest_stage is None else str(found.smallest_stage)
         lines.append(f"  smallest ZeRO stage that fits: {stage}")
-    lines.append(f"  largest --batch-size that fits: {fit.largest_batch}")
+    lines.append(f"  largest --batch-size that fits: {found.largest_batch}")
     return lines
 
 
-def _without_card(plan: Plan, config: RunConfig) -> list[str]:
-    smallest = plan.smallest_card
+def _on_unknown_gpu(plan: Plan, config: RunConfig) -> list[str]:
+    smallest = plan.smallest_gpu
     fitting = f"a card of {smallest.gigabytes:g} GB" if smallest else "no common card"
     lines = [f"Fits {fitting}; how much memory {named(config)} has is not known"]
     return lines if config.training.use_cpu else [*lines, f"  {GB_HINT}"]
@@ -123,9 +123,9 @@ def _advice(change: Change | None) -> str:
     return NO_CHANGE if change is None else change.flags()
 
 
-def _card(card: Card) -> str:
+def _named(gpu: GpuMemory) -> str:
     """Such as `74.5 GiB of h100 (80 GB)`."""
-    return f"{_gib(card.size)} GiB of {card.kind or 'a GPU'} ({card.gigabytes:g} GB)"
+    return f"{_gib(gpu.size)} GiB of {gpu.kind or 'a GPU'} ({gpu.gigabytes:g} GB)"
 
 
 def _gib(size: int) -> str:
@@ -133,23 +133,23 @@ def _gib(size: int) -> str:
 
 
 def _document(plan: Plan, config: RunConfig) -> dict[str, object]:
-    need, fit = plan.need, plan.fit
+    need, found = plan.need, plan.on_gpu
     return {
         "model": config.model.model_name_or_path,
         "parameters": need.parameters.total,
         "trainable_parameters": need.parameters.trainable,
-        "processes": need.setting.processes,
-        "zero_stage": need.setting.stage if need.setting.zero else None,
-        "samples": need.setting.samples,
-        "tokens": need.setting.tokens,
+        "processes": need.settings.processes,
+        "zero_stage": need.settings.stage if need.settings.zero else None,
+        "samples": need.settings.samples,
+        "tokens": need.settings.tokens,
         "bytes": asdict(need.memory),
         "activations_otherwise": need.other_activations,
         "correction": {"factor": need.correction.factor, "runs": need.correction.runs},
         "total_bytes": need.total,
-        "gpu": None if fit is None else {"type": fit.card.kind, "bytes": fit.card.size},
-        "verdict": None if fit is None else fit.verdict,
-        "smallest_zero_stage": None if fit is None else fit.smallest_stage,
-        "largest_batch_size": None if fit is None else fit.largest_batch,
-        "change": None if fit is None or fit.change is None else dict(fit.change.settings),
-        "smallest_card_gb": plan.smallest_card.gigabytes if plan.smallest_card else None,
+        "gpu": None if found is None else {"type": found.gpu.kind, "bytes": found.gpu.size},
+        "verdict": None if found is None else found.fit,
+        "smallest_zero_stage": None if found is None else found.smallest_stage,
+        "largest_batch_size": None if found is None else found.largest_batch,
+        "change": None if found is None or found.change is None else dict(found.change.settings),
+        "smallest_card_gb": plan.smallest_gpu.gigabytes if plan.smallest_gpu else None,
     }

@@ -27,7 +27,7 @@ def approach_problems(config: RunConfig) -> list[str]:
     """What does not go with the approach."""
     problems = []
     if config.approach == "encoder":
-        if config.resources.gpu_count > 1 or config.resources.nodes != 1:
+        if config.resources.gpus.count > 1 or config.resources.nodes != 1:
             problems.append(
                 "the encoder trains on one GPU of one node, not on "
                 f"--gpus {config.resources.gpus} --nodes {config.resources.nodes}"
@@ -68,7 +68,7 @@ def packing_problems(config: RunConfig) -> list[str]:
 def process_problems(config: RunConfig) -> list[str]:
     """What keeps GPUs, nodes and processes from adding up."""
     gpus, nodes, asked = (
-        config.resources.gpu_count,
+        config.resources.gpus.count,
         config.resources.nodes,
         config.accelerate.num_processes,
     )
@@ -287,7 +287,7 @@ class RunConfig(Section):
     @property
     def num_processes(self) -> int:
         """Training processes in all: one a GPU, unless CPU training asks for a number."""
-        return self.accelerate.num_processes or max(1, self.resources.gpu_count)
+        return self.accelerate.num_processes or max(1, self.resources.gpus.count)
 
     @property
     def packed_attention(self) -> Wanted:

@@ -9,14 +9,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StrictInt,
     field_validator,
     model_validator,
 )
 
+from iacfilter_hpc.config.gpus import GpusField
+
 Option = str | int | bool
 
-GPUS = re.compile(r"(?:(?P<kind>[A-Za-z0-9_.-]+):)?(?P<count>[0-9]+)")
 TIME = re.compile(
     r"(?:(?P<days>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?"
     r"|(?P<h>\d+):(?P<hm>\d+):(?P<hs>\d+)|(?P<m>\d+)(?::(?P<s>\d+))?)"
@@ -74,7 +74,7 @@ class Resources(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Option] = Field(init=False)
 
-    gpus: StrictInt | str
+    gpus: GpusField
     nodes: int = Field(gt=0)
     cpus_per_task: int | None = Field(gt=0)
     mem: str | None
@@ -82,13 +82,6 @@ class Resources(BaseModel):
     partition: str | None
     account: str | None
     qos: str | None
-
-    @field_validator("gpus")
-    @classmethod
-    def _gpus(cls, value: int | str) -> int | str:
-        if not GPUS.fullmatch(str(value)):
-            raise ValueError("gpus is a number, or TYPE:NUMBER such as a100:4")
-        return int(value) if str(value).isdecimal() else value
 
     @field_validator("time")
     @classmethod
@@ -110,21 +103,10 @@ class Resources(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
     @property
-    def gpu_count(self) -> int:
-        """GPUs of the whole job."""
-        match = GPUS.fullmatch(str(self.gpus))
-        assert match, "checked on construction"
-        return int(match["count"])
-
-    @property
     def gpus_per_node(self) -> str | None:
         """The option's value for one node: `2`, or `a100:2`; None for a job without GPUs."""
-        match = GPUS.fullmatch(str(self.gpus))
-        assert match, "checked on construction"
-        each = self.gpu_count // self.nodes
-        if not each:
-            return None
-        return f"{match['kind']}:{each}" if match["kind"] else str(each)
+        each = self.gpus.counting(self.gpus.count // self.nodes)
+        return str(each) if each else None
 
     @property
     def minutes(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 from iacfilter_hpc.config.schema import RunConfig
-from iacfilter_hpc.gpu_memory.settings import setting_of
+from iacfilter_hpc.gpu_memory.settings import memory_settings
 
 CHECKPOINTING = "training.activation_checkpointing"
 BATCH = "training.per_device_train_batch_size"
@@ -77,14 +77,14 @@ def _stages(config: RunConfig) -> list[Change]:
     """Higher ZeRO stages, which divide nothing where there is but one process."""
     if config.accelerate.deepspeed_config_file is None or config.num_processes == 1:
         return []
-    stage = setting_of(config).stage
+    stage = memory_settings(config).stage
     return [Change({DEEPSPEED: f"zero{higher}"}) for higher in range(stage + 1, 4)]
 
 
 def _offloads(config: RunConfig) -> list[Change]:
     if config.accelerate.deepspeed_config_file is None:
         return []
-    zero = setting_of(config).zero
+    zero = memory_settings(config).zero
     assert zero is not None, "there is a file"
     names = [] if zero.offloads_optimizer else ["zero2-offload"]
     names += [] if zero.offloads_weights else ["zero3-offload"]

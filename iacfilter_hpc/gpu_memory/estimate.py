@@ -28,7 +28,7 @@ from functools import lru_cache
 from iacfilter_hpc.config.schema import MOST_REPEATED, Lora
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import Architecture, Decoder, Encoder, Linear
-from iacfilter_hpc.gpu_memory.settings import Setting
+from iacfilter_hpc.gpu_memory.settings import MemorySettings
 
 ALL_LINEAR = "all-linear"
 CLASSES = 2
@@ -135,90 +135,92 @@ SHARED = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
 """Matrices of a layer that have the same input as another."""
 
 
-def activations(architecture: Architecture, setting: Setting) -> int:
+def activations(architecture: Architecture, settings: MemorySettings) -> int:
     """Bytes kept at the moment of most, for one micro-batch.
 
     With checkpointing: the input of each layer, and all of the one whose backward pass is under
     way. Besides, the gradients in flight: about three of the MLP's width and two of the model's.
     """
-    layer, boundary, ends = _a_token(architecture, setting)
-    if setting.checkpointing:
+    layer, boundary, ends = _a_token(architecture, settings)
+    if settings.checkpointing:
         kept = layer + architecture.layers * boundary
     else:
         kept = architecture.layers * layer
-    width = setting.compute_width
+    width = settings.compute_width
     in_flight = width * (3 * architecture.intermediate + 2 * architecture.hidden)
-    training = setting.tokens * (kept + ends + in_flight) + _repeated(architecture, setting)
+    training = settings.tokens * (kept + ends + in_flight) + _repeated(architecture, settings)
     # between epochs: nothing is kept, and a layer has its own width a few times over
     passing = width * (3 * architecture.intermediate + 6 * architecture.hidden)
-    return round(max(training, setting.evaluated * setting.length * passing))
+    return round(max(training, settings.evaluated * settings.length * passing))
 
 
-def _repeated(architecture: Architecture, setting: Setting) -> float:
+def _repeated(architecture: Architecture, settings: MemorySettings) -> float:
     """Keys and values of a beginning that prompts share, once more for each prompt.
 
     Attention by segments lays them before each prompt's own; training.sampling bounds by how much.
     """
-    if not (setting.shares and isinstance(architecture, Decoder)):
+    if not (settings.shares and isinstance(architecture, Decoder)):
         return 0
-    layers = 1 if setting.checkpointing else architecture.layers
-    whole = min(setting.samples * setting.length, MOST_REPEATED * setting.tokens)
-    more = max(0, whole - setting.tokens)
-    return layers * 2 * setting.compute_width * architecture.queries * more
+    layers = 1 if settings.checkpointing else architecture.layers
+    whole = min(settings.samples * settings.length, MOST_REPEATED * settings.tokens)
+    more = max(0, whole - settings.tokens)
+    return layers * 2 * settings.compute_width * architecture.queries * more
 
 
-def saved(architecture: Architecture, setting: Setting) -> int:
+def saved(architecture: Architecture, settings: MemorySettings) -> int:
     """Bytes that lie saved between forward and backward pass, of one micro-batch."""
-    layer, boundary, ends = _a_token(architecture, setting)
-    each = boundary if setting.checkpointing else layer
-    return round(setting.tokens * (architecture.layers * each + ends))
+    layer, boundary, ends = _a_token(architecture, settings)
+    each = boundary if settings.checkpointing else layer
+    return round(settings.tokens * (architecture.layers * each + ends))
 
 
-def _a_token(architecture: Architecture, setting: Setting) -> tuple[float, float, float]:
+def _a_token(architecture: Architecture, settings: MemorySettings) -> tuple[float, float, float]:
     """Bytes a token: of a layer, of a layer's input, and of what lies before and after them."""
     if isinstance(architecture, Decoder):
         return (
-            _llama_layer(architecture, setting),
-            setting.compute_width * architecture.hidden,
+            _llama_layer(architecture, settings),
+            settings.compute_width * architecture.hidden,
             EXACT * architecture.hidden,
         )
-    norm = EXACT if setting.is_autocast else setting.compute_width
+    norm = EXACT if settings.is_autocast else settings.compute_width
     return (
-        _bert_layer(architecture, setting, norm),
+        _bert_layer(architecture, settings, norm),
         norm * architecture.hidden,
         (norm + MASK) * architecture.hidden,
     )
 
 
-def _llama_layer(architecture: Decoder, setting: Setting) -> float:
-    width = setting.compute_width
+def _llama_layer(architecture: Decoder, settings: MemorySettings) -> float:
+    width = settings.compute_width
     norms = 2 * EXACT * (architecture.hidden + 1)
     if architecture.has_head_norms:
         keys = architecture.kv_heads * architecture.head_dim
         norms += EXACT * (architecture.queries + keys)
     gates = 3 * width * architecture.intermediate
-    attention = _attention(architecture.queries, architecture.heads, setting)
-    return norms + attention + gates + _adapters(architecture, setting)
+    attention = _attention(architecture.queries, architecture.heads, settings)
+    return norms + attention + gates + _adapters(architecture, settings)
 
 
-def _attention(width: int, heads: int, setting: Setting) -> int:
+def _attention(width: int, heads: int, settings: MemorySettings) -> int:
     """Queries, keys, values, output, the softmax's sums, and the mask of padding.
 
     Keys and values that heads share are repeated for each head.
     """
     return (
-        4 * setting.compute_width * width + EXACT * heads + setting.compute_width * setting.length
+        4 * settings.compute_width * width
+        + EXACT * heads
+        + settings.compute_width * settings.length
     )
 
 
-def _adapters(architecture: Decoder, setting: Setting) -> float:
+def _adapters(architecture: Decoder, settings: MemorySettings) -> float:
     """What LoRA keeps, on average over the layers: a pattern may name only some of them."""
-    width = setting.adapter_width
-    assert setting.lora is not None, "checked by RunConfig"
-    adapted = [one for one in targets(architecture, setting.lora) if ".layers." in one.name]
-    ranks = width * setting.lora.r * len(adapted)
-    mask = MASK if setting.lora.lora_dropout else 0
-    if mask or setting.trained_width != setting.compute_width:
+    width = settings.adapter_width
+    assert settings.lora is not None, "checked by RunConfig"
+    adapted = [one for one in targets(architecture, settings.lora) if ".layers." in one.name]
+    ranks = width * settings.lora.r * len(adapted)
+    mask = MASK if settings.lora.lora_dropout else 0
+    if mask or settings.trained_width != settings.compute_width:
         inputs = (width + mask) * sum(one.inputs for one in adapted)
     else:
         inputs = width * _distinct_inputs(adapted)
@@ -235,14 +237,14 @@ def _distinct_inputs(adapted: Iterable[Linear]) -> int:
     return sum(found.values())
 
 
-def _bert_layer(architecture: Encoder, setting: Setting, norm: int) -> int:
-    width, hidden = setting.compute_width, architecture.hidden
-    copies = 3 if setting.is_autocast else 1
+def _bert_layer(architecture: Encoder, settings: MemorySettings, norm: int) -> int:
+    width, hidden = settings.compute_width, architecture.hidden
+    copies = 3 if settings.is_autocast else 1
     inputs = (copies + 1) * width * hidden
     mlp = 2 * width * architecture.intermediate
     norms = 2 * (norm * hidden + 2 * EXACT)
     masks = 2 * MASK * hidden
-    return inputs + _attention(hidden, architecture.heads, setting) + mlp + norms + masks
+    return inputs + _attention(hidden, architecture.heads, settings) + mlp + norms + masks
 
 
 GIB = 2**30
@@ -289,7 +291,7 @@ class Memory:
         return sum(astuple(self))
 
 
-def memory(architecture: Architecture, setting: Setting) -> Memory:
+def memory(architecture: Architecture, settings: MemorySettings) -> Memory:
     """The need of each GPU, of the fullest where they differ.
 
     With n GPUs: weights are divided by n at ZeRO-3, gradients from ZeRO-2 on, Adam's states from
@@ -298,62 +300,62 @@ def memory(architecture: Architecture, setting: Setting) -> Memory:
     Raises:
         ConfigError: lora.target_modules fits no module of the model.
     """
-    parameters = count(architecture, setting.lora)
+    parameters = count(architecture, settings.lora)
     classes = (
         architecture.vocabulary * ANSWER_TOKENS if isinstance(architecture, Decoder) else CLASSES
     )
     return Memory(
-        weights=_weights(architecture, parameters, setting),
-        gradients=_gradients(parameters, setting),
-        optimizer=_optimizer(parameters, setting),
-        gathered=_gathered(parameters, setting),
-        activations=activations(architecture, setting),
-        logits=LOGIT * classes * setting.samples,
+        weights=_weights(architecture, parameters, settings),
+        gradients=_gradients(parameters, settings),
+        optimizer=_optimizer(parameters, settings),
+        gathered=_gathered(parameters, settings),
+        activations=activations(architecture, settings),
+        logits=LOGIT * classes * settings.samples,
     )
 
 
-def _weights(architecture: Architecture, parameters: Parameters, setting: Setting) -> int:
-    own = setting.weight_width * parameters.frozen + setting.trained_width * parameters.trainable
-    if setting.in_4_bits:
+def _weights(architecture: Architecture, parameters: Parameters, settings: MemorySettings) -> int:
+    own = settings.weight_width * parameters.frozen + settings.trained_width * parameters.trainable
+    if settings.in_4_bits:
         # without DeepSpeed PEFT takes what is not in 4 bits to 32
         # (peft.prepare_model_for_kbit_training)
         rest = parameters.frozen - parameters.linear
-        wide = rest * (0 if setting.zero else MASTER - setting.weight_width)
-        own += wide - round((setting.weight_width - NF4) * parameters.linear)
-    if setting.zero is not None and setting.zero.offloads_weights:
+        wide = rest * (0 if settings.zero else MASTER - settings.weight_width)
+        own += wide - round((settings.weight_width - NF4) * parameters.linear)
+    if settings.zero is not None and settings.zero.offloads_weights:
         return 0
-    if setting.stage == 3:
-        return _share(own, setting)
-    if setting.is_autocast:
+    if settings.stage == 3:
+        return _share(own, settings)
+    if settings.is_autocast:
         # the copies are saved with the activations, of every layer or of one
-        layers = architecture.layers if setting.checkpointing else 1
-        own += setting.compute_width * parameters.linear // layers
+        layers = architecture.layers if settings.checkpointing else 1
+        own += settings.compute_width * parameters.linear // layers
     return own
 
 
-def _gradients(parameters: Parameters, setting: Setting) -> int:
-    if setting.zero is not None and setting.zero.offloads_optimizer:
+def _gradients(parameters: Parameters, settings: MemorySettings) -> int:
+    if settings.zero is not None and settings.zero.offloads_optimizer:
         return 0
-    whole = setting.trained_width * parameters.trainable
-    return _share(whole, setting) if setting.stage >= 2 else whole
+    whole = settings.trained_width * parameters.trainable
+    return _share(whole, settings) if settings.stage >= 2 else whole
 
 
-def _optimizer(parameters: Parameters, setting: Setting) -> int:
-    if setting.zero is None:
+def _optimizer(parameters: Parameters, settings: MemorySettings) -> int:
+    if settings.zero is None:
         # torch.optim.AdamW keeps its moments in the dtype of the weights
-        return setting.moments * setting.trained_width * parameters.trainable
-    if setting.zero.offloads_optimizer:
+        return settings.moments * settings.trained_width * parameters.trainable
+    if settings.zero.offloads_optimizer:
         return 0
-    has_master = setting.stage or setting.trained_width < MASTER
-    whole = (MOMENT * setting.moments + (MASTER if has_master else 0)) * parameters.trainable
-    return _share(whole, setting) if setting.stage else whole
+    has_master = settings.stage or settings.trained_width < MASTER
+    whole = (MOMENT * settings.moments + (MASTER if has_master else 0)) * parameters.trainable
+    return _share(whole, settings) if settings.stage else whole
 
 
-def _gathered(parameters: Parameters, setting: Setting) -> int:
-    if setting.zero is None or setting.stage < 3:
+def _gathered(parameters: Parameters, settings: MemorySettings) -> int:
+    if settings.zero is None or settings.stage < 3:
         return 0
-    return setting.weight_width * min(parameters.total, setting.zero.most_live)
+    return settings.weight_width * min(parameters.total, settings.zero.most_live)
 
 
-def _share(whole: int, setting: Setting) -> int:
-    return -(-whole // setting.processes)
+def _share(whole: int, settings: MemorySettings) -> int:
+    return -(-whole // settings.processes)

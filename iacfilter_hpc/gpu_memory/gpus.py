@@ -1,4 +1,4 @@
-"""How much memory the GPUs of a partition have: as the site tells, else as their type tells."""
+"""Memory of the GPUs of a job: as the site tells of their type or partition, else by their type."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from iacfilter_hpc.config.slurm_options import GPUS, Resources
+from iacfilter_hpc.config.slurm_options import Resources
 
 GB = 10**9
 DEFAULT = "default"
 COMMON = (16, 24, 32, 40, 48, 80, 94, 141)
-"""Sizes of common cards in GB, ascending."""
+"""Sizes of common GPUs in GB, ascending."""
 KNOWN = {
     **dict.fromkeys(("t4", "rtx4080", "rtx5080"), 16),
     **dict.fromkeys(("a10", "a30", "l4", "rtx3090", "rtx4090", "titanrtx"), 24),
@@ -32,8 +32,8 @@ MAKER = re.compile(r"nvidia|tesla|geforce|quadro|[^a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """A GPU; its GB are 10^9 bytes each, which is what is left of a card of so many GB.
+class GpuMemory:
+    """The memory of a GPU of some type; a GB is 10^9 bytes, as much as a run can use of it.
 
     nvidia-smi shows 22.5 GiB for the 24 GB of an A10, 45.0 for the 48 of an L40S, with ECC on; an
     80 GB A100 has some 5 GiB more than is counted here.
@@ -48,28 +48,24 @@ class Card:
         return int(self.gigabytes * GB)
 
 
-def kind_of(resources: Resources) -> str | None:
-    """The type that `gpus` asks for, such as a100 in a100:4."""
-    match = GPUS.fullmatch(str(resources.gpus))
-    assert match, "checked on construction"
-    return match["kind"]
+def gpu_memory_of(resources: Resources, told: Mapping[str, float]) -> GpuMemory | None:
+    """The memory of each GPU that a run gets: as the site tells (`told`, in GB), else its type.
 
-
-def card_of(resources: Resources, told: Mapping[str, float]) -> Card | None:
-    """The GPU that a run gets; None if neither the site (`told`, in GB) nor its type tells."""
-    kind = kind_of(resources)
+    None if neither tells.
+    """
+    kind = resources.gpus.kind
     sizes = {_plain(name): size for name, size in told.items()}
     names = [kind, resources.partition, *([DEFAULT] if kind is None else [])]
     for name in names:
         if name is not None and (size := sizes.get(_plain(name))) is not None:
-            return Card(kind, size)
+            return GpuMemory(kind, size)
     if kind is None:
         return None
     # as nvidia_a100-sxm4-80gb, Slurm's own name where it finds GPUs by itself
     if stated := STATED.search(kind.lower()):
-        return Card(kind, int(stated[1]))
+        return GpuMemory(kind, int(stated[1]))
     known = KNOWN.get(MAKER.sub("", kind.lower()))
-    return None if known is None else Card(kind, known)
+    return None if known is None else GpuMemory(kind, known)
 
 
 def _plain(kind: str) -> str:

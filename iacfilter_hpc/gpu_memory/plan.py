@@ -1,12 +1,12 @@
-"""Plan: what a run needs of its GPUs, whether it fits them, and what could be changed."""
+"""GPU memory plan: what a run needs, whether it fits, and what could be changed."""
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
@@ -14,14 +14,21 @@ from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import Architecture, find_architecture
 from iacfilter_hpc.gpu_memory.changes import DEEPSPEED, KINDS, Change, at_once, step_batches
 from iacfilter_hpc.gpu_memory.estimate import Memory, Parameters, activations, count, memory
-from iacfilter_hpc.gpu_memory.gpus import COMMON, Card, card_of, kind_of
+from iacfilter_hpc.gpu_memory.gpus import COMMON, GpuMemory, gpu_memory_of
 from iacfilter_hpc.gpu_memory.recorded_peaks import Correction, correction
-from iacfilter_hpc.gpu_memory.settings import Setting, setting_of
+from iacfilter_hpc.gpu_memory.settings import MemorySettings, memory_settings
 
-Verdict = Literal["fits", "tight", "will not fit"]
 COMFORTABLE = 0.85
-"""Share of a card up to which a run fits: the rest is for fragments and what was estimated low."""
+"""Share of a GPU up to which a run fits: the rest is for fragments and what was estimated low."""
 TIGHT = 0.95
+
+
+class Fit(StrEnum):
+    """How a need of memory goes with a GPU's, as users read it."""
+
+    FITS = "fits"
+    TIGHT = "tight"
+    TOO_LARGE = "will not fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +40,39 @@ class Estimate:
 
     def total(self, config: RunConfig) -> int:
         """Bytes a GPU; what is corrected is the part that depends on the samples."""
-        need = memory(self.architecture, setting_of(config))
+        need = memory(self.architecture, memory_settings(config))
         return need.total + round(need.inexact * (self.correction.factor - 1))
 
-    def fits(self, config: RunConfig, card: Card) -> bool:
-        """Whether the run fits the card with room to spare."""
-        return judge(self.total(config), card) == "fits"
+    def fits(self, config: RunConfig, gpu: GpuMemory) -> bool:
+        """Whether the run fits the GPU with room to spare."""
+        return fit_of(self.total(config), gpu) is Fit.FITS
 
 
-def judge(total: int, card: Card) -> Verdict:
-    """How a need in bytes goes with a card."""
-    share = total / card.size
+def fit_of(total: int, gpu: GpuMemory) -> Fit:
+    """How a need in bytes goes with a GPU."""
+    share = total / gpu.size
     if share <= COMFORTABLE:
-        return "fits"
-    return "tight" if share <= TIGHT else "will not fit"
+        return Fit.FITS
+    return Fit.TIGHT if share <= TIGHT else Fit.TOO_LARGE
 
 
-def smallest_card(total: int) -> Card | None:
+def smallest_gpu(total: int) -> GpuMemory | None:
     """The smallest of the common sizes that a need in bytes fits; None if it fits none."""
-    sizes = (Card(None, size) for size in COMMON)
-    return next((card for card in sizes if judge(total, card) == "fits"), None)
+    sizes = (GpuMemory(None, size) for size in COMMON)
+    return next((gpu for gpu in sizes if fit_of(total, gpu) is Fit.FITS), None)
 
 
-def smallest_stage(estimate: Estimate, config: RunConfig, card: Card) -> int | None:
+def smallest_stage(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> int | None:
     """The lowest ZeRO stage that fits with the other settings as they are; None if none does."""
     stages = {n: Change({DEEPSPEED: f"zero{n}"}).applied(config) for n in range(4)}
-    return next((n for n, changed in stages.items() if estimate.fits(changed, card)), None)
+    return next((n for n, changed in stages.items() if estimate.fits(changed, gpu)), None)
 
 
-def largest_batch(estimate: Estimate, config: RunConfig, card: Card) -> int:
+def largest_batch(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> int:
     """The most samples a GPU can take at once with the other settings as they are; 0 if none."""
 
     def fits(samples: int) -> bool:
-        return estimate.fits(at_once(config, samples).applied(config), card)
+        return estimate.fits(at_once(config, samples).applied(config), gpu)
 
     high = 1
     while fits(high):
@@ -74,30 +81,30 @@ def largest_batch(estimate: Estimate, config: RunConfig, card: Card) -> int:
     return high // 2 + bisect_left(range(high // 2 + 1, high), True, key=lambda n: not fits(n))
 
 
-def step_batch(estimate: Estimate, config: RunConfig, card: Card) -> Change | None:
+def step_batch(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> Change | None:
     """The largest micro-batch that fits and that an optimizer step can be made of; None if none is.
 
     The step sees as many samples as it did: accumulation makes up for the difference.
     """
-    largest = largest_batch(estimate, config, card)
+    largest = largest_batch(estimate, config, gpu)
     found = (change for change in step_batches(config) if change.batch <= largest)
     return next(found, None)
 
 
-def smallest_change(estimate: Estimate, config: RunConfig, card: Card) -> Change | None:
+def smallest_change(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> Change | None:
     """The first change that makes a run fit; None if nothing does.
 
     Of one kind alone, else of each kind on top of the strongest of those before it.
     """
     for kind in KINDS:
         for change in kind(config):
-            if estimate.fits(change.applied(config), card):
+            if estimate.fits(change.applied(config), gpu):
                 return change
     before = Change({})
     for kind in KINDS:
         together = [before.then(change) for change in kind(before.applied(config))]
         for change in together:
-            if estimate.fits(change.applied(config), card):
+            if estimate.fits(change.applied(config), gpu):
                 return change
         before = together[-1] if together else before
     return None
@@ -108,7 +115,7 @@ class Need:
     """Bytes on one GPU: the terms as computed, and their sum as runs so far correct it."""
 
     parameters: Parameters
-    setting: Setting
+    settings: MemorySettings
     memory: Memory
     other_activations: int
     """With checkpointing if it is off, without if it is on."""
@@ -117,11 +124,11 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """How a need goes with a card; `largest_batch` is samples, `smallest_stage` ZeRO's."""
+class GpuFit:
+    """How a need goes with a GPU; `largest_batch` is samples, `smallest_stage` ZeRO's."""
 
-    card: Card
-    verdict: Verdict
+    gpu: GpuMemory
+    fit: Fit
     largest_batch: int
     smallest_stage: int | None
     change: Change | None
@@ -129,11 +136,11 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`fit` is None where the GPU's memory is not known; then there is the card it would take."""
+    """`on_gpu` is None where the GPU's memory is not known; `smallest_gpu` is of the common sizes."""
 
     need: Need
-    fit: Fit | None
-    smallest_card: Card | None
+    on_gpu: GpuFit | None
+    smallest_gpu: GpuMemory | None
 
 
 def make_plan(config: RunConfig, site: Site, models: Path) -> Plan:
@@ -144,9 +151,9 @@ def make_plan(config: RunConfig, site: Site, models: Path) -> Plan:
     """
     estimate = _estimate(config, site, models)
     need = _need(estimate, config)
-    card = card_of(config.resources, site.gpu_memory)
-    fit = None if card is None else _fit(estimate, config, need, card)
-    return Plan(need, fit, smallest_card(need.total))
+    gpu = gpu_memory_of(config.resources, site.gpu_memory)
+    on_gpu = None if gpu is None else _on_gpu(estimate, config, need, gpu)
+    return Plan(need, on_gpu, smallest_gpu(need.total))
 
 
 def with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
@@ -159,19 +166,19 @@ def with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
         raise ConfigError(
             "--batch-size auto is for GPUs, not for training.use_cpu=true", hint="give a number"
         )
-    card = card_of(config.resources, site.gpu_memory)
-    if card is None:
+    gpu = gpu_memory_of(config.resources, site.gpu_memory)
+    if gpu is None:
         raise ConfigError(
             f"--batch-size auto: how much memory {named(config)} has is not known",
             hint="name its type, as in --gpus h100:4, tell gpu_memory in the site file, or give "
             "a number",
         )
     estimate = _estimate(config, site, models)
-    change = step_batch(estimate, config, card)
+    change = step_batch(estimate, config, gpu)
     if change is None:
-        other = smallest_change(estimate, config, card)
+        other = smallest_change(estimate, config, gpu)
         raise ConfigError(
-            f"--batch-size auto: not one sample fits {card.gigabytes:g} GB",
+            f"--batch-size auto: not one sample fits {gpu.gigabytes:g} GB",
             hint=other.flags() if other else "a smaller model, or a larger GPU",
         )
     return change.applied(config)
@@ -179,10 +186,10 @@ def with_batch_size(config: RunConfig, site: Site, models: Path) -> RunConfig:
 
 def named(config: RunConfig) -> str:
     """The GPU that a run gets, in words."""
-    if config.training.use_cpu or not config.resources.gpu_count:
+    if config.training.use_cpu or not config.resources.gpus:
         return "the CPU"
     return (
-        f"a GPU of type {kind}" if (kind := kind_of(config.resources)) else "a GPU without a type"
+        f"a GPU of type {kind}" if (kind := config.resources.gpus.kind) else "a GPU without a type"
     )
 
 
@@ -195,26 +202,26 @@ def _estimate(config: RunConfig, site: Site, models: Path) -> Estimate:
 
 
 def _need(estimate: Estimate, config: RunConfig) -> Need:
-    setting = setting_of(config)
+    settings = memory_settings(config)
     return Need(
-        parameters=count(estimate.architecture, setting.lora),
-        setting=setting,
-        memory=memory(estimate.architecture, setting),
+        parameters=count(estimate.architecture, settings.lora),
+        settings=settings,
+        memory=memory(estimate.architecture, settings),
         other_activations=activations(
-            estimate.architecture, replace(setting, checkpointing=not setting.checkpointing)
+            estimate.architecture, replace(settings, checkpointing=not settings.checkpointing)
         ),
         correction=estimate.correction,
         total=estimate.total(config),
     )
 
 
-def _fit(estimate: Estimate, config: RunConfig, need: Need, card: Card) -> Fit:
-    verdict = judge(need.total, card)
-    sharded = need.setting.zero is not None
-    return Fit(
-        card=card,
-        verdict=verdict,
-        largest_batch=largest_batch(estimate, config, card),
-        smallest_stage=smallest_stage(estimate, config, card) if sharded else None,
-        change=None if verdict == "fits" else smallest_change(estimate, config, card),
+def _on_gpu(estimate: Estimate, config: RunConfig, need: Need, gpu: GpuMemory) -> GpuFit:
+    fit = fit_of(need.total, gpu)
+    sharded = need.settings.zero is not None
+    return GpuFit(
+        gpu=gpu,
+        fit=fit,
+        largest_batch=largest_batch(estimate, config, gpu),
+        smallest_stage=smallest_stage(estimate, config, gpu) if sharded else None,
+        change=None if fit is Fit.FITS else smallest_change(estimate, config, gpu),
     )

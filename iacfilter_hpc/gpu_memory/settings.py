@@ -67,7 +67,7 @@ def _is_elsewhere(offload: dict[str, object]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class MemorySettings:
     """Widths are bytes a number; `tokens` are those of a micro-batch, padding included."""
 
     processes: int
@@ -105,8 +105,8 @@ class Setting:
         return self.compute_width < self.weight_width
 
 
-def setting_of(config: RunConfig) -> Setting:
-    """The setting of a run, with the largest micro-batch that it can meet.
+def memory_settings(config: RunConfig) -> MemorySettings:
+    """What the memory of a run depends on, with the largest micro-batch that it can meet.
 
     It may hold all samples of a device's step, if they are short or share their beginning.
 
@@ -126,7 +126,7 @@ def setting_of(config: RunConfig) -> Setting:
         weights = trained = 2
     else:
         weights, trained = own, (4 if config.lora is not None else own)
-    return Setting(
+    return MemorySettings(
         processes=config.num_processes,
         zero=zero,
         lora=config.lora,

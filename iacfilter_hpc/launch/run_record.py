@@ -43,7 +43,7 @@ def describe(
         git_commit=here.git_commit,
         versions=here.versions,
         model_name_or_path=config.model.model_name_or_path,
-        gpus=config.resources.gpu_count,
+        gpus=config.resources.gpus.count,
         nodes=config.resources.nodes,
         num_processes=config.num_processes,
         global_batch_size=config.global_batch_size,

@@ -127,11 +127,9 @@ def submit_evaluation(
     Raises:
         SubmissionError, SlurmUnreachable: no job was made.
     """
-    kind = str(config.resources.gpus).rpartition(":")[0]
-    one = min(1, config.resources.gpu_count)
-    resources = config.resources.model_copy(
-        update={"gpus": f"{kind}:{one}" if kind else one, "nodes": 1}
-    )
+    asked = config.resources.gpus
+    one = asked.counting(min(1, asked.count))
+    resources = config.resources.model_copy(update={"gpus": one, "nodes": 1})
     single = config.model_copy(update={"resources": resources})
     job_id = _start(layout, single, site, executor, data, options)
     return _noted(layout, job_id, executor, "evaluate")
@@ -156,7 +154,7 @@ def _start(
         return submit_to_slurm(_slurm_executor(layout, config, site, template), worker)
     from iacfilter_hpc.launch.local import start
 
-    gpus = 0 if config.training.use_cpu else config.resources.gpu_count
+    gpus = 0 if config.training.use_cpu else config.resources.gpus.count
     return start(layout.slurm, worker, config.resources, gpus=gpus)
 
 

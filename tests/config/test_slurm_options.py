@@ -92,7 +92,7 @@ def test_gpus_of_the_job_are_shared_by_its_nodes(
     gpus: int | str, nodes: int, count: int, per_node: str | None
 ) -> None:
     asked = resources(gpus=gpus, nodes=nodes)
-    assert (asked.gpu_count, asked.gpus_per_node) == (count, per_node)
+    assert (asked.gpus.count, asked.gpus_per_node) == (count, per_node)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.gpu_memory.architecture import Decoder, Encoder
 from iacfilter_hpc.gpu_memory.estimate import activations, saved
-from iacfilter_hpc.gpu_memory.settings import setting_of
+from iacfilter_hpc.gpu_memory.settings import memory_settings
 from tests.made_runs import demo_config
 from tests.training.settings import TRAINS
 
@@ -82,7 +82,7 @@ def test_llama_with_lora(precision: str, checkpointing: bool, dropout: float, ta
         f"lora.lora_dropout={dropout}",
         f"lora.target_modules={targets}",
     )
-    planned = saved(decoder(kv_heads=2), setting_of(config))
+    planned = saved(decoder(kv_heads=2), memory_settings(config))
     found = _kept(*_llama(config, decoder(kv_heads=2)))
     assert planned == pytest.approx(found, rel=EXACT)
 
@@ -96,7 +96,7 @@ def test_roberta(bf16: bool, checkpointing: bool) -> None:
         f"training.bf16={bf16}",
         f"training.activation_checkpointing={checkpointing}",
     )
-    planned = saved(ENCODER, setting_of(config))
+    planned = saved(ENCODER, memory_settings(config))
     found = _kept(*_roberta(config))
     assert planned == pytest.approx(found, rel=0.15 if checkpointing else EXACT)
 
@@ -108,7 +108,7 @@ def test_beginnings_that_attention_repeats(checkpointing: bool) -> None:
     few = "training.per_device_eval_batch_size=1"
     shape = decoder(kv_heads=4)
     found = [
-        activations(shape, setting_of(demo_config("generative", *SIZES, keep, few, *more)))
+        activations(shape, memory_settings(demo_config("generative", *SIZES, keep, few, *more)))
         for more in (
             ["packing.attention=padded"],
             ["training.gradient_accumulation_steps=2"],
@@ -135,7 +135,7 @@ def test_the_peak_of_a_step(bf16: bool, checkpointing: bool) -> None:
         "packing.attention=padded",
         "training.per_device_eval_batch_size=1",
     )
-    planned = activations(decoder(kv_heads=4), setting_of(config))
+    planned = activations(decoder(kv_heads=4), memory_settings(config))
     model, run = _llama(config, decoder(kv_heads=4))
     found = peak_of_a_step(model, lambda: run().logits.float().sum())
     assert 0.85 * planned < found < 1.05 * planned

@@ -15,7 +15,7 @@ import pytest
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.gpu_memory.architecture import read_architecture
 from iacfilter_hpc.gpu_memory.estimate import Memory, memory
-from iacfilter_hpc.gpu_memory.settings import setting_of
+from iacfilter_hpc.gpu_memory.settings import memory_settings
 from iacfilter_hpc.runs.layout import resource
 from tests.made_runs import demo_config
 from tests.training.settings import TRAINS
@@ -45,7 +45,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def planned(config: RunConfig, path: Path) -> Memory:
-    return memory(read_architecture(path), setting_of(config))
+    return memory(read_architecture(path), memory_settings(config))
 
 
 @pytest.mark.parametrize("checkpointing", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iacfilter_hpc.gpu_memory.gpus import COMMON, KNOWN, card_of
+from iacfilter_hpc.gpu_memory.gpus import COMMON, KNOWN, gpu_memory_of
 from tests.made_runs import demo_config
 
 
@@ -33,7 +33,7 @@ from tests.made_runs import demo_config
 )
 def test_a_card(gpus: str, told: dict[str, float], gigabytes: float | None) -> None:
     config = demo_config("generative", f"resources.gpus={gpus}")
-    found = card_of(config.resources, told)
+    found = gpu_memory_of(config.resources, told)
     assert (None if found is None else found.gigabytes) == gigabytes
     if found is not None:
         assert found.size == found.gigabytes * 10**9

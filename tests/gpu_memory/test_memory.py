@@ -11,7 +11,7 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import read_architecture
 from iacfilter_hpc.gpu_memory.estimate import GIB, Memory, memory
-from iacfilter_hpc.gpu_memory.settings import read_zero, setting_of
+from iacfilter_hpc.gpu_memory.settings import memory_settings, read_zero
 from iacfilter_hpc.runs.layout import resource
 from tests.made_runs import demo_config
 
@@ -39,7 +39,7 @@ def generative(*assignments: str) -> RunConfig:
 
 def needed(config: RunConfig) -> Memory:
     architecture = CODELLAMA if config.approach == "generative" else CODEBERT
-    return memory(architecture, setting_of(config))
+    return memory(architecture, memory_settings(config))
 
 
 def states(found: Memory) -> float:

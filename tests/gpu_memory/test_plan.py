@@ -1,4 +1,4 @@
-"""iacfilter_hpc.gpu_memory.plan: verdicts, and that what the searches find really fits."""
+"""iacfilter_hpc.gpu_memory.plan: how needs fit, and that what the searches find really fits."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.gpu_memory.architecture import read_architecture
 from iacfilter_hpc.gpu_memory.changes import BATCH, Change, step_batches
 from iacfilter_hpc.gpu_memory.estimate import memory
-from iacfilter_hpc.gpu_memory.gpus import COMMON, Card
+from iacfilter_hpc.gpu_memory.gpus import COMMON, GpuMemory
 from iacfilter_hpc.gpu_memory.plan import (
     Estimate,
-    judge,
+    fit_of,
     largest_batch,
-    smallest_card,
     smallest_change,
+    smallest_gpu,
     smallest_stage,
     step_batch,
 )
 from iacfilter_hpc.gpu_memory.recorded_peaks import UNCORRECTED, Correction
-from iacfilter_hpc.gpu_memory.settings import setting_of
+from iacfilter_hpc.gpu_memory.settings import memory_settings
 from iacfilter_hpc.runs.layout import resource
 from tests.made_runs import demo_config
 
@@ -28,7 +28,7 @@ ARCHITECTURES = {
     "generative": read_architecture(SHIPPED / "codellama--CodeLlama-7b-hf.json"),
     "encoder": read_architecture(SHIPPED / "microsoft--codebert-base.json"),
 }
-CARDS = [Card(None, size) for size in COMMON]
+GPUS = [GpuMemory(None, size) for size in COMMON]
 APPROACHES = ("generative", "encoder")
 
 
@@ -37,11 +37,11 @@ def estimate(config: RunConfig, correction: Correction = UNCORRECTED) -> Estimat
 
 
 @pytest.mark.parametrize(
-    ("total", "verdict"),
+    ("total", "fit"),
     [(0, "fits"), (85, "fits"), (86, "tight"), (95, "tight"), (96, "will not fit")],
 )
-def test_a_verdict(total: int, verdict: str) -> None:
-    assert judge(total * 10**7, Card(None, 1)) == verdict
+def test_a_fit(total: int, fit: str) -> None:
+    assert fit_of(total * 10**7, GpuMemory(None, 1)) == fit
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
@@ -51,35 +51,35 @@ def test_more_samples_need_more(approach: str) -> None:
     assert totals == sorted(set(totals))
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: str(card.gigabytes))
+@pytest.mark.parametrize("gpu", GPUS, ids=lambda gpu: str(gpu.gigabytes))
 @pytest.mark.parametrize("approach", APPROACHES)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_the_largest_batch_fits_and_the_next_does_not(
-    approach: str, checkpointing: bool, card: Card
+    approach: str, checkpointing: bool, gpu: GpuMemory
 ) -> None:
     config = demo_config(approach, f"training.activation_checkpointing={checkpointing}")
     found = estimate(config)
-    largest = largest_batch(found, config, card)
-    assert not found.fits(Change({BATCH: largest + 1}).applied(config), card)
+    largest = largest_batch(found, config, gpu)
+    assert not found.fits(Change({BATCH: largest + 1}).applied(config), gpu)
     if largest:
-        assert found.fits(Change({BATCH: largest}).applied(config), card)
+        assert found.fits(Change({BATCH: largest}).applied(config), gpu)
     else:
-        assert approach == "generative" and card.gigabytes <= (16 if checkpointing else 24)
+        assert approach == "generative" and gpu.gigabytes <= (16 if checkpointing else 24)
 
 
 @pytest.mark.parametrize("gpus", [1, 4, 16])
 def test_the_smallest_stage_fits_and_the_one_below_does_not(gpus: int) -> None:
     config = demo_config("generative", f"resources.gpus={gpus}")
-    found = {card.gigabytes: smallest_stage(estimate(config), config, card) for card in CARDS}
+    found = {gpu.gigabytes: smallest_stage(estimate(config), config, gpu) for gpu in GPUS}
     # ZeRO-3 divides nothing on one GPU, and has the gathered weights besides
     assert found[16] == (None if gpus == 1 else 3)
     assert all(found[size] == 0 for size in COMMON[1:])
 
 
 def test_the_smallest_card() -> None:
-    assert smallest_card(10**9) == Card(None, 16)
-    assert smallest_card(int(0.85 * 80e9)) == Card(None, 80)
-    assert smallest_card(10**12) is None
+    assert smallest_gpu(10**9) == GpuMemory(None, 16)
+    assert smallest_gpu(int(0.85 * 80e9)) == GpuMemory(None, 80)
+    assert smallest_gpu(10**12) is None
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_the_smallest_card() -> None:
 def test_the_smallest_change(
     approach: str, settings: list[str], gigabytes: float, flags: str
 ) -> None:
-    config, card = demo_config(approach, *settings), Card(None, gigabytes)
-    found = smallest_change(estimate(config), config, card)
+    config, gpu = demo_config(approach, *settings), GpuMemory(None, gigabytes)
+    found = smallest_change(estimate(config), config, gpu)
     assert found is not None
     assert found.flags() == " ".join(f"--set {word}" for word in flags.split())
     changed = found.applied(config)
-    assert estimate(config).fits(changed, card)
+    assert estimate(config).fits(changed, gpu)
     assert changed.global_batch_size == config.global_batch_size
     # it is a configuration that a submission takes
     assert RunConfig.model_validate(changed.as_dict()) == changed
@@ -130,29 +130,29 @@ def test_the_smallest_change(
 
 def test_where_no_change_helps() -> None:
     config = demo_config("generative")
-    assert smallest_change(estimate(config), config, Card(None, 2)) is None
+    assert smallest_change(estimate(config), config, GpuMemory(None, 2)) is None
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: str(card.gigabytes))
-def test_batches_of_a_step_keep_its_samples(approach: str, card: Card) -> None:
+@pytest.mark.parametrize("gpu", GPUS, ids=lambda gpu: str(gpu.gigabytes))
+def test_batches_of_a_step_keep_its_samples(approach: str, gpu: GpuMemory) -> None:
     config = demo_config(approach, "training.gradient_accumulation_steps=15")
     sizes = [change.batch for change in step_batches(config)]
     assert sizes == [30, 15, 10, 6, 5, 3, 2, 1]
-    change = step_batch(estimate(config), config, card)
+    change = step_batch(estimate(config), config, gpu)
     if change is None:
-        assert (approach, card.gigabytes) == ("generative", 16)
+        assert (approach, gpu.gigabytes) == ("generative", 16)
         return
     changed = change.applied(config)
     assert changed.global_batch_size == config.global_batch_size
-    assert estimate(config).fits(changed, card)
-    assert change.batch <= largest_batch(estimate(config), config, card)
+    assert estimate(config).fits(changed, gpu)
+    assert change.batch <= largest_batch(estimate(config), config, gpu)
 
 
 def test_a_budget_of_tokens_gives_way_to_samples() -> None:
     """It would overrule any number of samples at once."""
-    config, card = demo_config("generative", "packing.tokens_per_batch=4096"), CARDS[2]
-    change = step_batch(estimate(config), config, card)
+    config, gpu = demo_config("generative", "packing.tokens_per_batch=4096"), GPUS[2]
+    change = step_batch(estimate(config), config, gpu)
     assert change and change.settings["packing.tokens_per_batch"] is None
     assert change.applied(config).token_budget == change.batch * config.data.max_length
     assert "--set packing.tokens_per_batch=null" in change.flags()
@@ -160,6 +160,6 @@ def test_a_budget_of_tokens_gives_way_to_samples() -> None:
 
 def test_a_correction_is_of_what_depends_on_the_samples() -> None:
     config = demo_config("generative")
-    need = memory(ARCHITECTURES["generative"], setting_of(config))
+    need = memory(ARCHITECTURES["generative"], memory_settings(config))
     doubled = estimate(config, Correction(2.0, 3)).total(config)
     assert doubled - estimate(config).total(config) == need.activations + need.logits
