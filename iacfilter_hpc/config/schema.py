@@ -7,6 +7,7 @@ under `accelerate` flags of `accelerate launch`, under `resources` long options 
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,11 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from iacfilter_hpc.config.slurm_options import Resources
 from iacfilter_hpc.runs.layout import RunLayout, absolute
 
+logger = logging.getLogger(__name__)
+
 PACKED: dict[Approach, tuple[str, ...]] = {
-    "generative": ("segments", "flex", "mask"),
+    "generative": ("segments",),
     "encoder": ("blocks",),
 }
-"""The forms of attention over packed rows, which training.attention explains."""
+"""The kinds of attention over packed rows, which packing.attention explains."""
 
 
 def approach_problems(config: RunConfig) -> list[str]:
@@ -55,8 +58,6 @@ def packing_problems(config: RunConfig) -> list[str]:
     # packed rows differ in their layout at every step, and each would be compiled anew
     if config.training.torch_compile and config.packed_attention != "padded":
         return ["training.torch_compile needs packing.attention=padded"]
-    if wanted == "flex" and config.training.use_cpu:
-        return ["packing.attention=flex is for GPUs: PyTorch has no gradient of it for CPUs"]
     if wanted in known:
         return []
     return [
@@ -132,8 +133,10 @@ Approach = Literal["generative", "encoder"]
 TINY = "tiny"
 """The model name that stands for a tiny random model, made offline in the run's directory."""
 
-Wanted = Literal["auto", "segments", "flex", "mask", "blocks", "padded"]
+AttentionSetting = Literal["auto", "segments", "blocks", "padded"]
 """How a model attends over packed rows, or that nothing is packed."""
+REMOVED_ATTENTION = ("flex", "mask")
+"""Settings of earlier versions that computed what `segments` computes, but for rounding."""
 
 MOST_REPEATED = 4
 """Times its tokens that a packed row's prompts may have, written out.
@@ -217,8 +220,15 @@ class Training(Section):
 class Packing(Section):
     """How samples are put together for the device; the gradients are the same in any way."""
 
-    attention: Wanted
+    attention: AttentionSetting
     tokens_per_batch: Positive | None
+
+    @field_validator("attention", mode="before")
+    @classmethod
+    def _not_removed(cls, attention: object) -> object:
+        if attention in REMOVED_ATTENTION:
+            raise ValueError("removed, segments computes the same")
+        return attention
 
 
 class Selection(Section):
@@ -290,7 +300,7 @@ class RunConfig(Section):
         return self.accelerate.num_processes or max(1, self.resources.gpus.count)
 
     @property
-    def packed_attention(self) -> Wanted:
+    def packed_attention(self) -> AttentionSetting:
         """What packing is to use: nothing beside an implementation of attention that was named."""
         return self.packing.attention if self.model.attn_implementation is None else "padded"
 
@@ -336,4 +346,18 @@ def load_config(layout: RunLayout) -> RunConfig:
         # what is no section is left for the check below to name
         if isinstance(written, dict) and isinstance(written.get(section, {}), dict):
             written[section] = {**settings, **written.get(section, {})}
+    _replace_removed(written, layout)
     return RunConfig.model_validate(written)
+
+
+def _replace_removed(written: Any, layout: RunLayout) -> None:
+    """Give a run of an earlier version what computes the same, and say so."""
+    packing = written.get("packing") if isinstance(written, dict) else None
+    if isinstance(packing, dict) and (old := packing.get("attention")) in REMOVED_ATTENTION:
+        # it goes on where it was, though no longer bit for bit: sums are in another order
+        logger.warning(
+            "%s: packing.attention=%s was removed; segments computes the same but for rounding",
+            layout.name,
+            old,
+        )
+        packing["attention"] = "segments"

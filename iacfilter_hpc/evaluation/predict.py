@@ -90,7 +90,7 @@ def load_scorer(final: Path) -> Scorer:
             f"the model in {final} cannot be loaded: {str(error).splitlines()[0]}",
             hint="copy final/ whole, with every file in it",
         ) from error
-    level = logging.WARNING if scorer.choice.form is None else logging.INFO
+    level = logging.WARNING if scorer.choice.packed is None else logging.INFO
     logger.log(level, "scoring: %s", scorer.choice.describe())
     return scorer
 
@@ -184,9 +184,9 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         )
 
     def logits(prompts: Sequence[Ids], budget: int) -> Logits:
-        if choice.form is not None:
+        if choice.packed is not None:
             tokens = (answers.fp[0], answers.tp[0])
-            return PromptScorer(model, choice.form, tokens, budget).score(prompts)
+            return PromptScorer(model, tokens, budget).score(prompts)
         collate = PadCollator(vocabulary.pad)
         return _by_batch(
             prompts, budget, collate, lambda batch: answer_logits(model, batch, answers), device
@@ -210,7 +210,7 @@ def _load_encoder(final: Path, decision: Decision, device: torch.device) -> Scor
     model.to(device).eval()  # type: ignore[arg-type]  # a decorator hides its signature
     tokenizer = load_tokenizer(final, None)
     pad = tokenizer.pad_token_id
-    collate = FlatCollator(first_position(model)) if choice.form else PadCollator(pad)
+    collate = FlatCollator(first_position(model)) if choice.packed else PadCollator(pad)
     return Scorer(
         decision=decision,
         model=model,

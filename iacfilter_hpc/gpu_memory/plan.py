@@ -136,7 +136,7 @@ class GpuFit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`on_gpu` is None where the GPU's memory is not known; `smallest_gpu` is of the common sizes."""
+    """`on_gpu` is None where the GPU's memory is not known; `smallest_gpu` has a common size."""
 
     need: Need
     on_gpu: GpuFit | None

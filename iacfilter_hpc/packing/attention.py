@@ -1,10 +1,11 @@
 """Attention over a row of packed sequences, each token seeing only its own sequence.
 
-For prefix trees three forms of the same; the others are tested against the first, obvious one:
-- `mask`: PyTorch's attention with a mask of all pairs of tokens.
-- `segments`: PyTorch's attention a node of the tree at a time, over its path and itself.
-- `flex`: FlexAttention, which skips blocks that the mask leaves empty.
-For models that look both ways, `blocks`: see training.blocks.
+`segments`, for prefix trees of causal models: PyTorch's attention a node of the tree at a time,
+over its path and itself. The tests compare it with one mask of all pairs of tokens, which is
+obvious and slow: its work grows with the square of the row, most of it on pairs that do not see
+each other.
+`blocks`, for models that look both ways: PyTorch's attention over the padded batch that the row was
+made from.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv
@@ -66,15 +66,13 @@ def block_attention(
     return found.transpose(1, 2).flatten(0, 1).index_select(0, blocks.back)[None], None
 
 
-Form = Literal["mask", "segments", "flex", "blocks"]
+PackedAttention = Literal["segments", "blocks"]
 
-IMPLEMENTATION: dict[Form, str] = {
-    "mask": "sdpa",
+IMPLEMENTATION: dict[PackedAttention, str] = {
     "segments": "iacfilter_segments",
-    "flex": "flex_attention",
     "blocks": "iacfilter_blocks",
 }
-"""What transformers calls the attention of each form."""
+"""What transformers calls each of them, once they are registered."""
 
 
 UNKNOWN = {"softcap", "s_aux", "position_bias", "sliding_window"}
@@ -98,48 +96,9 @@ class Segments:
         return self.masks[key]
 
 
-def attention_inputs(
-    form: Form, tree: Tree, past: int, device: torch.device
-) -> dict[str, Segments | BlockMask | torch.Tensor]:
-    """What the model's forward gets besides ids and positions.
-
-    `past` is the number of tokens in the cache that all sequences begin with.
-    """
-    if form == "segments":
-        return {
-            "segments": Segments([len(n.ids) for n in tree.nodes], [n.path for n in tree.nodes])
-        }
-    if form == "mask":
-        return {"attention_mask": pair_mask(tree, past).to(device)}
-    return {"attention_mask": _block_mask(tree, past, device)}
-
-
-def pair_mask(tree: Tree, past: int) -> torch.Tensor:
-    """Which token (row) sees which (column), `past` columns first: bool [1, 1, size, past + size].
-
-    Depth first, a token sees another if that comes before it, and it stands below its node.
-    """
-    place = torch.arange(tree.size)
-    seen = (place[None, :] <= place[:, None]) & (place[:, None] < _stops(tree)[None, :])
-    return torch.cat([torch.ones(tree.size, past, dtype=torch.bool), seen], dim=1)[None, None]
-
-
-def _block_mask(tree: Tree, past: int, device: torch.device) -> BlockMask:
-    stops = _stops(tree).to(device)
-
-    def sees(batch: Any, head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        own = key - past
-        inside = (own <= query) & (query < stops[own.clamp(min=0)])
-        return (own < 0) | inside
-
-    return create_block_mask(
-        sees, B=None, H=None, Q_LEN=tree.size, KV_LEN=past + tree.size, device=str(device)
-    )
-
-
-def _stops(tree: Tree) -> torch.Tensor:
-    """For each token, where what stands below its node ends: [size]."""
-    return torch.tensor([node.stop for node in tree.nodes for _ in node.ids])
+def segments_of(tree: Tree) -> Segments:
+    """What the model's forward gets besides ids and positions, as `segments`."""
+    return Segments([len(node.ids) for node in tree.nodes], [node.path for node in tree.nodes])
 
 
 def segment_attention(
@@ -192,11 +151,15 @@ def segment_attention(
 
 
 def register() -> None:
-    """Make our forms known to transformers; again changes nothing."""
-    functions: dict[Form, Any] = {"segments": segment_attention, "blocks": block_attention}
-    for form, function in functions.items():
-        AttentionInterface.register(IMPLEMENTATION[form], function)
-        AttentionMaskInterface.register(IMPLEMENTATION[form], _no_mask)
+    """Make both known to transformers; a second call changes nothing."""
+    functions: dict[PackedAttention, Any] = {
+        "segments": segment_attention,
+        "blocks": block_attention,
+    }
+    for packed, function in functions.items():
+        AttentionInterface.register(IMPLEMENTATION[packed], function)
+        # without one of its own transformers would build the mask of a causal model: [1, 1, n, n]
+        AttentionMaskInterface.register(IMPLEMENTATION[packed], _no_mask)
 
 
 def _no_mask(*_: object, **__: object) -> None:

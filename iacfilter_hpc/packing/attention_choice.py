@@ -1,18 +1,15 @@
-"""Choose how a model attends over packed rows, by what model, device and libraries can do."""
+"""Choice of attention over packed rows, by what was asked for and what the model can do."""
 
 from __future__ import annotations
 
 import inspect
-import shutil
 from dataclasses import dataclass
 
 import torch
-from torch.utils._triton import has_triton
 from transformers import PreTrainedModel
 
-from iacfilter_hpc.config.schema import Wanted
-from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.packing.attention import IMPLEMENTATION, Form, register
+from iacfilter_hpc.config.schema import AttentionSetting
+from iacfilter_hpc.packing.attention import IMPLEMENTATION, PackedAttention, register
 
 ENCODERS = (
     "RobertaForSequenceClassification",
@@ -25,32 +22,32 @@ ENCODERS = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A form of attention over packed rows, or None where samples are padded; why, in words."""
+    """The attention over packed rows, or None where samples are padded; why, in words."""
 
-    form: Form | None
+    packed: PackedAttention | None
     reason: str
 
     def describe(self) -> str:
         """One line for the log."""
-        how = "padded batches" if self.form is None else f"packed rows, attention {self.form}"
+        how = "padded batches" if self.packed is None else f"packed rows, attention {self.packed}"
         return f"{how}: {self.reason}"
 
 
 def choose_for_prompts(
-    model: PreTrainedModel, device: torch.device, wanted: Wanted, longest: int
+    model: PreTrainedModel, device: torch.device, wanted: AttentionSetting, longest: int
 ) -> Choice:
-    """Set a causal model to the form of attention for its prompts, and say which and why.
+    """Set a causal model to attention over packed prompts if it can, and say which and why.
 
     `longest` is the most tokens of a sequence.
     """
     choice = _prompts(model, device, wanted, longest)
-    if choice.form is not None:
+    if choice.packed is not None:
         register()
-        model.set_attn_implementation(IMPLEMENTATION[choice.form])
+        model.set_attn_implementation(IMPLEMENTATION[choice.packed])
     return choice
 
 
-def choose_for_snippets(model: PreTrainedModel, wanted: Wanted) -> Choice:
+def choose_for_snippets(model: PreTrainedModel, wanted: AttentionSetting) -> Choice:
     """Set a classifier to attention over packed rows if it can do that, and say which and why."""
     if wanted == "padded":
         return Choice(None, "as configured")
@@ -61,29 +58,16 @@ def choose_for_snippets(model: PreTrainedModel, wanted: Wanted) -> Choice:
     return Choice("blocks", "no padding outside attention")
 
 
-def _prompts(model: PreTrainedModel, device: torch.device, wanted: Wanted, longest: int) -> Choice:
+def _prompts(
+    model: PreTrainedModel, device: torch.device, wanted: AttentionSetting, longest: int
+) -> Choice:
     if wanted == "padded":
         return Choice(None, "as configured")
     if problem := _obstacle(model, longest):
         return Choice(None, problem)
-    if wanted == "flex" and device.type == "cuda":
-        _check_compiler()
     if wanted != "auto":
-        return Choice(wanted, "as configured")
-    # flex compiles itself anew for rows of other lengths; it is worth that for rows that are long
-    return Choice("segments", f"on {device.type}; packing.attention=flex takes FlexAttention")
-
-
-def _check_compiler() -> None:
-    """Raise TrainingError unless FlexAttention can be compiled here."""
-    missing = [] if has_triton() else ["Triton"]
-    if not (shutil.which("cc") or shutil.which("gcc")):
-        missing.append("a C compiler on PATH")
-    if missing:
-        raise TrainingError(
-            f"packing.attention=flex needs {' and '.join(missing)}",
-            hint="packing.attention=segments needs neither",
-        )
+        return Choice("segments", "as configured")
+    return Choice("segments", f"on {device.type}")
 
 
 def _obstacle(model: PreTrainedModel, longest: int) -> str | None:

@@ -10,7 +10,6 @@ import torch
 
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.dataset import IGNORED
-from iacfilter_hpc.packing.attention import Form
 from iacfilter_hpc.packing.prefixes import LEAST, Tree, grow
 
 
@@ -75,13 +74,12 @@ def _padded(rows: Sequence[list[int]], value: int) -> torch.Tensor:
 class TreeCollator:
     """Rows as a prefix tree. Rows with labels are trained on them, others scored at their end.
 
-    The batch: `tree`, and the `form` of attention that the model is set to; input_ids and
-    position_ids [1, tokens]; `kept`, the places in the row where logits are needed [kept]; for each
+    The batch: `tree`, of which attention gets the segments; input_ids and position_ids
+    [1, tokens]; `kept`, the places in the row where logits are needed [kept]; for each
     token to predict `picked`, which of `kept` predicts it, `target` (absent in scoring) and
     `owner`, the row it is of; `label` and `weight` [rows].
     """
 
-    form: Form
     least: int = LEAST
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
@@ -105,7 +103,6 @@ class TreeCollator:
             "picked": torch.tensor([rank[place] for place in places]),
             "owner": torch.tensor([i for i, row in enumerate(asked) for _ in row]),
             "tree": tree,
-            "form": self.form,
         }
         if "labels" in rows[0]:
             batch["target"] = torch.tensor([token for row in asked for _, token in row])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import DynamicCache
 
-from iacfilter_hpc.packing.attention import Form, attention_inputs
+from iacfilter_hpc.packing.attention import segments_of
 from iacfilter_hpc.packing.collators import tree_tensors
 from iacfilter_hpc.packing.prefixes import Ids, Tree, branches, grow, shared_length
 
@@ -51,13 +51,12 @@ class _Sorted:
 
 @dataclass(frozen=True, slots=True)
 class PromptScorer:
-    """A causal model with its `form` of attention, and the `tokens` whose logits matter.
+    """A causal model set to attention by segments, and the `tokens` whose logits matter.
 
     At most `budget` tokens are computed at once, and a prompt at least.
     """
 
     model: nn.Module
-    form: Form
     tokens: tuple[int, ...]
     budget: int
 
@@ -116,6 +115,6 @@ class PromptScorer:
             logits_to_keep=torch.tensor(kept, device=device),
             past_key_values=begun.cache(),
             use_cache=True,
-            **attention_inputs(self.form, tree, begun.length, device),
+            segments=segments_of(tree),
         )
         return found.logits[0], found.past_key_values

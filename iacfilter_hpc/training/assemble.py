@@ -112,15 +112,15 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     choice = choose_for_prompts(base, parts.args.device, config.packed_attention, longest)
     model = add_adapter(base, config.lora, config.training, trained)
     parts.phases.enter("setup")
-    held_out = hold_out(parts.validation, validation, choice.form is not None)
+    held_out = hold_out(parts.validation, validation, choice.packed is not None)
     trainer = GenerativeTrainer(
         model=model,
         args=parts.args,
         train=training_rows(parts.train, train, vocabulary),
         validation=held_out.rows,
         tokenizer=tokenizer,
-        collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
-        grouping=_grouping(parts, "tree" if choice.form else "padded"),
+        collator=TreeCollator() if choice.packed else PadCollator(vocabulary.pad),
+        grouping=_grouping(parts, "tree" if choice.packed else "padded"),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
@@ -155,8 +155,8 @@ def _encoder(parts: _Parts, source: str | Path, trained: Path | None) -> Assembl
         train=scoring_rows(parts.train, train),
         validation=held_out.rows,
         tokenizer=tokenizer,
-        collator=FlatCollator(first_position(classifier)) if choice.form else PadCollator(pad),
-        grouping=_grouping(parts, "flat" if choice.form else "padded"),
+        collator=FlatCollator(first_position(classifier)) if choice.packed else PadCollator(pad),
+        grouping=_grouping(parts, "flat" if choice.packed else "padded"),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )

@@ -147,8 +147,8 @@ def refused(approach: Approach, *assignments: str) -> str:
         ),
         (
             "generative",
-            ["model.attn_implementation=sdpa", "packing.attention=flex"],
-            "model.attn_implementation sdpa cannot take packed rows: flex does",
+            ["model.attn_implementation=sdpa", "packing.attention=segments"],
+            "model.attn_implementation sdpa cannot take packed rows: segments does",
         ),
         (
             "generative",
@@ -304,6 +304,29 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_was(approach: str, tmp_path: 
     # today's default is TF32 where a GPU has it
     assert found.training == config.training.model_copy(update={"tf32": False})
     assert found.model == config.model
+
+
+@pytest.mark.parametrize("removed", ["flex", "mask"])
+def test_an_attention_that_was_removed(
+    removed: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new run is refused; one that an earlier version made is read, and its reader is warned."""
+    told = refused("generative", f"packing.attention={removed}")
+    assert told == (
+        f"--set packing.attention: packing.attention is '{removed}': removed, segments computes "
+        "the same"
+    )
+    config = demo_config("generative", "packing.attention=segments")
+    layout = RunLayout(tmp_path)
+    written = config.as_dict()
+    written["packing"]["attention"] = removed
+    layout.config.write_text(yaml.safe_dump(written), encoding="utf-8")
+    assert load_config(layout) == config
+    (record,) = caplog.records
+    assert (record.levelname, f"packing.attention={removed} was removed" in record.message) == (
+        "WARNING",
+        True,
+    )
 
 
 def test_a_named_attention_packs_nothing() -> None:

@@ -285,7 +285,7 @@ def test_prompts_share_what_they_begin_with(
     with caplog.at_level("INFO"):
         scorer = load_scorer(run.final)
     form = "segments" if run.approach == "generative" else "blocks"
-    assert scorer.choice.form == form
+    assert scorer.choice.packed == form
     assert f"scoring: packed rows, attention {form}" in caplog.text
     passed: list[int] = []
 

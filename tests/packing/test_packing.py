@@ -26,7 +26,7 @@ from iacfilter_hpc.config.schema import Lora
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.dataset import IGNORED
 from iacfilter_hpc.inputs.prompts import Answers
-from iacfilter_hpc.packing.attention import Form, Segments, segment_attention
+from iacfilter_hpc.packing.attention import Segments, segment_attention, segments_of
 from iacfilter_hpc.packing.attention_choice import choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.packing.collators import Batch, FlatCollator, PadCollator, Row, TreeCollator
 from iacfilter_hpc.packing.prefix_cache import PromptScorer, _Begun, _Sorted
@@ -39,6 +39,7 @@ from iacfilter_hpc.training.approaches.generative import (
     tree_logits,
     tree_losses,
 )
+from tests.packing.mask_attention import attend_by_mask, pair_mask
 from tests.training.settings import TRAINS, run_config
 
 pytestmark = TRAINS
@@ -101,13 +102,30 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.parametrize("form", ["mask", "segments"])
+def by_segments(model: PreTrainedModel) -> None:
+    assert choose_for_prompts(model, CPU, "segments", 128).packed == "segments"
+
+
+def test_each_token_of_a_tree_sees_its_path() -> None:
+    """What the reference is, in full: a root of two tokens, a branch of two, a branch of one."""
+    segments = segments_of(grow([(1, 2, 3, 4), (1, 2, 5)], 1))
+    assert (segments.lengths, segments.paths) == ([2, 2, 1], [(), (0,), (0,)])
+    assert pair_mask(segments, 1).int().tolist() == [
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 0, 0, 1],
+    ]
+
+
+@pytest.mark.parametrize("attend", [attend_by_mask, by_segments])
 @pytest.mark.parametrize("kv_heads", [1, 4])
-def test_gradients_of_all_weights(form: Form, kv_heads: int) -> None:
+def test_gradients_of_all_weights(attend: Callable[[PreTrainedModel], None], kv_heads: int) -> None:
     model, rows = llama(kv_heads), training_rows(16)
     losses, expected = gradients(model, PadCollator(0)(rows), answer_losses)
-    assert choose_for_prompts(model, CPU, form, 128).form == form
-    found_losses, found = gradients(model, TreeCollator(form)(rows), tree_losses)
+    attend(model)
+    found_losses, found = gradients(model, TreeCollator()(rows), tree_losses)
     assert torch.allclose(found_losses, losses, atol=1e-4, rtol=1e-5)
     assert difference(found, expected) <= 1e-5
 
@@ -128,22 +146,20 @@ def test_gradients_of_an_adapter(checkpointing: bool) -> None:
         base.activation_checkpointing_enable()
         model.train()
     choose_for_prompts(base, CPU, "segments", 128)
-    _, found = gradients(model, TreeCollator("segments")(rows), tree_losses)
+    _, found = gradients(model, TreeCollator()(rows), tree_losses)
     assert len(passes) == (2 if checkpointing else 1), "recomputed, or not"
     assert len(found) == sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert difference(found, expected) <= 1e-5
 
 
-# FlexAttention loads the compiler, which loads what PyTorch itself calls deprecated
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("form", ["mask", "segments", "flex"])
-def test_logits_of_decisions(form: Form) -> None:
+@pytest.mark.parametrize("attend", [attend_by_mask, by_segments])
+def test_logits_of_decisions(attend: Callable[[PreTrainedModel], None]) -> None:
     model = llama(2)
     rows = [Row(input_ids=list(ids), label=0) for ids in prompts(12)]
     with torch.no_grad():
         expected = answer_logits(model, PadCollator(0)(rows), ANSWERS)
-        choose_for_prompts(model, CPU, form, 128)
-        found = tree_logits(model, TreeCollator(form)(rows), ANSWERS)
+        attend(model)
+        found = tree_logits(model, TreeCollator()(rows), ANSWERS)
     assert torch.allclose(found, expected, atol=1e-4)
 
 
@@ -160,8 +176,8 @@ def test_other_families(kind: str) -> None:
     rows = training_rows(10)
     _, expected = gradients(model, PadCollator(0)(rows), answer_losses)
     choice = choose_for_prompts(model, CPU, "auto", 128)
-    assert choice.form == "segments"
-    _, found = gradients(model, TreeCollator("segments")(rows), tree_losses)
+    assert choice.packed == "segments"
+    _, found = gradients(model, TreeCollator()(rows), tree_losses)
     assert difference(found, expected) <= 1e-5
 
 
@@ -171,7 +187,7 @@ def test_a_model_that_sees_only_so_far_is_not_packed() -> None:
     assert choice.describe() == "padded batches: MistralForCausalLM sees only 16 tokens back"
     assert model.config._attn_implementation == "sdpa"
     choice = choose_for_prompts(model, CPU, "auto", 16)
-    assert choice.form == "segments", "no prompt is longer than what it sees"
+    assert choice.packed == "segments", "no prompt is longer than what it sees"
 
 
 def test_attention_of_a_kind_that_packed_rows_have_not() -> None:
@@ -184,7 +200,7 @@ def test_attention_of_a_kind_that_packed_rows_have_not() -> None:
 
 def test_what_is_cached_is_no_more_than_it_has_to_be() -> None:
     """A beginning's keys are neither views of larger ones nor grown by what goes on from it."""
-    scorer = PromptScorer(llama(), "segments", (7, 9), 100)
+    scorer = PromptScorer(llama(), (7, 9), 100)
     choose_for_prompts(scorer.model, CPU, "segments", 128)  # type: ignore[arg-type]
     with torch.no_grad():
         begun = scorer._further(_Begun(0, ()), tuple(range(40)))
@@ -203,23 +219,16 @@ def test_prompts_that_branch_at_every_token() -> None:
     model = LlamaForCausalLM(config).eval()
     choose_for_prompts(model, CPU, "segments", 4096)
     with torch.no_grad():
-        found = dict(PromptScorer(model, "segments", (7, 9), 100_000).score(prompts[::60]))
+        found = dict(PromptScorer(model, (7, 9), 100_000).score(prompts[::60]))
     assert found.keys() == set(prompts[::60])
     rows = _Sorted(prompts)
     assert rows.size(0, len(rows.ids), 0) == grow(prompts, 1).size
 
 
-def test_flex_attention_needs_a_compiler_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(TrainingError, match=r"flex needs .*a C compiler on PATH") as caught:
-        choose_for_prompts(llama(), torch.device("cuda"), "flex", 128)
-    assert caught.value.hint == "packing.attention=segments needs neither"
-
-
 def test_an_answer_that_was_lost() -> None:
     row = Row(input_ids=[5, 6, 7], labels=[IGNORED] * 3, label=0)
     with pytest.raises(TrainingError, match="its answer was lost"):
-        TreeCollator("segments")([row])
+        TreeCollator()([row])
 
 
 @dataclass(slots=True)
@@ -232,15 +241,18 @@ class Counted:
         self.tokens.append(kwargs["input_ids"].shape[1])
 
 
+@pytest.mark.parametrize("attend", [attend_by_mask, by_segments])
 @pytest.mark.parametrize("budget", [1, 60, 150, 10_000])
-def test_cached_prefixes_change_no_logit(budget: int) -> None:
+def test_cached_prefixes_change_no_logit(
+    budget: int, attend: Callable[[PreTrainedModel], None]
+) -> None:
     model, asked = llama(2), prompts(40)
     with torch.no_grad():
         plain = {ids: model(torch.tensor([ids])).logits[0, -1, [7, 9]] for ids in asked}
-        choose_for_prompts(model, CPU, "segments", 128)
+        attend(model)
         counted = Counted([])
         model.register_forward_pre_hook(counted, with_kwargs=True)
-        found = dict(PromptScorer(model, "segments", (7, 9), budget).score(asked))
+        found = dict(PromptScorer(model, (7, 9), budget).score(asked))
     assert found.keys() == plain.keys()
     for ids, (one, other) in found.items():
         assert abs(float((one - other) - (plain[ids][0] - plain[ids][1]))) <= 1e-4
@@ -253,7 +265,7 @@ def test_cached_prefixes_change_no_logit(budget: int) -> None:
 
 
 def test_no_prompts() -> None:
-    assert list(PromptScorer(llama(), "segments", (7, 9), 100).score([])) == []
+    assert list(PromptScorer(llama(), (7, 9), 100).score([])) == []
 
 
 def snippets(count: int) -> list[Row]:
@@ -285,7 +297,7 @@ def test_encoder(kind: str, tiny_encoder: Path) -> None:
     assert sum(len(row["input_ids"]) for row in rows) > 600
     pad = 1 if kind == "roberta" else 0
     expected_losses, expected = gradients(model, PadCollator(pad)(rows), losses)
-    assert choose_for_snippets(model, "auto").form == "blocks"
+    assert choose_for_snippets(model, "auto").packed == "blocks"
     found_losses, found = gradients(model, FlatCollator(first_position(model))(rows), losses)
     assert torch.allclose(found_losses, expected_losses, atol=1e-5)
     assert difference(found, expected) <= 1e-5

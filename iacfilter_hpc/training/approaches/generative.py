@@ -13,7 +13,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from iacfilter_hpc.config.schema import Lora, Training
 from iacfilter_hpc.inputs.dataset import IGNORED
 from iacfilter_hpc.inputs.prompts import Answers
-from iacfilter_hpc.packing.attention import attention_inputs
+from iacfilter_hpc.packing.attention import segments_of
 from iacfilter_hpc.packing.collators import Batch
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading
 from iacfilter_hpc.training.trainer import DecisionTrainer
@@ -95,7 +95,7 @@ def _kept_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
         position_ids=batch["position_ids"],
         logits_to_keep=batch["kept"],
         use_cache=False,
-        **attention_inputs(batch["form"], batch["tree"], 0, ids.device),
+        segments=segments_of(batch["tree"]),
     ).logits
     return logits[0]
 

@@ -98,7 +98,7 @@ def train_prompts(prompts: workloads.Prompts, few: int) -> Part:
     last = found["e packed, prefixes shared"]
     u = found["u packed, nothing shared"]
     drawn = workloads.Prompts("", tuple(tuple(r["input_ids"][:-1]) for r in rows), 0)
-    trees = [TreeCollator("segments")(m)["tree"] for m in forms.packed(rows, BUDGET, "tree")]
+    trees = [TreeCollator()(m)["tree"] for m in forms.packed(rows, BUDGET, "tree")]
     gflops = sum(training_flops(packed, tree) for tree in trees) / 1e9
     facts = {
         "L of the set": round(prompts.sharing, 3),
@@ -137,7 +137,7 @@ def overhead(rows: Sequence[Any]) -> float:
     import time
 
     started = time.perf_counter()
-    collate = TreeCollator("segments")
+    collate = TreeCollator()
     for micro in forms.packed(rows, BUDGET, "tree"):
         tree = collate(micro)["tree"]
         segments = Segments([len(n.ids) for n in tree.nodes], [n.path for n in tree.nodes])

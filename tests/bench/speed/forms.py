@@ -112,7 +112,7 @@ def prompt_training(
         step(model, lambda b=b: plain(b), answer_losses, b, total)
         for b in batches(rows, AT_ONCE, True)
     ]
-    alone, tree = TreeCollator("segments", NOTHING), TreeCollator("segments")
+    alone, tree = TreeCollator(NOTHING), TreeCollator()
     made["u packed, nothing shared"] = [
         step(model, lambda b=b: alone(b), tree_losses, b, total)
         for b in packed(rows, budget, "flat")
@@ -165,7 +165,7 @@ def prompt_scoring(
     apart = max(1, len(ids) // few)
     some = [list(row) for row in every_length[apart // 2 :: apart]]
     rows = [Row(input_ids=list(row), label=0) for row in ids]
-    collate, alone = PadCollator(0), TreeCollator("segments", NOTHING)
+    collate, alone = PadCollator(0), TreeCollator(NOTHING)
 
     def generate(row: list[int]) -> object:
         return plain.generate(
@@ -204,7 +204,7 @@ def cached(model: Any, prompts: Prompts, budget: int) -> list[Piece]:
 
     Each stretch computes its beginnings anew; in turns with the other forms it is worth that.
     """
-    scorer, ids = PromptScorer(model, "segments", (FP, TP), budget), sorted(prompts.ids)
+    scorer, ids = PromptScorer(model, (FP, TP), budget), sorted(prompts.ids)
     cuts = [len(ids) * i // 8 for i in range(9)]
     return [
         Piece(
@@ -225,7 +225,7 @@ def computed(ids: Sequence[Ids], budget: int) -> int:
         lambda _, __, kwargs: counted.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
     with torch.inference_mode():
-        for _ in PromptScorer(model, "segments", (FP, TP), budget).score(ids):
+        for _ in PromptScorer(model, (FP, TP), budget).score(ids):
             pass
     return sum(counted)
 
