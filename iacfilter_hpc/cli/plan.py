@@ -65,13 +65,15 @@ def _text(plan: Plan, config: RunConfig) -> str:
 def _head(need: Need, config: RunConfig) -> list[str]:
     parameters, settings = need.parameters, need.settings
     share = 100 * parameters.trainable / parameters.total
-    gpus = f"each of {settings.processes} GPUs" if settings.processes > 1 else "one GPU"
-    zero = f", ZeRO stage {settings.stage}" if settings.zero else ""
-    recomputed = ", activations recomputed" if settings.checkpointing else ""
+    how = [
+        *([f"ZeRO stage {settings.stage}"] if settings.zero else []),
+        *(["activations recomputed"] if settings.checkpointing else []),
+    ]
     return [
         f"{config.model.model_name_or_path}: {parameters.total:,} parameters, "
         f"{parameters.trainable:,} of them train ({share:.2f} %)",
-        f"{settings.tokens} tokens at once on {gpus}{zero}{recomputed}",
+        need.batch.describe(),
+        *([", ".join(how)] if how else []),
     ]
 
 
@@ -138,8 +140,8 @@ def _document(plan: Plan, config: RunConfig) -> dict[str, object]:
         "model": config.model.model_name_or_path,
         "parameters": need.parameters.total,
         "trainable_parameters": need.parameters.trainable,
-        "processes": need.settings.processes,
         "zero_stage": need.settings.stage if need.settings.zero else None,
+        **asdict(need.batch),
         "samples": need.settings.samples,
         "tokens": need.settings.tokens,
         "bytes": asdict(need.memory),

@@ -276,11 +276,13 @@ def _resume(given: argparse.Namespace) -> int:
 
 
 def _announcement(submitted: Submitted, config: RunConfig) -> str:
+    from iacfilter_hpc.config.batch_sizes import batch_sizes
+
     run = submitted.layout.name
     where = "job" if submitted.executor == "slurm" else "process"
     lines = [
         f"Submitted {where} {submitted.job_id}: {run}",
-        f"  batch   {_batch(config)}",
+        f"  batch   {batch_sizes(config).describe()}",
         *([f"  script  {submitted.script}"] if submitted.script else []),
         f"  log     {submitted.log}",
         f"Next: iacfilter-status {run} | iacfilter-logs {run} -f | iacfilter-cancel {run}",
@@ -288,16 +290,9 @@ def _announcement(submitted: Submitted, config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def _batch(config: RunConfig) -> str:
-    training = config.training
-    return (
-        f"{config.global_batch_size} samples a step = {training.per_device_train_batch_size} "
-        f"a device x {config.num_processes} processes x "
-        f"{training.gradient_accumulation_steps} accumulated"
-    )
-
-
 def _document(submitted: Submitted, config: RunConfig) -> dict[str, object]:
+    from iacfilter_hpc.config.batch_sizes import batch_sizes
+
     return {
         "run": submitted.layout.name,
         "approach": config.approach,
@@ -307,6 +302,7 @@ def _document(submitted: Submitted, config: RunConfig) -> dict[str, object]:
         "script": str(submitted.script) if submitted.script else None,
         "log": str(submitted.log),
         "global_batch_size": config.global_batch_size,
+        **asdict(batch_sizes(config)),
     }
 
 

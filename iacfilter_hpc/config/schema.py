@@ -138,13 +138,6 @@ AttentionSetting = Literal["auto", "segments", "blocks", "padded"]
 REMOVED_ATTENTION = ("flex", "mask")
 """Settings of earlier versions that computed what `segments` computes, but for rounding."""
 
-MOST_REPEATED = 4
-"""Times its tokens that a packed row's prompts may have, written out.
-
-Attention by segments lays the keys of a shared beginning before each prompt: the sampler keeps to
-this, and the plan of a run's memory counts on it.
-"""
-
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, Field(gt=0)]

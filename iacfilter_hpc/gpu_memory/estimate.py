@@ -25,7 +25,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 
-from iacfilter_hpc.config.schema import MOST_REPEATED, Lora
+from iacfilter_hpc.config.batch_sizes import MOST_REPEATED
+from iacfilter_hpc.config.schema import Lora
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import Architecture, Decoder, Encoder, Linear
 from iacfilter_hpc.gpu_memory.settings import MemorySettings
@@ -157,7 +158,7 @@ def activations(architecture: Architecture, settings: MemorySettings) -> int:
 def _repeated(architecture: Architecture, settings: MemorySettings) -> float:
     """Keys and values of a beginning that prompts share, once more for each prompt.
 
-    Attention by segments lays them before each prompt's own; training.sampling bounds by how much.
+    Attention by segments lays them before each prompt's own; the batch sampler bounds by how much.
     """
     if not (settings.shares and isinstance(architecture, Decoder)):
         return 0

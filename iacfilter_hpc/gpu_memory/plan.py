@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from iacfilter_hpc.config.batch_sizes import BatchSizes, batch_sizes
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError
@@ -116,6 +117,7 @@ class Need:
 
     parameters: Parameters
     settings: MemorySettings
+    batch: BatchSizes
     memory: Memory
     other_activations: int
     """With checkpointing if it is off, without if it is on."""
@@ -206,6 +208,7 @@ def _need(estimate: Estimate, config: RunConfig) -> Need:
     return Need(
         parameters=count(estimate.architecture, settings.lora),
         settings=settings,
+        batch=batch_sizes(config),
         memory=memory(estimate.architecture, settings),
         other_activations=activations(
             estimate.architecture, replace(settings, checkpointing=not settings.checkpointing)

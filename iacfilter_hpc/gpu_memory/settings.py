@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.resolve import deepspeed_file
 from iacfilter_hpc.config.schema import Lora, RunConfig
 from iacfilter_hpc.errors import ConfigError
@@ -68,7 +69,11 @@ def _is_elsewhere(offload: dict[str, object]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MemorySettings:
-    """Widths are bytes a number; `tokens` are those of a micro-batch, padding included."""
+    """Widths are bytes a number; `tokens` are those of a micro-batch, padding included.
+
+    `samples` are a device's share of an optimizer step: short ones, or such that begin alike, may
+    all be in one micro-batch.
+    """
 
     processes: int
     zero: Zero | None
@@ -126,12 +131,13 @@ def memory_settings(config: RunConfig) -> MemorySettings:
         weights = trained = 2
     else:
         weights, trained = own, (4 if config.lora is not None else own)
+    batch = batch_sizes(config)
     return MemorySettings(
         processes=config.num_processes,
         zero=zero,
         lora=config.lora,
-        samples=training.per_device_train_batch_size * training.gradient_accumulation_steps,
-        tokens=max(config.token_budget, config.data.max_length),
+        samples=batch.samples_per_step // batch.processes,
+        tokens=batch.tokens_at_once,
         length=config.data.max_length,
         evaluated=training.per_device_eval_batch_size,
         shares=config.approach == "generative" and config.packed_attention in ("auto", "segments"),

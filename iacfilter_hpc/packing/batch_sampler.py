@@ -1,4 +1,9 @@
-"""Which samples each optimizer step sees, and which of them a process computes at once.
+"""Batch sampler: which samples each optimizer step sees, and which a process computes at once.
+
+An item of the training data loader is all that one process does in an optimizer step: a list of
+micro-batches, not one. How many there are depends on the samples (as few as the token budget
+allows), while the Trainer wants the same number of batches in every step; so it is told that a step
+is one batch, and DecisionTrainer.training_step accumulates inside it.
 
 All of it follows from seed, epoch, number of processes and the samples' tokens: the global random
 state is neither read nor changed, so that a run goes on exactly where it was.
@@ -15,7 +20,7 @@ from typing import Literal
 import torch
 from torch.utils.data import Sampler
 
-from iacfilter_hpc.config.schema import MOST_REPEATED
+from iacfilter_hpc.config.batch_sizes import MOST_REPEATED
 from iacfilter_hpc.packing.prefixes import shared_length
 
 Micro = tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What the Trainer is told, and what watches it."""
+"""The Trainer's arguments and callbacks, from a run's configuration."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ def training_arguments(
     Creating them sets up devices and processes; under ZeRO-3 it must precede any model.
     """
     each = "epoch" if keep_epochs else "no"
-    step = training.per_device_train_batch_size * training.gradient_accumulation_steps
-    # the sampler divides a device's share of a step by tokens: to the Trainer it is one batch
-    whole = {"per_device_train_batch_size": step, "gradient_accumulation_steps": 1}
+    # Left to accumulate by itself, the Trainer would take a fixed number of micro-batches a step,
+    # each of so many samples. Ours differ in both from step to step, as a token budget divides the
+    # step (see packing.batch_sampler). So it is told that a device's whole share of a step is one
+    # batch: it counts steps and epochs right, and DecisionTrainer.training_step accumulates.
+    # DeepSpeed's "auto" takes these two numbers as well, and scales nothing by the second.
+    share = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    one_batch = {"per_device_train_batch_size": share, "gradient_accumulation_steps": 1}
     return TrainingArguments(
-        **{**training.model_dump(), **whole},
+        **{**training.model_dump(), **one_batch},
         output_dir=str(output),
         data_seed=training.seed,
         eval_strategy=each,

@@ -18,6 +18,7 @@ from iacfilter_hpc.checkpoints.checkpoints import (
     newest_verified,
 )
 from iacfilter_hpc.checkpoints.lease import claim
+from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.extras import check_extras, extras_of
 from iacfilter_hpc.config.schema import TINY, RunConfig
 from iacfilter_hpc.errors import DataError, TrainingError
@@ -101,6 +102,7 @@ def train(
     )
     check_setting(config, actual_setting())
     logger.info("distributed: %s", describe(args))
+    logger.info("batch: %s", batch_sizes(config).describe())
     logger.info("%s", describe_arithmetic(config, made.attention))
     made.trainer.drain = drain
     made.trainer.checkpoints, resumed = _checkpoints(layout, attempt, args)

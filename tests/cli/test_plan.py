@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from iacfilter_hpc.cli.submit import main
+from iacfilter_hpc.config.batch_sizes import BatchSizes
 from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.runs import records
 from tests.cli.commands import iacfilter
@@ -71,6 +73,24 @@ def test_a_plan_as_json(golden: Golden, models: Path, capsys: pytest.CaptureFixt
     unknown = json.loads(capsys.readouterr().out)
     assert list(unknown) == list(document)
     assert (unknown["gpu"], unknown["verdict"], unknown["zero_stage"]) == (None, None, None)
+
+
+def test_a_plan_and_a_submission_tell_the_same_batch(
+    fake_slurm: FakeSlurm, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*GENERATIVE, *FILES, "--gpus", "h100:2", "--batch-size", "4"]
+    assert main([*words, "--plan"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith("32 samples per step on 2 devices: 4 samples at once (2048 tokens at on")
+    assert main([*words, "--name", "one"]) == 0
+    assert f"  batch   {line}\n" in capsys.readouterr().out
+    assert main([*words, "--plan", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert main([*words, "--name", "two", "--json"]) == 0
+    submitted = json.loads(capsys.readouterr().out)
+    assert submitted["global_batch_size"] == submitted["samples_per_step"]
+    for field in fields(BatchSizes):
+        assert planned[field.name] == submitted[field.name]
 
 
 def test_a_plan_needs_neither_slurm_nor_data(no_slurm: None, models: Path) -> None:

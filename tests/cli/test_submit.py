@@ -33,7 +33,8 @@ def test_a_submission_says_what_comes_next(fake_slurm: FakeSlurm, models: Path) 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "Submitted job 4242: mine\n"
-        "  batch   64 samples a step = 2 a device x 8 processes x 4 accumulated\n"
+        "  batch   64 samples per step on 8 devices: 2 samples at once (1024 tokens at once), "
+        "at most 4 accumulation steps\n"
         f"  script  {directory}/slurm/4242_submission.sh\n"
         f"  log     {directory}/slurm/4242_0_log.out\n"
         "Next: iacfilter-status mine | iacfilter-logs mine -f | iacfilter-cancel mine\n"
@@ -49,6 +50,8 @@ def test_json_is_one_document(fake_slurm: FakeSlurm, models: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["schema"], found["run"], found["job_id"]) == (1, "mine", "7")
     assert (found["executor"], found["global_batch_size"]) == ("slurm", 16)
+    assert (found["samples_per_step"], found["accumulation_steps"]) == (16, 8)
+    assert (found["samples_at_once"], found["tokens_at_once"], found["processes"]) == (2, 512, 1)
     assert Path(found["script"]).is_file()
     assert found["directory"] == str(models / "encoder" / "mine")
 

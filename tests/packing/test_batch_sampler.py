@@ -10,10 +10,11 @@ from accelerate import skip_first_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iacfilter_hpc.config.schema import MOST_REPEATED
+from iacfilter_hpc.config.batch_sizes import MOST_REPEATED, batch_sizes
 from iacfilter_hpc.packing.batch_sampler import (
     Grouping,
     Micro,
+    RowLayout,
     StepSampler,
     draw,
     group,
@@ -22,6 +23,7 @@ from iacfilter_hpc.packing.batch_sampler import (
 )
 from iacfilter_hpc.packing.prefixes import grow
 from iacfilter_hpc.training.trainer import Micros, StepLoader
+from tests.made_runs import demo_config
 
 pytestmark = pytest.mark.train
 
@@ -88,6 +90,39 @@ def test_groups(rows: list[tuple[int, ...]], grouping: Grouping) -> None:
         assert size <= max(grouping.budget, *map(len, rows), 0)
         written_out = sum(map(len, tokens))
         assert written_out <= MOST_REPEATED * max(grouping.budget, *map(len, rows), 0)
+
+
+@settings(deadline=None)
+@given(
+    rows=st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=16), min_size=96, max_size=96),
+    at_once=st.integers(1, 5),
+    accumulation=st.integers(1, 4),
+    processes=st.integers(1, 4),
+    budget=st.none() | st.integers(1, 100),
+    layout=st.sampled_from(["tree", "flat", "padded"]),
+)
+def test_a_step_takes_no_more_accumulation_than_is_told(
+    rows: list[list[int]],
+    at_once: int,
+    accumulation: int,
+    processes: int,
+    budget: int | None,
+    layout: RowLayout,
+) -> None:
+    told = batch_sizes(
+        demo_config(
+            "generative",
+            "data.max_length=16",
+            f"training.per_device_train_batch_size={at_once}",
+            f"training.gradient_accumulation_steps={accumulation}",
+            f"resources.gpus={processes}",
+            f"packing.tokens_per_batch={'null' if budget is None else budget}",
+        )
+    )
+    keys = [key_of(ids) for ids in rows[: told.samples_per_step]]
+    tokens = budget or at_once * 16
+    micros = group(range(len(keys)), keys, Grouping(len(keys), processes, tokens, layout))
+    assert len(micros) <= told.accumulation_steps * processes
 
 
 def test_samples_that_share_come_together() -> None:

@@ -13,6 +13,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
@@ -130,6 +131,7 @@ def test_encoder_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="iacfilter_hpc"):
         train(layout, config)
     assert "distributed: NO, 1 process on cpu" in caplog.text
+    assert f"batch: {batch_sizes(config).describe()}" in caplog.text
     assert "train: 8 samples" in caplog.text
     decision = read_decision(layout.final)
     assert decision.input_fields == ("smell", "content") and decision.answers is None
