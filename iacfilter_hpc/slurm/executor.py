@@ -35,6 +35,8 @@ class TemplateExecutor(submitit.SlurmExecutor):
         return self._make_submission_file_text(self._submitit_command_str, "")
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
+        # Upstream makes the whole script, and has no hook for what follows the #SBATCH lines. Those
+        # are taken from it, as it knows how sbatch spells each option; the rest is our template's.
         made: str = super()._make_submission_file_text(command, uid)
         head = made.partition("export SUBMITIT_EXECUTOR=slurm\n")[0]
         directives = [

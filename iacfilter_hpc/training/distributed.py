@@ -1,4 +1,4 @@
-"""Say and check how this process takes part in training: what runs must be what was asked for."""
+"""Distributed setup: how processes train together, and that it is what was asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class DistributedSetup:
     """How processes work together; `backend` is torch.distributed's, None for a lone process."""
 
     distributed: str
@@ -28,27 +28,29 @@ class Setting:
         return f"{self.distributed}, {self.backend or 'no backend'}, {self.processes} process(es)"
 
 
-def expected_setting(config: RunConfig) -> Setting:
+def expected_setup(config: RunConfig) -> DistributedSetup:
     """What the configuration asks for."""
     if config.accelerate.deepspeed_config_file is None:
-        return Setting("NO", None, config.num_processes)
-    return Setting("DEEPSPEED", "gloo" if config.training.use_cpu else "nccl", config.num_processes)
+        return DistributedSetup("NO", None, config.num_processes)
+    return DistributedSetup(
+        "DEEPSPEED", "gloo" if config.training.use_cpu else "nccl", config.num_processes
+    )
 
 
-def launched_setting(args: TrainingArguments) -> Setting:
+def launched_setup(args: TrainingArguments) -> DistributedSetup:
     """What the launch leads to, known before any model is loaded.
 
     On CPU accelerate turns to DeepSpeed only when the Trainer is made, hence the plugin.
     """
-    actual = actual_setting()
+    actual = actual_setup()
     return replace(actual, distributed="DEEPSPEED") if args.deepspeed_plugin else actual
 
 
-def actual_setting() -> Setting:
+def actual_setup() -> DistributedSetup:
     """What accelerate and torch.distributed run, final once the Trainer is made."""
     state = PartialState()
     backend = torch.distributed.get_backend() if torch.distributed.is_initialized() else None
-    return Setting(state.distributed_type.value, backend, state.num_processes)
+    return DistributedSetup(state.distributed_type.value, backend, state.num_processes)
 
 
 def skip_shared_memory_op(config: RunConfig) -> None:
@@ -64,13 +66,13 @@ def skip_shared_memory_op(config: RunConfig) -> None:
         logger.info("distributed: DeepSpeed's deepspeed_shm_comm is off, gloo communicates")
 
 
-def check_setting(config: RunConfig, actual: Setting) -> None:
+def check_setup(config: RunConfig, actual: DistributedSetup) -> None:
     """Compare what runs with what `config` asks for; accelerate itself goes on silently.
 
     Raises:
         TrainingError: they differ.
     """
-    expected = expected_setting(config)
+    expected = expected_setup(config)
     if expected == actual:
         return
     if expected.distributed == "DEEPSPEED":
@@ -95,7 +97,7 @@ def check_one_gpu(args: TrainingArguments) -> None:
 
 def describe(args: TrainingArguments) -> str:
     """One line for the log, such as "DEEPSPEED zero2, gloo, 2 processes on 1 node(s)"."""
-    actual = actual_setting()
+    actual = actual_setup()
     if args.deepspeed_plugin is None:
         return f"{actual.distributed}, {actual.processes} process on {args.device}"
     stage = args.deepspeed_plugin.zero_stage

@@ -23,7 +23,7 @@ from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.training.arguments import training_arguments
 from iacfilter_hpc.training.assemble import Assembly, assemble
-from iacfilter_hpc.training.precision import settle, visible_gpu
+from iacfilter_hpc.training.precision import settle_precision, visible_gpu
 
 LogOdds = tuple[float, ...]
 """Log-odds of TP of some samples, in their order, before any temperature."""
@@ -106,7 +106,9 @@ def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:
     )
     attention = config.model.attn_implementation if on_gpu else None
     model = config.model.model_copy(update={"attn_implementation": attention})
-    return settle(config.model_copy(update={"training": training, "model": model}), visible_gpu())
+    return settle_precision(
+        config.model_copy(update={"training": training, "model": model}), visible_gpu()
+    )
 
 
 def _source(layout: RunLayout, config: RunConfig) -> str | Path:

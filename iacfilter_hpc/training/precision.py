@@ -1,4 +1,4 @@
-"""Precision: what was asked for, what the GPU has, and in what arithmetic a run then computes."""
+"""Precision: bfloat16, TF32 and 4 bits, as asked for and as far as the GPU has them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def visible_gpu() -> Gpu | None:
     )
 
 
-def settle(config: RunConfig, gpu: Gpu | None) -> RunConfig:
+def settle_precision(config: RunConfig, gpu: Gpu | None) -> RunConfig:
     """The configuration with what it leaves open decided, for this GPU or for the CPU.
 
     transformers takes a GPU for one with bfloat16 that only emulates it, and none for one without
@@ -89,7 +89,7 @@ def _problems(config: RunConfig, gpu: Gpu) -> list[TrainingError]:
     ]
 
 
-def describe_arithmetic(config: RunConfig, attention: str) -> str:
+def describe_precision(config: RunConfig, attention: str) -> str:
     """One line for the log; `attention` is what the model came to use."""
     training = config.training
     parts = [

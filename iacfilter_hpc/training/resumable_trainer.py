@@ -1,4 +1,9 @@
-"""A Trainer that stops where it is asked to, saves whole checkpoints, and goes on exactly there."""
+"""Resumable Trainer: stops where it is asked to, saves whole checkpoints, goes on exactly there.
+
+transformers' Trainer has no hook for any of these three, so private methods of it are overridden.
+Each override says what it replaces and why no callback would do; tests/training/test_upstream.py
+fails when one of them changes, and pyproject.toml allows the tested minor version alone.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +27,11 @@ from iacfilter_hpc.training.drain import Drain, Drained
 from iacfilter_hpc.training.rng import unchanged_randomness
 
 
-class EvaluationCut(Exception):
-    """The request to stop came while samples were evaluated."""
+class EvaluationStopped(Exception):
+    """The request to stop came while samples were evaluated; never leaves this module."""
 
 
-class DurableTrainer(Trainer):
+class ResumableTrainer(Trainer):
     """Saves through `checkpoints`, heeds `drain`; without them it does neither.
 
     What is saved is always the state right after an optimizer step. Where the evaluation of that
@@ -43,7 +48,11 @@ class DurableTrainer(Trainer):
     def train(  # type: ignore[override]  # the Trainer's other parameters are for notebooks
         self, resume_from_checkpoint: str | None = None
     ) -> TrainOutput:
-        """Train to the end. Raises Drained."""
+        """Train to the end.
+
+        Raises:
+            Drained: it was asked to stop; all that training did is saved.
+        """
         self._is_resumed = resume_from_checkpoint is not None
         if resume_from_checkpoint is not None:
             self._saved_step = int(Path(resume_from_checkpoint).name.partition("-")[2])
@@ -55,7 +64,9 @@ class DurableTrainer(Trainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """The Trainer's, without a trace in the random state: it draws a seed for its loader."""
+        """The Trainer's, without a trace in the random state."""
+        # Upstream's loader has no generator of its own, so PyTorch draws its seed from the global
+        # one: a run that resumes after an evaluation would differ from the one that made it.
         with unchanged_randomness():
             found: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
         return found
@@ -63,7 +74,7 @@ class DurableTrainer(Trainer):
     def stop_if_asked(self) -> None:
         """Between two batches of an evaluation: end it if any process was asked to stop."""
         if self._is_asked():
-            raise EvaluationCut
+            raise EvaluationStopped
 
     def predict_or_stop(self, samples: Dataset[Any]) -> PredictionOutput:
         """What the trained model says of samples.
@@ -73,7 +84,7 @@ class DurableTrainer(Trainer):
         """
         try:
             return self.predict(samples, metric_key_prefix="final")
-        except EvaluationCut:
+        except EvaluationStopped:
             assert self.drain is not None
             kept = None if self._saved_step is None else f"checkpoint-{self._saved_step}"
             raise Drained(self.state.global_step, kept, self.drain.reason()) from None
@@ -93,6 +104,11 @@ class DurableTrainer(Trainer):
         learning_rate: float | None = None,
     ) -> None:
         """After each step and epoch: what the Trainer does then, and a look for the request."""
+        # Upstream logs, evaluates and saves here, in this order, and calls it last in each step
+        # (Trainer._run_epoch) and each epoch. It is the one place where every process stands at the
+        # same step with its optimizer stepped and its gradients cleared. A callback could not do
+        # it: on_step_end comes before the evaluation, which it cannot end, and should_training_stop
+        # leads on to _finalize_training.
         try:
             super()._maybe_log_save_evaluate(
                 tr_loss,
@@ -104,7 +120,7 @@ class DurableTrainer(Trainer):
                 start_time,
                 learning_rate,
             )
-        except EvaluationCut:
+        except EvaluationStopped:
             self._stop(model)
         if self._is_asked():
             self._stop(model)
@@ -124,6 +140,10 @@ class DurableTrainer(Trainer):
         steps_trained_in_current_epoch: int,
     ) -> None:
         """An epoch, or what is left of it; nothing if the checkpoint was the last one needed."""
+        # Upstream begins with the batches that are left, and assumes that there are some: resumed
+        # from a checkpoint at the end of an epoch it starts the next one, though the evaluation
+        # after the last step may not have been made, or early stopping may already have been due.
+        # This comes before the data loader of the epoch is opened.
         if self._is_asked():
             self._stop(model)
         if self._is_resumed:
@@ -151,10 +171,12 @@ class DurableTrainer(Trainer):
         self, trial: Any, num_train_samples: int, start_time: float
     ) -> TrainOutput:
         """The Trainer's end, once the last epoch is evaluated."""
+        # Upstream loads the best checkpoint here, which must not happen before the last epoch's
+        # evaluation has had its say: a run resumed after its last step comes here without an epoch.
         self._evaluate_if_due(start_time)
         limit = self.args.save_total_limit
         if self.checkpoints is not None:
-            # a limit of 1 would have it delete all but the best one, whoever holds the lease
+            # upstream, at a limit of 1: rmtree of all but the best, whoever holds the lease
             self.args.save_total_limit = None
         try:
             found: TrainOutput = super()._finalize_training(  # type: ignore[no-untyped-call]
@@ -174,7 +196,7 @@ class DurableTrainer(Trainer):
             return
         self.control = self.callback_handler.on_epoch_end(self.args, self.state, self.control)
         self._maybe_log_save_evaluate(
-            self._tr_loss,
+            self._tr_loss,  # upstream's running loss since the last log
             None,
             self.model_wrapped,
             None,
@@ -204,6 +226,8 @@ class DurableTrainer(Trainer):
 
     def _get_output_dir(self, trial: Any) -> str:
         """While a checkpoint is written: where that is done."""
+        # Upstream answers args.output_dir, where _save_checkpoint makes checkpoint-N and rotates
+        # the others; in the staging folder it finds none to delete.
         return str(self._staging) if self._staging else super()._get_output_dir(trial)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
@@ -213,6 +237,8 @@ class DurableTrainer(Trainer):
             LeaseLost: another attempt has taken over the run.
             TrainingError: the disk is in the way.
         """
+        # Upstream writes checkpoint-N in place, file after file: killed in between it leaves half
+        # of one, which looks whole to get_last_checkpoint. It also rotates by time of change.
         if self.checkpoints is None:
             super()._save_checkpoint(model, trial)
             return
@@ -255,6 +281,7 @@ class DurableTrainer(Trainer):
     def _publish(self, checkpoints: Checkpoints, started: float) -> None:
         step = self.state.global_step
         written = checkpoints.staging / f"checkpoint-{step}"
+        # again: what upstream wrote names the best checkpoint by its staging folder
         self.state.save_to_json(str(written / TRAINER_STATE_NAME))
         manifest = checkpoints.publish(step, self.args.world_size)
         seconds = round(time.monotonic() - started, 3)

@@ -35,17 +35,17 @@ from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
 from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.calibrate import Threshold, choose_threshold, fit_temperature, scaled
 from iacfilter_hpc.training.distributed import (
-    actual_setting,
+    actual_setup,
     check_one_gpu,
-    check_setting,
+    check_setup,
     describe,
-    launched_setting,
+    launched_setup,
     skip_shared_memory_op,
 )
 from iacfilter_hpc.training.drain import Drain
 from iacfilter_hpc.training.log_filters import quieten
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.precision import describe_arithmetic, settle, visible_gpu
+from iacfilter_hpc.training.precision import describe_precision, settle_precision, visible_gpu
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +82,9 @@ def train(
     phases.enter("devices and processes")
     quieten()
     skip_shared_memory_op(config)
-    config = settle(config, visible_gpu())
+    config = settle_precision(config, visible_gpu())
     args = training_arguments(layout.directory, config.training)
-    check_setting(config, launched_setting(args))
+    check_setup(config, launched_setup(args))
     check_one_gpu(args)
     set_seed(config.training.seed)
     phases.enter("data")
@@ -100,10 +100,10 @@ def train(
         phases=phases,
         tokens=TokenPlace(layout.tokens, train_sha256, validation_sha256),
     )
-    check_setting(config, actual_setting())
+    check_setup(config, actual_setup())
     logger.info("distributed: %s", describe(args))
     logger.info("batch: %s", batch_sizes(config).describe())
-    logger.info("%s", describe_arithmetic(config, made.attention))
+    logger.info("%s", describe_precision(config, made.attention))
     made.trainer.drain = drain
     made.trainer.checkpoints, resumed = _checkpoints(layout, attempt, args)
     if made.trainer.is_world_process_zero():

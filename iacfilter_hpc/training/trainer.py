@@ -1,4 +1,4 @@
-"""The Trainer that both approaches share: a loss a sample, two logits a decision."""
+"""Decision Trainer, which all approaches share: a loss a sample, two logits a decision."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from iacfilter_hpc.packing.batch_sampler import (
     sharing,
 )
 from iacfilter_hpc.packing.collators import Batch, Row
-from iacfilter_hpc.training.resumable_trainer import DurableTrainer
+from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
 
 
-class DecisionTrainer(DurableTrainer, ABC):
+class DecisionTrainer(ResumableTrainer, ABC):
     """Trains on the mean of sample losses, and evaluates F1 of TP at probability 0.5.
 
     A subclass says what a sample's loss is, and how a forward pass becomes the logits [FP, TP].
@@ -79,6 +79,8 @@ class DecisionTrainer(DurableTrainer, ABC):
 
     def get_train_dataloader(self) -> DataLoader[list[Row]]:
         """An item is what this process does in one optimizer step: its micro-batches."""
+        # Upstream hands its loader to accelerator.prepare, which would split each step over the
+        # processes once more, and move batches to the device all at once.
         rows: Dataset = self.train_dataset
         sampler = StepSampler(self._keys, self._grouping, self.args.seed, self.args.process_index)
         collate = self.data_collator
@@ -101,6 +103,9 @@ class DecisionTrainer(DurableTrainer, ABC):
         self, epoch_iterator: Iterator[list[Batch]], num_batches: int, device: torch.device
     ) -> tuple[list[list[Batch]], torch.Tensor]:
         """The micro-batches of one optimizer step, and its samples on all processes."""
+        # Upstream takes num_batches items and counts the tokens of `labels` that the loss sees
+        # (_get_num_items_in_batch). Here an item is a step already, and its loss is the mean over
+        # samples, of which those that only fill up micro-batches have weight 0.
         assert num_batches == 1, "an item is a whole step"
         micros = next(epoch_iterator)
         count = torch.stack([micro["weight"].sum() for micro in micros]).sum().to(device)
@@ -113,6 +118,8 @@ class DecisionTrainer(DurableTrainer, ABC):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Gradients of one optimizer step, one micro-batch after another; its loss."""
+        # Upstream takes one micro-batch; _run_epoch accumulates over as many as the Trainer was
+        # told of, which is one (see training.arguments), and syncs gradients on each.
         losses = []
         for number, micro in enumerate(inputs, start=1):
             # only the last one lets DeepSpeed step, and adds up the gradients of all processes

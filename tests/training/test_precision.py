@@ -15,7 +15,7 @@ from iacfilter_hpc.training.approaches.encoder import load_classifier
 from iacfilter_hpc.training.approaches.generative import add_adapter, load_base
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading, attention_of, loading_for
 from iacfilter_hpc.training.arguments import training_arguments
-from iacfilter_hpc.training.precision import Gpu, describe_arithmetic, settle
+from iacfilter_hpc.training.precision import Gpu, describe_precision, settle_precision
 from iacfilter_hpc.training.run import train
 from tests.training.settings import TRAINS, run_config
 
@@ -47,19 +47,19 @@ def on_gpu(**settings: object) -> RunConfig:
     ],
 )
 def test_tf32_is_on_where_the_gpu_has_it(gpu: Gpu, asked: bool | None, tf32: bool | None) -> None:
-    assert settle(on_gpu(training__tf32=asked), gpu).training.tf32 is tf32
+    assert settle_precision(on_gpu(training__tf32=asked), gpu).training.tf32 is tf32
 
 
 def test_on_a_cpu_nothing_is_settled() -> None:
     for gpu in (None, H100):
         config = run_config("generative", training__bf16=True)
-        assert settle(config, gpu) == config
+        assert settle_precision(config, gpu) == config
 
 
 @pytest.mark.parametrize("gpu", [A100, H100, MI250], ids=lambda gpu: gpu.name)
 def test_newer_gpus_have_all(gpu: Gpu) -> None:
     wanted = on_gpu(training__bf16=True, model__attn_implementation="flash_attention_2")
-    assert settle(wanted, gpu).training.bf16
+    assert settle_precision(wanted, gpu).training.bf16
 
 
 def test_what_a_gpu_lacks_is_told_at_once() -> None:
@@ -69,7 +69,7 @@ def test_what_a_gpu_lacks_is_told_at_once() -> None:
         model__attn_implementation="flash_attention_2",
     )
     with pytest.raises(TrainingError) as caught:
-        settle(wanted, V100)
+        settle_precision(wanted, V100)
     assert caught.value.text().splitlines() == [
         "error: V100 has no bfloat16",
         "error: V100 has no TF32",
@@ -79,24 +79,24 @@ def test_what_a_gpu_lacks_is_told_at_once() -> None:
         "hint: model.attn_implementation=sdpa",
     ]
     with pytest.raises(TrainingError, match="MI250 has no TF32"):
-        settle(on_gpu(training__tf32=True), MI250)
+        settle_precision(on_gpu(training__tf32=True), MI250)
 
 
 def test_a_gpu_that_is_not_there_is_told() -> None:
     with pytest.raises(TrainingError, match="no GPU is to be seen here"):
-        settle(on_gpu(), None)
+        settle_precision(on_gpu(), None)
 
 
 def test_what_was_trained_in_4_bits_needs_a_gpu_to_go_on() -> None:
     config = on_gpu(model__quantization="nf4", model__dtype="bfloat16")
     training = config.training.model_copy(update={"use_cpu": True})
     with pytest.raises(TrainingError, match="nf4 needs a GPU"):
-        settle(config.model_copy(update={"training": training}), None)
+        settle_precision(config.model_copy(update={"training": training}), None)
 
 
 def test_the_log_says_what_was_chosen() -> None:
-    chosen = settle(on_gpu(training__bf16=True), A100)
-    assert describe_arithmetic(chosen, "sdpa") == (
+    chosen = settle_precision(on_gpu(training__bf16=True), A100)
+    assert describe_precision(chosen, "sdpa") == (
         "arithmetic: bfloat16, TF32 on, attention sdpa, optimizer adamw_torch_fused, not compiled"
     )
     other = on_gpu(
@@ -106,7 +106,7 @@ def test_the_log_says_what_was_chosen() -> None:
         model__quantization="nf4",
         model__dtype="bfloat16",
     )
-    assert describe_arithmetic(other, "eager") == (
+    assert describe_precision(other, "eager") == (
         "arithmetic: bfloat16, TF32 off, attention eager, optimizer sgd, not compiled, "
         "frozen weights nf4"
     )

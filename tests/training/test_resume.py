@@ -16,7 +16,7 @@ from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify
 from iacfilter_hpc.config.schema import Approach, RunConfig
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.drain import Drain, Drained, listen
-from iacfilter_hpc.training.resumable_trainer import DurableTrainer
+from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
 from iacfilter_hpc.training.run import train
 from tests.training.settings import TRAINS, run_config
 
@@ -116,14 +116,14 @@ def test_stopped_after_the_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyP
     config = config_of("encoder", training__save_total_limit=1)
     whole, cut = layout_of(tmp_path / "encoder" / "whole"), layout_of(tmp_path / "encoder" / "cut")
     train(whole, config)
-    score = DurableTrainer.predict_or_stop
+    score = ResumableTrainer.predict_or_stop
 
-    def ask_and_score(trainer: DurableTrainer, samples: Any) -> Any:
+    def ask_and_score(trainer: ResumableTrainer, samples: Any) -> Any:
         cut.drain.touch()
         return score(trainer, samples)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DurableTrainer, "predict_or_stop", ask_and_score)
+        patch.setattr(ResumableTrainer, "predict_or_stop", ask_and_score)
         with pytest.raises(Drained) as end:
             train(cut, config, "7", Drain(cut.drain, None, []))
     last = max(step for step, _, _ in events(whole))

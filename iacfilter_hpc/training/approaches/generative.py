@@ -30,6 +30,9 @@ class GenerativeTrainer(DecisionTrainer):
         Below ZeRO-3 each process holds whole weights, and the Trainer's own way through DeepSpeed
         would copy the frozen model to host memory once a process (13 GB each for 7B).
         """
+        # Upstream, in its branch of is_deepspeed_enabled: accelerator.get_state_dict(deepspeed),
+        # then _save with that. Only ZeRO-3 needs it, to gather the adapter; _save without a state
+        # lets PEFT take the adapter's weights alone, on the process that should save.
         if is_deepspeed_zero3_enabled():
             super().save_model(output_dir, _internal_call)
         else:
