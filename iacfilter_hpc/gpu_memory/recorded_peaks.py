@@ -1,4 +1,4 @@
-"""By how much finished runs needed more than was planned for them."""
+"""Recorded peaks: by how much finished runs needed more memory than was planned for them."""
 
 from __future__ import annotations
 

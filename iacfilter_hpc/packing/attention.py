@@ -75,8 +75,8 @@ IMPLEMENTATION: dict[PackedAttention, str] = {
 """What transformers calls each of them, once they are registered."""
 
 
-UNKNOWN = {"softcap", "s_aux", "position_bias", "sliding_window"}
-"""What models may ask of attention besides, and our own would leave out."""
+UNSUPPORTED = {"softcap", "s_aux", "position_bias", "sliding_window"}
+"""What models may ask of attention besides, and attention by segments would leave out."""
 
 
 @dataclass(slots=True)
@@ -118,9 +118,9 @@ def segment_attention(
     every token sees.
     """
     assert segments is not None, "the model was called without its tree"
-    if unknown := sorted(UNKNOWN & {name for name, value in more.items() if value is not None}):
+    if asked := sorted(UNSUPPORTED & {name for name, value in more.items() if value is not None}):
         raise TrainingError(
-            f"{type(module).__name__} attends with {', '.join(unknown)}, which packed rows do not",
+            f"{type(module).__name__} attends with {', '.join(asked)}, which packed rows do not",
             hint="packing.attention=padded",
         )
     key, value = (repeat_kv(x, query.shape[1] // x.shape[1]) for x in (key, value))

@@ -1,4 +1,4 @@
-"""One attempt to train a run, as one of its processes: how it ended is left in a file."""
+"""Attempt to train a run, as one of its processes: how it ended is left in a file."""
 
 from __future__ import annotations
 

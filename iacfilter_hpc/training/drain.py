@@ -1,4 +1,4 @@
-"""The request to save and stop: a signal or a file, heard by every process at the same step."""
+"""Drain: a request to save and stop, by a signal or a file, heard by all processes at one step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep libraries from filling a job's log with what no reader can act on."""
+"""Log filters: they keep libraries from filling a job's log with what no reader can act on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RENAMED = (
 )
 
 
-def quieten() -> None:
+def filter_logs() -> None:
     """Drop known deprecation warnings of libraries, and progress bars unless a person looks on."""
     for message in RENAMED:
         warnings.filterwarnings("ignore", message=message, category=FutureWarning)

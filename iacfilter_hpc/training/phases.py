@@ -1,4 +1,4 @@
-"""Where the seconds from srun to the first optimizer step go."""
+"""Phases of a start: where the seconds from srun to the first optimizer step go."""
 
 from __future__ import annotations
 

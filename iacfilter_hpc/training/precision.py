@@ -64,7 +64,8 @@ def settle_precision(config: RunConfig, gpu: Gpu | None) -> RunConfig:
         return config
     if gpu is None:
         raise TrainingError(
-            "no GPU is to be seen here", hint="ask for one with --gpus, or set training.use_cpu"
+            "no GPU is visible to this process",
+            hint="ask for one with --gpus, or set training.use_cpu",
         )
     if problems := _problems(config, gpu):
         raise together(problems)

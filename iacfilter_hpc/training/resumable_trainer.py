@@ -24,7 +24,7 @@ from iacfilter_hpc.checkpoints.checkpoints import Checkpoints
 from iacfilter_hpc.checkpoints.disk_errors import is_disk_in_the_way
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.drain import Drain, Drained
-from iacfilter_hpc.training.rng import unchanged_randomness
+from iacfilter_hpc.training.rng import preserved_rng_state
 
 
 class EvaluationStopped(Exception):
@@ -67,7 +67,7 @@ class ResumableTrainer(Trainer):
         """The Trainer's, without a trace in the random state."""
         # Upstream's loader has no generator of its own, so PyTorch draws its seed from the global
         # one: a run that resumes after an evaluation would differ from the one that made it.
-        with unchanged_randomness():
+        with preserved_rng_state():
             found: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
         return found
 

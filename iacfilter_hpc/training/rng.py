@@ -1,4 +1,4 @@
-"""Do something without a trace in the state of the random generators."""
+"""RNG state: a block that leaves the random generators as if it had not been."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 @contextmanager
-def unchanged_randomness() -> Iterator[None]:
+def preserved_rng_state() -> Iterator[None]:
     """After the block Python, numpy and torch (CPU and GPUs) draw as if it had not been."""
     python, array = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():

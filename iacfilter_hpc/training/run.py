@@ -1,4 +1,4 @@
-"""One training run from its configuration to final/."""
+"""Training run: from its configuration to final/."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from iacfilter_hpc.training.distributed import (
     skip_shared_memory_op,
 )
 from iacfilter_hpc.training.drain import Drain
-from iacfilter_hpc.training.log_filters import quieten
+from iacfilter_hpc.training.log_filters import filter_logs
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.precision import describe_precision, settle_precision, visible_gpu
 
@@ -80,7 +80,7 @@ def train(
     train_samples, train_sha256 = _read(config.data.train_file)
     validation_samples, validation_sha256 = _read(config.data.validation_file)
     phases.enter("devices and processes")
-    quieten()
+    filter_logs()
     skip_shared_memory_op(config)
     config = settle_precision(config, visible_gpu())
     args = training_arguments(layout.directory, config.training)
