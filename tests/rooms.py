@@ -94,9 +94,6 @@ def main() -> None:
     pairs = arrows(modules)
     sizes = [module.lines for module in modules]
     rooms = {module.room for module in modules}
-    loose = sum(
-        room == f"{NAME}.{room.rpartition('.')[2]}" and room.count(".") == 1 for room in rooms
-    )
     largest = max(sum(m.room == room for m in modules) for room in rooms)
     print(f"{len(modules)} modules, {sum(sizes):,} lines, median {statistics.median(sizes):.0f}")
     print(f"{len(rooms)} rooms (the largest has {largest} modules), {len(pairs)} arrows")
