@@ -31,7 +31,7 @@ from iacfilter_hpc.training.approaches.encoder import class_logits, first_positi
 from iacfilter_hpc.training.approaches.generative import answer_logits, load_base
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading
 from iacfilter_hpc.training.calibrate import scaled
-from iacfilter_hpc.training.log_filters import quieten
+from iacfilter_hpc.training.log_filters import filter_logs
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def load_scorer(final: Path) -> Scorer:
     Raises:
         TrainingError: `final` holds no finished model, or files of it are missing or changed.
     """
-    quieten()
+    filter_logs()
     decision = read_decision(final)
     # transformers makes up what it does not find: without its tokenizer a model scores all wrong
     check_whole(final)

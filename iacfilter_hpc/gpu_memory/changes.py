@@ -27,6 +27,7 @@ class Change:
 
     def applied(self, config: RunConfig) -> RunConfig:
         """The configuration with these settings."""
+        # not validated: a search tries hundreds, and tests hold all that are offered to the schema
         for key, value in self.settings.items():
             section, _, name = key.partition(".")
             changed = getattr(config, section).model_copy(update={name: value})
@@ -53,6 +54,7 @@ def step_batches(config: RunConfig) -> list[Change]:
     """Every micro-batch that leaves the samples of an optimizer step as they are, largest first."""
     training = config.training
     samples = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    # divisors of the share alone, or the step would see other samples than before
     low = [n for n in range(1, isqrt(samples) + 1) if samples % n == 0]
     sizes = sorted({*low, *(samples // n for n in low)}, reverse=True)
     return [at_once(config, size).then(Change({ACCUMULATION: samples // size})) for size in sizes]
@@ -77,7 +79,7 @@ def _stages(config: RunConfig) -> list[Change]:
     """Higher ZeRO stages, which divide nothing where there is but one process."""
     if config.accelerate.deepspeed_config_file is None or config.num_processes == 1:
         return []
-    stage = memory_settings(config).stage
+    stage = memory_settings(config).stage  # of a file of one's own too, whatever its name
     return [Change({DEEPSPEED: f"zero{higher}"}) for higher in range(stage + 1, 4)]
 
 

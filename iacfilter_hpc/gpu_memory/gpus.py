@@ -55,6 +55,7 @@ def gpu_memory_of(resources: Resources, told: Mapping[str, float]) -> GpuMemory 
     """
     kind = resources.gpus.kind
     sizes = {_plain(name): size for name, size in told.items()}
+    # the type first: GPUs of several may share a partition; `default` is no word on a named type
     names = [kind, resources.partition, *([DEFAULT] if kind is None else [])]
     for name in names:
         if name is not None and (size := sizes.get(_plain(name))) is not None:

@@ -75,6 +75,7 @@ def largest_batch(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> int:
     def fits(samples: int) -> bool:
         return estimate.fits(at_once(config, samples).applied(config), gpu)
 
+    # doubling finds an end to search up to: memory grows with the batch, without a bound known here
     high = 1
     while fits(high):
         high *= 2
@@ -107,6 +108,7 @@ def smallest_change(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> Ch
         for change in together:
             if estimate.fits(change.applied(config), gpu):
                 return change
+        # the strongest of this kind stays on while the next kind is tried
         before = together[-1] if together else before
     return None
 

@@ -41,7 +41,7 @@ def read_zero(path: Path) -> Zero:
         raise ConfigError(f"{path} is no DeepSpeed configuration: {error}") from error
     settings = _section(document, "zero_optimization", path)
     stage = settings.get("stage", 0)
-    if stage not in (0, 1, 2, 3) or isinstance(stage, bool):
+    if stage not in (0, 1, 2, 3) or isinstance(stage, bool):  # True is 1 to `in`
         raise ConfigError(f"{path}: zero_optimization.stage is {stage!r}, not 0, 1, 2 or 3")
     most_live = settings.get("stage3_max_live_parameters", MOST_LIVE)
     if not isinstance(most_live, int | float) or most_live < 0:
@@ -124,9 +124,10 @@ def memory_settings(config: RunConfig) -> MemorySettings:
     """
     training, file = config.training, config.accelerate.deepspeed_config_file
     zero = read_zero(deepspeed_file(file)) if file is not None else None
+    # a DeepSpeed file may say so itself; "auto" is the Trainer's setting
     bf16 = training.bf16 if zero is None or zero.bf16 is None else zero.bf16
     own = 4 if config.model.dtype == "float32" else 2
-    casts = zero is not None and bf16
+    casts = zero is not None and bf16  # the weights themselves; without DeepSpeed it is autocast
     if casts:
         weights = trained = 2
     else:

@@ -90,6 +90,7 @@ class Segments:
     def mask(self, own: int, seen: int, like: torch.Tensor) -> torch.Tensor:
         """Zero where one of `own` last tokens of `seen` sees a token, else -inf: [own, seen]."""
         key = (own, seen, like.dtype)
+        # every layer attends alike: made once a forward pass, not once a layer
         if key not in self.masks:
             hidden = torch.full((own, seen), -torch.inf, dtype=like.dtype, device=like.device)
             self.masks[key] = hidden.triu(seen - own + 1)
@@ -130,12 +131,15 @@ def segment_attention(
     first_keys, *keys = torch.split(key, [past, *segments.lengths], dim=2)
     first_values, *values = torch.split(value, [past, *segments.lengths], dim=2)
     found = []
+    # one call a node: one for all of them would compute every pair of tokens, most of them masked
     for i, path in enumerate(segments.paths):
         seen_keys, seen_values = keys[i], values[i]
         if path or past:
             seen_keys = torch.cat([first_keys, *(keys[j] for j in path), keys[i]], dim=2)
             seen_values = torch.cat([first_values, *(values[j] for j in path), values[i]], dim=2)
         own, seen = queries[i].shape[2], seen_keys.shape[2]
+        # a lone token sees all there is, and a root is plainly causal: neither needs a mask, with
+        # which PyTorch could not take its fastest kernels
         found.append(
             scaled_dot_product_attention(
                 queries[i],

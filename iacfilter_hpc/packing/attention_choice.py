@@ -63,6 +63,7 @@ def _prompts(
 ) -> Choice:
     if wanted == "padded":
         return Choice(None, "as configured")
+    # before `segments` is granted: asked for by name it is still no more than the model can do
     if problem := _obstacle(model, longest):
         return Choice(None, problem)
     if wanted != "auto":
@@ -73,13 +74,16 @@ def _prompts(
 def _obstacle(model: PreTrainedModel, longest: int) -> str | None:
     """Why a model cannot take packed rows, if so."""
     name, config = type(model).__name__, model.config
+    # in a packed row each sequence counts its positions for itself
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return f"{name} takes no position_ids"
+    # how transformers marks the classes that look attention up in its registry
     if not getattr(model, "_supports_attention_backend", False):
         return f"{name} takes no attention of others"
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"}:
         return f"{name} has layers of {', '.join(sorted(kinds - {'full_attention'}))}"
+    # a window that no sequence is longer than changes nothing; Qwen2 names one and may not use it
     window = getattr(config, "sliding_window", None)
     if window and window < longest and getattr(config, "use_sliding_window", True):
         return f"{name} sees only {window} tokens back"

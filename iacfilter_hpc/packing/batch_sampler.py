@@ -98,6 +98,7 @@ def group(drawn: Sequence[int], keys: Sequence[bytes], grouping: Grouping) -> li
     """
     row = _Row.of(drawn, keys, grouping.layout)
     fewest = len(row.cut(grouping.budget))
+    # DeepSpeed and gloo wait for every process at each backward pass: all make as many
     wanted = -(-fewest // grouping.processes) * grouping.processes
     stretches = _balanced(row, min(wanted, len(row.samples)))
     stretches.sort(key=lambda stretch: (-row.cost(*stretch), stretch))
@@ -183,6 +184,7 @@ class _Row:
 
 def _balanced(row: _Row, count: int) -> list[tuple[int, int]]:
     """`count` stretches, the largest of them as small as can be."""
+    # the smallest budget of which `cut` makes no more than `count`: a larger one never makes more
     low, high = max(row.alone), row.cost(0, len(row.samples))
     while low < high:
         middle = (low + high) // 2
@@ -191,6 +193,7 @@ def _balanced(row: _Row, count: int) -> list[tuple[int, int]]:
         else:
             high = middle
     stretches = row.cut(low)
+    # it may make fewer, while each process needs one to keep the others company in collectives
     while len(stretches) < count:
         longest = max(stretches, key=lambda s: (s[1] - s[0] > 1, row.cost(*s)))
         stretches.remove(longest)

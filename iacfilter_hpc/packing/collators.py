@@ -145,6 +145,7 @@ class FlatCollator:
         starts = lengths.cumsum(0) - lengths
         inside = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
         gather = (starts[:, None] + inside.cumsum(1) - 1).clamp(max=int(lengths.sum()) - 1)
+        # past the end of a row `gather` may point anywhere inside the packed one: `inside` hides it
         ids = torch.tensor([[token for row in rows for token in row["input_ids"]]])
         return {
             "label": torch.tensor([row["label"] for row in rows]),

@@ -30,6 +30,7 @@ class _Begun:
         """A cache that holds them and may grow: what is added leaves these as they are."""
         if not self.length:
             return None
+        # update concatenates, so these tensors are shared by all that goes on from here, unchanged
         made = DynamicCache()
         for i, (keys, values) in enumerate(self.layers):
             made.update(keys, values, i)

@@ -60,6 +60,7 @@ def grow(sequences: Sequence[Ids], least: int = LEAST) -> Tree:
     distinct = sorted(set(sequences))
     made: list[_Draft] = []
     end_of: dict[Ids, int] = {}
+    # a stack, not recursion: prompts that branch at every token go deeper than Python does
     todo = [_Range(0, len(distinct), (), 0)]
     while todo:
         here = todo.pop()
@@ -127,6 +128,7 @@ def _placed(drafts: Sequence[_Draft]) -> Iterator[Node]:
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
     """How many items two sequences begin with alike; also of bytes, which compare faster."""
     low, high = 0, min(len(one), len(other))
+    # halving, as comparing slices in C is far faster than tokens one by one
     while low < high:  # alike up to `low`, and nothing beyond `high` asked
         middle = (low + high + 1) // 2
         if one[low:middle] == other[low:middle]:

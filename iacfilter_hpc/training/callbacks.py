@@ -76,8 +76,10 @@ class MetricsCallback(TrainerCallback):
         """Say how many steps there will be; forget what an earlier attempt did and did not save."""
         if state.is_world_process_zero and self._layout.metrics.exists():
             lines = self._layout.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            # steps after the checkpoint are made again: their lines would stand there twice
             kept = [line for line in lines if _step_of(line) <= state.global_step]
             write_atomically(self._layout.metrics, "".join(kept))
+        # a resumed run stands at its checkpoint; a fresh one at step 0, where nothing is saved
         self._newest["checkpoint"] = state.global_step or None
         self._beat(state)
 
@@ -116,6 +118,7 @@ class MetricsCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Say what is safe now."""
+        # a resumed run stands at its checkpoint; a fresh one at step 0, where nothing is saved
         self._newest["checkpoint"] = state.global_step
         self._beat(state)
 

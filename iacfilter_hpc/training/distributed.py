@@ -72,6 +72,7 @@ def check_setup(config: RunConfig, actual: DistributedSetup) -> None:
     Raises:
         TrainingError: they differ.
     """
+    # without DeepSpeed's flags each process would train a model of its own, and all write one run
     expected = expected_setup(config)
     if expected == actual:
         return
@@ -101,6 +102,7 @@ def describe(args: TrainingArguments) -> str:
     if args.deepspeed_plugin is None:
         return f"{actual.distributed}, {actual.processes} process on {args.device}"
     stage = args.deepspeed_plugin.zero_stage
+    # the launcher tells each process how many there are on its node
     nodes = actual.processes // int(os.environ.get("LOCAL_WORLD_SIZE", actual.processes))
     return (
         f"{actual.distributed} zero{stage}, {actual.backend}, "

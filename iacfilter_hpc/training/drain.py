@@ -52,6 +52,7 @@ class Drain:
         asked = self.is_asked_here()
         if not torch.distributed.is_initialized():
             return asked
+        # one process that stopped alone would leave the others waiting in the next collective
         flag = torch.tensor(int(asked), device=device)
         torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
         return bool(flag.item())
@@ -75,5 +76,6 @@ def listen(layout: RunLayout) -> Drain:
 
     for number in DRAIN_SIGNALS:
         signal.signal(number, note)
+    # jobs/train.py has blocked them since it began: one that came in between is handled here, now
     signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAIN_SIGNALS)
     return drain

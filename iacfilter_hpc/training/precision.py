@@ -40,6 +40,7 @@ def visible_gpu() -> Gpu | None:
     """The GPU of this process, as the launcher counts them on a node; None if there is none."""
     if not torch.cuda.is_available():
         return None
+    # all GPUs of a node are visible to each process until the Trainer's arguments choose one
     number = int(os.environ.get("LOCAL_RANK", "0"))
     return Gpu(
         torch.cuda.get_device_name(number),

@@ -14,7 +14,7 @@ import torch
 def preserved_rng_state() -> Iterator[None]:
     """After the block Python, numpy and torch (CPU and GPUs) draw as if it had not been."""
     python, array = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng():  # CPU and every GPU, restored when it ends
         try:
             yield
         finally:
