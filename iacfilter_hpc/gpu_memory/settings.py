@@ -134,7 +134,7 @@ def setting_of(config: RunConfig) -> Setting:
         tokens=max(config.token_budget, config.data.max_length),
         length=config.data.max_length,
         evaluated=training.per_device_eval_batch_size,
-        shares=config.approach == "generative" and config.packed_attention in ("auto", "segments"),
+        shares=config.entry.shares_prefixes and config.packed_attention in ("auto", "segments"),
         checkpointing=training.activation_checkpointing,
         in_4_bits=config.model.quantization == "nf4",
         moments=2 if training.optim.startswith("adamw") else 0,

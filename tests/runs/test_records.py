@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
@@ -16,14 +17,14 @@ from tests.made_runs import MadeRuns
 CLAIM = """
 import sys
 from pathlib import Path
-from iacfilter_hpc import runs
+from iacfilter_hpc.runs import records
 from iacfilter_hpc.errors import UsageError
 print("ready", flush=True)
 sys.stdin.readline()
 won = 0
 for number in range(200):
     try:
-        runs.create(Path(sys.argv[1]), "encoder", f"run-{number}")
+        records.create(Path(sys.argv[1]), "encoder", f"run-{number}")
         won += 1
     except UsageError:
         pass
@@ -37,10 +38,10 @@ def test_create_makes_the_directories(models: Path) -> None:
     assert layout.slurm.is_dir()
 
 
-@pytest.mark.parametrize("approach", records.APPROACHES)
+@pytest.mark.parametrize("approach", APPROACHES)
 def test_a_name_is_taken_in_both_approaches(models: Path, approach: str) -> None:
     records.create(models, approach, "mine")
-    for other in records.APPROACHES:
+    for other in APPROACHES:
         with pytest.raises(UsageError, match="run mine exists already"):
             records.create(models, other, "mine")
 

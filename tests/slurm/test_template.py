@@ -104,7 +104,7 @@ def test_every_template_renders(template: str) -> None:
     assert text.startswith("#!/bin/bash\n#")
     assert "\nexport SUBMITIT_EXECUTOR=slurm\nlogs=/logs\n" in text
     assert "\n    a program)\n" in text
-    assert ("slurm.afterwards" in text) == (template not in ("base", "evaluate"))
+    assert ("worker.after_step" in text) == (template not in ("base", "evaluate"))
     assert not re.search(r"\{[{%#]|[}%#]\}", text)
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
 
@@ -429,7 +429,7 @@ def test_the_script_that_is_shown_is_the_one_that_is_submitted(
     from iacfilter_hpc.slurm.executor import submit
     from iacfilter_hpc.worker.worker import Worker
 
-    script = Script("generative", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
+    script = Script("train", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
     executor = slurm_executor(tmp_path / "slurm", script, demo_config("generative").resources)
     assert submit(executor, Worker(tmp_path)) == "4242"
     assert fake_slurm.script() == executor.text()
