@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from iacfilter_hpc.checkpoints.manifest import check_whole
+from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
@@ -52,7 +53,9 @@ def load_scorer(final: Path) -> Scorer:
             f"the model in {final} cannot be loaded: {str(error).splitlines()[0]}",
             hint="copy final/ whole, with every file in it",
         ) from error
-    level = logging.WARNING if scorer.choice.form is None else logging.INFO
+    # padding is a loss only for what could be packed
+    could_pack = bool(find_approach(decision.approach).packed_attention)
+    level = logging.WARNING if could_pack and scorer.choice.form is None else logging.INFO
     logger.log(level, "scoring: %s", scorer.choice.describe())
     return scorer
 
