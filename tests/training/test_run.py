@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.inputs.encode import encode_prompts
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
@@ -24,6 +23,7 @@ from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.trained_model.save import ADAPTER, check_weights
 from iacfilter_hpc.training.run import train
+from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
