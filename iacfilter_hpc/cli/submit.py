@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
 
@@ -55,9 +56,10 @@ def arguments(description: str) -> argparse.ArgumentParser:
     made.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
     made.add_argument(
         "--approach",
-        choices=("generative", "encoder"),
-        help="required but with --resume; generative: CodeLlama with LoRA; encoder: CodeBERT, all "
-        "weights, one GPU",
+        # not choices: an installed package may have another, which --help need not look for
+        metavar=f"{{{','.join(APPROACHES)}}}",
+        help="required but with --resume; "
+        + "; ".join(f"{entry.name}: {entry.about}" for entry in APPROACHES.values()),
     )
     made.add_argument("--name", metavar="RUN", help="name of the run (default: made from the date)")
     _add_training(made.add_argument_group("training"))

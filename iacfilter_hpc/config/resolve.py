@@ -12,14 +12,23 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from iacfilter_hpc.config.approaches import ApproachEntry, find_approach
 from iacfilter_hpc.config.layers import Layer, from_assignment, from_file, from_value, merge
-from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.config.schema import TINY, RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.config.slurm_options import option_problem
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.runs.layout import SITE_VARIABLE, absolute, resource
 
 DEMO = ("train", "validation", "test")
+ONE_APPROACH = "settings are of one approach: change --approach, or take those of another file"
+ON_THE_CPU: dict[str, object] = {
+    "model.model_name_or_path": TINY,
+    "training.bf16": False,
+    "training.use_cpu": True,
+    "resources.gpus": 0,
+}
+"""What makes a dry run of an approach that has no <name>-tiny.yaml."""
 
 
 def site_settings() -> Site:
@@ -55,9 +64,11 @@ def run_config(
     data is needed, the demo data stands in for files that nobody names.
 
     Raises:
-        ConfigError: every wrong setting, each with the place it was written.
+        ConfigError: every wrong setting, each with the place it was written, or settings of
+            another approach; UsageError if there is no such approach.
     """
-    layers = [from_file(resource("configs", f"{approach}.yaml"))]
+    entry = find_approach(approach)
+    layers = [from_file(entry.defaults)]
     if not needs_data:
         layers += _demo_layers()
     layers += [
@@ -65,18 +76,30 @@ def run_config(
         for key, value in site.resources.items()
     ]
     if config_file is not None:
-        layers.append(from_file(_config_path(config_file)))
+        layers.append(from_file(_config_path(config_file, entry)))
     if dry_run:
-        layers += [from_file(resource("configs", f"{approach}-tiny.yaml")), *_demo_layers()]
+        layers += [*_dry_run_layers(entry), *_demo_layers()]
     layers += [from_assignment(text) for text in assignments]
     layers += flags
-    merged = merge(layers)
-    if merged.values.get("approach") != approach:
-        place = merged.places.get("approach", "the configuration")
+    # in each of them: what a later one says does not make an earlier one fit
+    for layer in layers:
+        _check_approach(layer, entry)
+    return _validated(merge(layers))
+
+
+def _check_approach(layer: Layer, entry: ApproachEntry) -> None:
+    named = layer.values.get("approach", entry.name)
+    if named != entry.name:
         raise ConfigError(
-            f"{place}: approach {merged.values.get('approach')} contradicts --approach {approach}"
+            f"{layer.places['approach']}: approach {named} contradicts --approach {entry.name}",
+            hint=ONE_APPROACH,
         )
-    return _validated(merged)
+
+
+def _dry_run_layers(entry: ApproachEntry) -> list[Layer]:
+    if entry.dry_run_settings.is_file():
+        return [from_file(entry.dry_run_settings)]
+    return [from_value(key, value, "--dry-run") for key, value in ON_THE_CPU.items()]
 
 
 SECTIONS = frozenset(RunConfig.model_fields) - {"approach", "name"}
@@ -105,9 +128,9 @@ def resumed_config(
     return _validated(merge([own, *given]))
 
 
-def _config_path(given: Path) -> Path:
+def _config_path(given: Path, entry: ApproachEntry) -> Path:
     """A file, or the bare name of a shipped one such as `encoder-tiny`."""
-    shipped = resource("configs", f"{given}.yaml")
+    shipped = entry.configs / f"{given}.yaml"
     bare = given.name == str(given) and not given.suffix
     return shipped if bare and not given.exists() and shipped.is_file() else given
 

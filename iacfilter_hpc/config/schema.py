@@ -12,46 +12,70 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from iacfilter_hpc.config.approaches import ApproachEntry, find_approach, subjects
 from iacfilter_hpc.config.slurm_options import Resources
+from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs.layout import RunLayout, absolute
 
 logger = logging.getLogger(__name__)
 
-PACKED: dict[Approach, tuple[str, ...]] = {
-    "generative": ("segments",),
-    "encoder": ("blocks",),
-}
-"""The kinds of attention over packed rows, which packing.attention explains."""
-
 
 def approach_problems(config: RunConfig) -> list[str]:
     """What does not go with the approach."""
+    entry = config.entry
+    return [
+        *_alone_problems(entry, config),
+        *_adapter_problems(entry, config),
+        *_input_problems(entry, config),
+    ]
+
+
+def _alone_problems(entry: ApproachEntry, config: RunConfig) -> list[str]:
+    if entry.several_processes:
+        return []
     problems = []
-    if config.approach == "encoder":
-        if config.resources.gpus.count > 1 or config.resources.nodes != 1:
-            problems.append(
-                "the encoder trains on one GPU of one node, not on "
-                f"--gpus {config.resources.gpus} --nodes {config.resources.nodes}"
-            )
-        if config.lora is not None:
-            problems.append("lora is for the generative approach; the encoder trains all weights")
-        if config.accelerate.deepspeed_config_file is not None:
-            problems.append("accelerate.deepspeed_config_file is for the generative approach")
-        if not config.data.input_fields:
-            problems.append("data.input_fields needs at least one field for the encoder")
-    else:
-        if config.lora is None:
-            problems.append("the generative approach needs a lora section")
-        if config.data.input_fields is not None:
-            problems.append("data.input_fields is for the encoder; generative reads with_prompt")
+    if config.resources.gpus.count > 1 or config.resources.nodes != 1:
+        problems.append(
+            f"{entry.subject} trains on one GPU of one node, not on "
+            f"--gpus {config.resources.gpus} --nodes {config.resources.nodes}"
+        )
+    if config.accelerate.deepspeed_config_file is not None:
+        others = subjects(lambda other: other.several_processes)
+        problems.append(f"accelerate.deepspeed_config_file is for {others}")
     return problems
+
+
+def _adapter_problems(entry: ApproachEntry, config: RunConfig) -> list[str]:
+    if entry.lora:
+        return [] if config.lora else [f"{entry.subject} needs a lora section"]
+    if config.lora is None:
+        return []
+    return [f"lora is for {subjects(lambda e: e.lora)}; {entry.subject} trains all weights"]
+
+
+def _input_problems(entry: ApproachEntry, config: RunConfig) -> list[str]:
+    fields = config.data.input_fields
+    if entry.reads_fields:
+        needs = f"data.input_fields needs at least one field for {entry.subject}"
+        return [] if fields else [needs]
+    if fields is None:
+        return []
+    others = subjects(lambda other: other.reads_fields)
+    return [f"data.input_fields is for {others}; {entry.name} reads with_prompt"]
 
 
 def packing_problems(config: RunConfig) -> list[str]:
     """What samples cannot be packed with."""
-    known = ("auto", "padded", *PACKED[config.approach])
+    known = ("auto", "padded", *config.entry.packed_attention)
     wanted, asked = config.packing.attention, config.model.attn_implementation
     if asked is not None and wanted not in ("auto", "padded"):
         return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
@@ -75,9 +99,9 @@ def process_problems(config: RunConfig) -> list[str]:
     )
     if not gpus and not config.training.use_cpu:
         return ["--gpus 0 needs training.use_cpu=true"]
-    if config.approach == "encoder":
+    if not config.entry.several_processes:
         one = asked in (None, 1)
-        return [] if one else [f"the encoder trains in one process, not {asked}"]
+        return [] if one else [f"{config.entry.subject} trains in one process, not {asked}"]
     if gpus % nodes and not config.training.use_cpu:
         return [f"--gpus {gpus} cannot be shared equally by --nodes {nodes}: use a multiple"]
     if config.num_processes % nodes:
@@ -89,9 +113,9 @@ def process_problems(config: RunConfig) -> list[str]:
     return []
 
 
-def gpu_problems(approach: Approach, model: Model, training: Training) -> list[str]:
+def gpu_problems(entry: ApproachEntry, model: Model, training: Training) -> list[str]:
     """What a CPU cannot do, and what does not go with a model in 4 bits."""
-    return [*_on_a_cpu(model, training), *_in_4_bits(approach, model, training)]
+    return [*_on_a_cpu(model, training), *_in_4_bits(entry, model, training)]
 
 
 def _on_a_cpu(model: Model, training: Training) -> list[str]:
@@ -110,7 +134,7 @@ def _on_a_cpu(model: Model, training: Training) -> list[str]:
     ]
 
 
-def _in_4_bits(approach: Approach, model: Model, training: Training) -> list[str]:
+def _in_4_bits(entry: ApproachEntry, model: Model, training: Training) -> list[str]:
     """Source: https://huggingface.co/docs/peft/v0.21.0/accelerate/deepspeed, which has ZeRO-3 too.
 
     transformers' validate_quantization_for_training refuses a compiled model.
@@ -118,10 +142,9 @@ def _in_4_bits(approach: Approach, model: Model, training: Training) -> list[str
     if model.quantization is None:
         return []
     problems = []
-    if approach == "encoder":
-        problems.append(
-            "model.quantization is for the generative approach: an encoder trains all weights"
-        )
+    if not entry.lora:
+        adapted = subjects(lambda other: other.lora)
+        problems.append(f"model.quantization is for {adapted}: {entry.kind} trains all weights")
     if model.dtype != "bfloat16":
         problems.append(f"model.quantization needs model.dtype bfloat16, not {model.dtype}")
     if training.torch_compile:
@@ -129,7 +152,16 @@ def _in_4_bits(approach: Approach, model: Model, training: Training) -> list[str
     return problems
 
 
-Approach = Literal["generative", "encoder"]
+def _known(approach: str) -> str:
+    try:
+        return find_approach(approach).name
+    except UsageError as error:
+        raise ValueError(error.message) from error
+
+
+ApproachName = Annotated[str, AfterValidator(_known)]
+"""The name of an approach that there is: of this package, or of one that is installed."""
+
 TINY = "tiny"
 """The model name that stands for a tiny random model, made offline in the run's directory."""
 
@@ -256,7 +288,7 @@ class Requeue(Section):
 class RunConfig(Section):
     """All that decides what a run computes and where it runs."""
 
-    approach: Approach
+    approach: ApproachName
     name: str | None = None
     model: Model
     data: Data
@@ -281,11 +313,16 @@ class RunConfig(Section):
             *approach_problems(self),
             *packing_problems(self),
             *process_problems(self),
-            *gpu_problems(self.approach, self.model, self.training),
+            *gpu_problems(self.entry, self.model, self.training),
         ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def entry(self) -> ApproachEntry:
+        """What its approach declares."""
+        return find_approach(self.approach)
 
     @property
     def num_processes(self) -> int:

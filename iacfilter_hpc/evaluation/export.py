@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from iacfilter_hpc.checkpoints.manifest import CARD, write_whole
 from iacfilter_hpc.checkpoints.manifest import FILE as MANIFEST
 from iacfilter_hpc.checkpoints.permissions import share
+from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds
 from iacfilter_hpc.inputs.encoded import Encoded
@@ -50,12 +51,13 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
 
     Raises:
         TrainingError: `final` holds no whole model.
-        IacfilterError: it is an encoder, `directory` exists, or it cannot be written.
+        IacfilterError: it has no adapter, `directory` exists, or it cannot be written.
     """
     decision = read_decision(final)
-    if decision.approach == "encoder":
+    entry = find_approach(decision.approach)
+    if not entry.lora:
         raise IacfilterError(
-            f"{final} is an encoder, and stands alone already", hint="copy it, with every file"
+            f"{final} is {entry.kind}, and stands alone already", hint="copy it, with every file"
         )
     if decision.quantization is not None:
         raise IacfilterError(

@@ -13,7 +13,7 @@ from typing import Literal
 
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
-from iacfilter_hpc.evaluation.predict import Scorer, score
+from iacfilter_hpc.evaluation.predict import score
 from iacfilter_hpc.glitch.decisions import Judged
 from iacfilter_hpc.glitch.report import BadRow
 from iacfilter_hpc.glitch.rows import Row
@@ -25,6 +25,7 @@ from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import read_validation_scores
+from iacfilter_hpc.training.approaches.scorer import Scorer
 from iacfilter_hpc.training.calibrate import threshold_for_recall
 
 Mode = Literal["model", "fixed", "recall"]

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.config.schema import TINY, Approach, Model
+from iacfilter_hpc.config.approaches import ApproachEntry
+from iacfilter_hpc.config.schema import TINY, Model
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.runs.layout import absolute, resource
 
@@ -201,27 +202,32 @@ REVISION = re.compile(r"(?:(?!\.\./)[\w.-]+/)*(?!\.\.$)[\w.-]+", re.ASCII)
 
 
 def find_architecture(
-    model: Model, approach: Approach, variables: Mapping[str, str]
+    model: Model, approach: ApproachEntry, variables: Mapping[str, str]
 ) -> Architecture:
     """The shapes of a run's model; `variables` are the environment that its jobs will have.
 
     Raises:
-        ConfigError: there is no config.json here, it is wrong, or not of this approach's kind.
+        ConfigError: there is no config.json here, it is wrong, or not of this approach's kind,
+            of which none may be known.
     """
+    if approach.architecture is None:
+        raise ConfigError(
+            f"no shapes of models of {approach.subject} are known, so its memory is not known"
+        )
     path = _config_json(model, approach, variables)
     found = read_architecture(path)
-    if isinstance(found, Decoder) != (approach == "generative"):
+    if isinstance(found, Decoder) != (approach.architecture == "decoder"):
         raise ConfigError(
-            f"{path} is not that of a model for the {approach} approach",
+            f"{path} is not that of a model for the {approach.name} approach",
             hint="--model-name takes one that is",
         )
     return found
 
 
-def _config_json(model: Model, approach: Approach, variables: Mapping[str, str]) -> Path:
+def _config_json(model: Model, approach: ApproachEntry, variables: Mapping[str, str]) -> Path:
     name = model.model_name_or_path
     if name == TINY:
-        return resource("configs", "architectures", f"{TINY}-{approach}.json")
+        return approach.configs / "architectures" / f"{TINY}-{approach.name}.json"
     directory = absolute(Path(name))
     # unlike Path.is_dir, it takes a name that is too long or not to be searched for none
     if os.path.isdir(directory):  # noqa: PTH112

@@ -200,7 +200,7 @@ def named(config: RunConfig) -> str:
 def _estimate(config: RunConfig, site: Site, models: Path) -> Estimate:
     # as the job will have them
     variables = {**os.environ, **site.variables()}
-    architecture = find_architecture(config.model, config.approach, variables)
+    architecture = find_architecture(config.model, config.entry, variables)
     known = correction(models, config.approach, config.model.model_name_or_path)
     return Estimate(architecture, known)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from iacfilter_hpc.config.schema import TINY, Approach
+from iacfilter_hpc.config.schema import TINY
 from iacfilter_hpc.runs.layout import RunLayout
 
 
@@ -33,7 +33,7 @@ class _Peak:
     ratio: float
 
 
-def correction(models: Path, approach: Approach, model: str) -> Correction:
+def correction(models: Path, approach: str, model: str) -> Correction:
     """The median over the runs of a model, else over those of its approach.
 
     Both count what PyTorch allocates: memory.json has the peak, run.json what was planned. Runs

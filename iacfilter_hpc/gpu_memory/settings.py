@@ -141,7 +141,7 @@ def memory_settings(config: RunConfig) -> MemorySettings:
         tokens=batch.tokens_at_once,
         length=config.data.max_length,
         evaluated=training.per_device_eval_batch_size,
-        shares=config.approach == "generative" and config.packed_attention in ("auto", "segments"),
+        shares=config.entry.shares_prefixes and config.packed_attention in ("auto", "segments"),
         checkpointing=training.activation_checkpointing,
         in_4_bits=config.model.quantization == "nf4",
         moments=2 if training.optim.startswith("adamw") else 0,

@@ -21,17 +21,6 @@ class NoFit:
     problem: str
 
 
-def encode_prompts(
-    samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
-) -> list[Encoded]:
-    """As `try_prompts`, if every prompt fits.
-
-    Raises:
-        DataError: prompts that cannot be made to fit; each is named by its file and line.
-    """
-    return all_fitting(samples, try_prompts(samples, vocabulary, max_length, max_positions))
-
-
 def try_prompts(
     samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
 ) -> list[Encoded | NoFit]:

@@ -25,6 +25,7 @@ from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.inputs.model_inputs import ModelInputs
 from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.samples.sample import Sample
 
@@ -86,14 +87,12 @@ class TokenPlace:
 
 
 def recipes(
-    config: RunConfig,
-    place: TokenPlace,
-    tokenizer: PreTrainedTokenizerBase,
-    positions: int | None,
-    answers: Answers | None,
+    config: RunConfig, place: TokenPlace, inputs: ModelInputs
 ) -> tuple[Recipe, Recipe] | None:
-    """Those of training and validation file; None for a tokenizer whose state nothing tells."""
-    data, fingerprint = config.data, tokenizer_sha256(tokenizer)
+    """Those of training and validation file; None where they would not tell all."""
+    if not inputs.is_cacheable or inputs.tokenizer is None:
+        return None
+    data, fingerprint = config.data, tokenizer_sha256(inputs.tokenizer)
     if fingerprint is None:
         return None
     validation = Recipe(
@@ -101,9 +100,9 @@ def recipes(
         tokenizer_sha256=fingerprint,
         approach=config.approach,
         max_length=data.max_length,
-        positions=positions,
+        positions=inputs.positions,
         input_fields=None if data.input_fields is None else tuple(data.input_fields),
-        answers=answers,
+        answers=inputs.answers,
     )
     return replace(validation, data_sha256=place.train_sha256), validation
 

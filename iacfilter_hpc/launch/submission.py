@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from iacfilter_hpc.slurm.executor import TemplateExecutor
 
 Executor = Literal["slurm", "local"]
+TRAIN, EVALUATE = "train", "evaluate"
+"""The templates of slurm_templates/ for each kind of job."""
 TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 
 
@@ -64,7 +66,7 @@ def script_text(config: RunConfig, site: Site, models: Path) -> str:
     """The sbatch script of a run, without a side effect of any kind."""
     name = config.name or records.new_name(config.approach)
     layout = RunLayout(models / config.approach / name)
-    return _slurm_executor(layout, config, site, config.approach).text()
+    return _slurm_executor(layout, config, site, TRAIN).text()
 
 
 def submit(
@@ -150,7 +152,7 @@ def _start(
     if executor == "slurm":
         from iacfilter_hpc.slurm.executor import submit as submit_to_slurm
 
-        template = config.approach if data is None else "evaluate"
+        template = TRAIN if data is None else EVALUATE
         return submit_to_slurm(_slurm_executor(layout, config, site, template), worker)
     from iacfilter_hpc.launch.local import start
 
@@ -179,7 +181,7 @@ def _slurm_executor(
 
     # not resolved: a virtual environment's Python is a link, and only the link knows its packages
     python = site.python or str(Path(sys.executable).absolute())
-    trains = template != "evaluate"
+    trains = template == TRAIN
     script = Script(
         template=template,
         run=layout.name,
@@ -188,6 +190,7 @@ def _slurm_executor(
         directory=layout.directory,
         lead_s=_lead(layout, config) if trains else 0,
         requeue=config.requeue if trains else None,
+        rendezvous=trains and config.entry.several_processes,
     )
     return slurm_executor(layout.slurm, script, config.resources)
 

@@ -13,7 +13,6 @@ from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 
 SCHEMA = 1
-APPROACHES = ("encoder", "generative")
 
 
 @dataclass(frozen=True)
@@ -138,13 +137,13 @@ def create(models: Path, approach: str, name: str) -> RunLayout:
     """Claim a new run's directory; mkdir has one winner, also on NFS.
 
     Raises:
-        UsageError: a run of that name exists, in either approach.
+        UsageError: a run of that name exists, in any approach.
         IacfilterError: the directory cannot be written.
     """
-    for other in APPROACHES:
-        if (models / other / name).exists():
+    for other in _approach_directories(models):
+        if (other / name).exists():
             raise UsageError(
-                f"run {name} exists already: {models / other / name}", hint="choose another --name"
+                f"run {name} exists already: {other / name}", hint="choose another --name"
             )
     layout = RunLayout(models / approach / name)
     try:
@@ -170,12 +169,13 @@ def write_record(path: Path, record: RunRecord | JobRecord | Outcome | DrainedRe
 
 def all_runs(models: Path) -> list[RunLayout]:
     """Every run under the models directory, oldest first."""
-    found = [
-        RunLayout(record.parent)
-        for approach in APPROACHES
-        for record in models.glob(f"{approach}/*/run.json")
-    ]
+    found = [RunLayout(record.parent) for record in models.glob("*/*/run.json")]
     return sorted(found, key=lambda layout: (layout.record.stat().st_mtime_ns, layout.name))
+
+
+def _approach_directories(models: Path) -> list[Path]:
+    """One each approach that has runs; there may be more approaches than this version knows."""
+    return sorted(path for path in models.glob("*") if path.is_dir())
 
 
 def find(models: Path, name: str) -> RunLayout:
@@ -186,8 +186,8 @@ def find(models: Path, name: str) -> RunLayout:
     """
     if "/" in name and (Path(name) / "run.json").is_file():
         return RunLayout(Path(name).absolute())
-    for approach in APPROACHES:
-        layout = RunLayout(models / approach / name)
+    for approach in _approach_directories(models):
+        layout = RunLayout(approach / name)
         if layout.record.is_file():
             return layout
     for layout in reversed(all_runs(models)):

@@ -20,7 +20,7 @@ class Script:
     """All that a script depends on, but for what submitit adds: #SBATCH lines and the command."""
 
     template: str
-    """`encoder`, `generative` or `evaluate`."""
+    """`train` or `evaluate`."""
     run: str
     python: str
     site: Site
@@ -30,6 +30,9 @@ class Script:
     """Seconds before the time limit at which the job is asked to save; 0 if it is not."""
     requeue: Requeue | None = None
     """What decides whether the run goes on after an attempt; None for a job that does not train."""
+
+    rendezvous: bool = False
+    """Whether processes of several GPUs meet: then the shell says where."""
 
     @property
     def trains(self) -> bool:
@@ -63,5 +66,6 @@ class Script:
             lead_s=self.lead_s,
             folder=folder,
             command=command,
+            rendezvous=self.rendezvous,
         )
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -114,6 +115,23 @@ iacfilter-evaluate DIR --data labelled.jsonl -o results
 
 DIR is this directory, with every file in it.{needs}"""
 
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a card says of each model of an approach.
+
+    Source of the names: https://huggingface.co/docs/hub/model-cards#model-card-metadata
+    """
+
+    what: str
+    """Begins its first sentence: `An encoder with a classifying head`, fine-tuned from a base."""
+    library_name: str
+    pipeline_tag: str
+    tags: tuple[str, ...] = ()
+    needs_base: bool = False
+    """Whether the base model is loaded too."""
+
+
 ADAPTER_ALONE = "A LoRA adapter"
 NEEDS_BASE = " The base model is loaded too: it is not in DIR."
 
@@ -136,6 +154,7 @@ def model_card(
     scores: ValidationScores,
     train: Sequence[Sample],
     validation: Sequence[Sample],
+    facts: CardFacts,
 ) -> str:
     """The text of README.md; it names files by their names, never by where they lie.
 
@@ -144,7 +163,7 @@ def model_card(
     record = records.read_record(layout) if layout.record.is_file() else None
     train_sha256 = record.data_sha256["train_file"] if record else sha256_of(config.data.train_file)
     sections = {
-        f"# {layout.name}": _introduction(decision),
+        f"# {layout.name}": _introduction(decision, facts),
         "## Training data": _data(config, train_sha256, decision, train, validation),
         "## Configuration": _configuration(config),
         "## Results on validation data": _validation(decision, scores),
@@ -152,17 +171,16 @@ def model_card(
         "## Record": _record(record),
     }
     body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
-    return str(ModelCard(f"---\n{_metadata(decision).to_yaml()}\n---\n\n{body}\n"))
+    return str(ModelCard(f"---\n{_metadata(decision, facts).to_yaml()}\n---\n\n{body}\n"))
 
 
-def _metadata(decision: Decision) -> ModelCardData:
-    generative = decision.approach == "generative"
+def _metadata(decision: Decision, facts: CardFacts) -> ModelCardData:
     tags = "iacfilter-hpc infrastructure-as-code security static-analysis glitch".split()
     return ModelCardData(
         base_model=_name_on_hub(decision.base_model),
-        library_name="peft" if generative else "transformers",
-        pipeline_tag="text-generation" if generative else "text-classification",
-        tags=[*tags, "lora"] if generative else tags,
+        library_name=facts.library_name,
+        pipeline_tag=facts.pipeline_tag,
+        tags=[*tags, *facts.tags],
     )
 
 
@@ -171,19 +189,17 @@ def _name_on_hub(base_model: str) -> str | None:
     return None if base_model == TINY or Path(base_model).is_absolute() else base_model
 
 
-def _introduction(decision: Decision) -> str:
+def _introduction(decision: Decision, facts: CardFacts) -> str:
     base = code(Path(decision.base_model).name)
     if _name_on_hub(decision.base_model):
         base = code(decision.base_model)
     revision = f" at revision {code(decision.revision)}" if decision.revision else ""
-    generative = decision.approach == "generative"
-    what = ADAPTER_ALONE if generative else "An encoder with a classifying head"
     return INTRODUCTION.format(
-        what=what,
+        what=facts.what,
         base=f"{base}{revision}",
         threshold=decision.threshold,
         temperature=decision.temperature,
-        needs=NEEDS_BASE if generative else "",
+        needs=NEEDS_BASE if facts.needs_base else "",
     )
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from iacfilter_hpc.config.schema import Approach
+from iacfilter_hpc.config.approaches import find_approach
+from iacfilter_hpc.config.schema import ApproachName
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encoded import Audit
 from iacfilter_hpc.inputs.prompts import Answers
@@ -42,12 +43,12 @@ class Decision:
 
     `base_model` is a hub name, a directory, or `tiny` (made in the run's directory); the encoder's
     weights are all in final/ itself. `answers` is None for the encoder, `input_fields` for the
-    generative approach. `bf16` says that arithmetic ran under bfloat16 autocast.
+    generative approach: see ApproachEntry. `bf16` says that arithmetic ran under bfloat16 autocast.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
-    approach: Approach
+    approach: ApproachName
     threshold: Annotated[float, Field(gt=0, lt=1)]
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     metric: Text
@@ -116,14 +117,17 @@ def _read(path: Path) -> bytes:
 
 
 def _check_approach(path: Path, made: Decision) -> None:
-    """Each approach has a field of its own, and lacks that of the other."""
-    fields = {"generative": made.answers, "encoder": made.input_fields}
-    names = {"generative": "answers", "encoder": "input_fields"}
+    """See that the fields which not every approach has are there for those that have them."""
+    entry = find_approach(made.approach)
+    fields = {
+        "answers": (entry.answers, made.answers),
+        "input_fields": (entry.reads_fields, made.input_fields),
+    }
     wrong = [
-        f"{path}: {names[approach]} is {'missing' if value is None else 'given'} for the approach "
+        f"{path}: {name} is {'missing' if value is None else 'given'} for the approach "
         f"{made.approach}"
-        for approach, value in fields.items()
-        if (value is not None) != (approach == made.approach)
+        for name, (is_expected, value) in fields.items()
+        if (value is not None) != is_expected
     ]
     if wrong:
         raise TrainingError("\n".join(wrong), hint=HINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import safe_open
@@ -10,7 +11,6 @@ from transformers import Trainer
 
 from iacfilter_hpc.checkpoints.manifest import CARD, write_whole
 from iacfilter_hpc.checkpoints.permissions import share
-from iacfilter_hpc.config.schema import Approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.trained_model.decision import Decision, write_decision
@@ -21,8 +21,18 @@ from iacfilter_hpc.trained_model.evidence import (
     write_validation_scores,
 )
 
-ADAPTER = "adapter_model.safetensors"
-WEIGHTS: dict[Approach, str] = {"generative": ADAPTER, "encoder": "model.safetensors"}
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The safetensors file of trained weights in final/."""
+
+    file: str
+    learns: str | None = None
+    """What names of tensors hold that begin as zero: were all zero, nothing would be learned."""
+
+
+ADAPTER = Weights("adapter_model.safetensors", learns="lora_B")
+WHOLE = Weights("model.safetensors")
 
 
 def save_final(
@@ -32,10 +42,11 @@ def save_final(
     scores: ValidationScores,
     seen: Seen,
     card: str,
+    weights: Weights,
 ) -> None:
     """Save what `trainer` holds. Every process must call this: ZeRO-3 gathers weights from all.
 
-    `card` is the text of README.md.
+    `card` is the text of README.md; `weights` says which file the trainer leaves them in.
 
     Raises:
         TrainingError: what was written is not a trained model.
@@ -48,7 +59,7 @@ def save_final(
     if trainer.is_world_process_zero():
         # a pickle, and nothing reads it
         (partial / "training_args.bin").unlink()
-        check_weights(partial, decision.approach)
+        check_weights(partial, weights)
         write_decision(partial, decision)
         write_validation_scores(partial, scores)
         write_seen(partial, seen)
@@ -60,13 +71,13 @@ def save_final(
     trainer.accelerator.wait_for_everyone()
 
 
-def check_weights(directory: Path, approach: Approach) -> None:
+def check_weights(directory: Path, weights: Weights) -> None:
     """See that the weights were really gathered, and that an adapter has learned something.
 
     Raises:
-        TrainingError: no file, an empty tensor, or LoRA matrices B that are all zero.
+        TrainingError: no file, an empty tensor, or what learns is all zero, as LoRA's matrices B.
     """
-    path = directory / WEIGHTS[approach]
+    path = directory / weights.file
     if not path.is_file():
         raise TrainingError(
             f"{path.name} was not written",
@@ -77,6 +88,9 @@ def check_weights(directory: Path, approach: Approach) -> None:
     empty = [name for name, tensor in tensors.items() if tensor.numel() == 0]
     if empty or not tensors:
         raise TrainingError(f"{path.name} holds empty tensors: {', '.join(empty) or 'no tensor'}")
-    b_matrices = [tensor for name, tensor in tensors.items() if "lora_B" in name]
-    if approach == "generative" and not any(tensor.any() for tensor in b_matrices):
-        raise TrainingError(f"every lora_B in {path.name} is zero: the adapter learned nothing")
+    if weights.learns is None:
+        return
+    if not any(tensor.any() for name, tensor in tensors.items() if weights.learns in name):
+        raise TrainingError(
+            f"every {weights.learns} in {path.name} is zero: the adapter learned nothing"
+        )

@@ -18,9 +18,10 @@ from transformers import (
     set_seed,
 )
 
-from iacfilter_hpc.config.schema import TINY, RunConfig
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.arguments import training_arguments
 from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.precision import settle_precision, visible_gpu
@@ -51,7 +52,8 @@ def fine_tune(
         args = training_arguments(Path(output), tuning.training, keep_epochs=False)
         set_seed(seed)
         scores = _ScoreEpochs(frozenset(epochs))
-        source = _source(layout, config)
+        approach = approach_named(config.approach)
+        source = approach.base_model(layout.final, config.model.model_name_or_path)
         made = assemble(tuning, args, source, train, held_out, [scores], trained=layout.final)
         # stdout is for answers alone, and one short training of many is no progress to show
         for chatty in (PrinterCallback, ProgressCallback):
@@ -109,11 +111,3 @@ def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:
     return settle_precision(
         config.model_copy(update={"training": training, "model": model}), visible_gpu()
     )
-
-
-def _source(layout: RunLayout, config: RunConfig) -> str | Path:
-    """Where the base model lies; an encoder's is whole in final/."""
-    if config.approach == "encoder":
-        return layout.final
-    name = config.model.model_name_or_path
-    return layout.tiny_model if name == TINY else name

@@ -30,6 +30,7 @@ from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision, Validation
 from iacfilter_hpc.trained_model.evidence import ValidationScores, seen_of
 from iacfilter_hpc.trained_model.save import save_final
+from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
 from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
 from iacfilter_hpc.training.assemble import Assembly, assemble
@@ -117,10 +118,13 @@ def train(
     smells = tuple(sorted({sample.smell for sample in train_samples}))
     decision = _decision(config, made, validation_sha256, threshold, temperature, smells)
     seen = seen_of(train_samples, validation_samples)
-    card = model_card(layout, config, decision, scores, train_samples, validation_samples)
+    approach = approach_named(config.approach)
+    card = model_card(
+        layout, config, decision, scores, train_samples, validation_samples, approach.card
+    )
     if (lease := made.trainer.checkpoints.lease) is not None:
         lease.check()
-    save_final(made.trainer, layout, decision, scores, seen, card)
+    save_final(made.trainer, layout, decision, scores, seen, card, approach.weights)
     logger.info("threshold %.4f, validation F1 %.4f", threshold.value, threshold.f1)
     PartialState().destroy_process_group()
 

@@ -14,14 +14,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-from transformers import (
-    EvalPrediction,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import EvalPrediction, TrainerCallback, TrainingArguments
 
 from iacfilter_hpc.config.schema import Selection
+from iacfilter_hpc.inputs.model_inputs import ModelInputs
 from iacfilter_hpc.packing.batch_sampler import (
     Grouping,
     Micro,
@@ -49,7 +45,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         args: TrainingArguments,
         train: Dataset,
         validation: Dataset,
-        tokenizer: PreTrainedTokenizerBase,
+        inputs: ModelInputs,
         collator: Callable[[Sequence[Row]], Batch],
         grouping: Grouping,
         class_weights: tuple[float, float],
@@ -60,11 +56,12 @@ class DecisionTrainer(ResumableTrainer, ABC):
             args=args,
             train_dataset=train,
             eval_dataset=validation,
-            processing_class=tokenizer,
+            processing_class=inputs.tokenizer,
             data_collator=collator,
             compute_metrics=score_logits,
             callbacks=callbacks,
         )
+        self.inputs = inputs
         self._grouping = grouping
         self._keys = [key_of(ids) for ids in train["input_ids"]]
         self._class_weights = torch.tensor(class_weights, device=args.device)

@@ -18,7 +18,6 @@ from iacfilter_hpc.comparison.html import render_html
 from iacfilter_hpc.comparison.markdown import render_markdown
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.config.resolve import as_yaml
-from iacfilter_hpc.config.schema import Approach
 from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.evaluation.evaluate import evaluate
@@ -48,7 +47,7 @@ class Runs:
     generative: RunLayout
 
 
-def make_run(models: Path, name: str, approach: Approach, **settings: object) -> RunLayout:
+def make_run(models: Path, name: str, approach: str, **settings: object) -> RunLayout:
     layout = RunLayout(models / approach / name)
     layout.slurm.mkdir(parents=True)
     config = run_config(approach, **settings).model_copy(update={"name": name})

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.config.layers import from_value
-from iacfilter_hpc.config.resolve import deepspeed_file, run_config, site_settings
+from iacfilter_hpc.config.resolve import (
+    ONE_APPROACH,
+    deepspeed_file,
+    run_config,
+    site_settings,
+)
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError
@@ -87,6 +93,26 @@ def test_a_shipped_file_is_found_by_its_name(name: str, file: Path) -> None:
     assert (config.model.model_name_or_path == "tiny") == (name == "encoder-tiny")
 
 
+@pytest.mark.parametrize("approach", APPROACHES)
+@pytest.mark.parametrize("suffix", ["", "-tiny"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_of_another_approach_is_refused(approach: str, suffix: str, dry_run: bool) -> None:
+    other = next(name for name in APPROACHES if name != approach)
+    file = resource("configs", f"{other}{suffix}.yaml")
+    # what is said later does not make the rest of the file fit
+    assignments = [f"approach={approach}"]
+    with pytest.raises(ConfigError) as caught:
+        run_config(
+            approach, site=Site(), config_file=file, assignments=assignments, dry_run=dry_run
+        )
+    line = file.read_text().splitlines().index(f"approach: {other}") + 1
+    assert caught.value.text() == (
+        f"error: {file}:{line}: approach {other} contradicts --approach {approach}\n"
+        "hint: settings are of one approach: change --approach, or take those of another file"
+    )
+    assert caught.value.exit_code == 2
+
+
 def test_every_wrong_setting_is_named_at_once_with_its_line(file: Path) -> None:
     file.write_text(
         "training:\n"
@@ -150,8 +176,8 @@ def test_every_wrong_setting_is_named_at_once_with_its_line(file: Path) -> None:
         ("resources={output: x}", "--set resources: output is set by the toolkit", None),
         ("resources.output.x=1", "--set resources.output.x: output is set by the toolkit", None),
         ("resources.job-name=x", "--set resources.job-name: job_name is set by the toolkit", None),
-        ("approach=encoder", "--set approach: approach encoder contradicts --approach gen", None),
-        ("approach=", "--set approach: approach None contradicts --approach generative", None),
+        ("approach=encoder", "--set approach: approach encoder contradicts --app", ONE_APPROACH),
+        ("approach=", "--set approach: approach None contradicts --approach gen", ONE_APPROACH),
     ],
 )
 def test_a_wrong_assignment(assignment: str, message: str, hint: str | None) -> None:

@@ -22,7 +22,7 @@ from iacfilter_hpc.errors import DataError, TrainingError, UsageError
 from iacfilter_hpc.evaluation.evaluate import evaluate
 from iacfilter_hpc.evaluation.intervals import bootstrap_scores
 from iacfilter_hpc.evaluation.metrics import score
-from iacfilter_hpc.evaluation.predict import Logits, batches_within, load_scorer, score_samples
+from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
 from iacfilter_hpc.evaluation.results import Evaluation, document
 from iacfilter_hpc.evaluation.text import render
@@ -30,6 +30,7 @@ from iacfilter_hpc.packing.prefixes import Ids
 from iacfilter_hpc.runs.layout import RunLayout, resource
 from iacfilter_hpc.samples.sample import read_samples, sha256_of
 from iacfilter_hpc.trained_model.find import Trained, of_run
+from iacfilter_hpc.training.approaches.scorer import Logits, batches_within
 from iacfilter_hpc.training.run import train
 
 pytestmark = [

@@ -11,10 +11,11 @@ import torch
 
 from iacfilter_hpc.evaluation import filter
 from iacfilter_hpc.evaluation.filter import ROWS_IN_A_CHUNK, Filter
-from iacfilter_hpc.evaluation.predict import Logits, Scorer, load_scorer, score_samples
+from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.glitch.decisions import Judged
 from iacfilter_hpc.glitch.rows import read_rows
 from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.training.approaches.scorer import Logits, Scorer
 from tests.glitch.verdicts import ROWS, write_all
 from tests.tiny_finals import make_encoder_final, make_generative_final
 from tests.training.settings import TRAINS

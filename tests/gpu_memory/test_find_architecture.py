@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.config.schema import Model
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import (
@@ -23,7 +23,7 @@ COMMIT = "0123abc"
 
 
 def find(
-    name: str, variables: dict[str, str], revision: str | None = None, approach: Any = "generative"
+    name: str, variables: dict[str, str], revision: str | None = None, approach: str = "generative"
 ) -> Architecture:
     model = Model(
         model_name_or_path=name,
@@ -32,7 +32,8 @@ def find(
         attn_implementation=None,
         quantization=None,
     )
-    return find_architecture(model, approach, {"XDG_CACHE_HOME": "/nowhere", **variables})
+    entry = find_approach(approach)
+    return find_architecture(model, entry, {"XDG_CACHE_HOME": "/nowhere", **variables})
 
 
 def cached(hub: Path, name: str, layers: int, revision: str = "main") -> None:

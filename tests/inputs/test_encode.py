@@ -10,11 +10,12 @@ from transformers import PreTrainedTokenizerBase
 
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes, scoring_rows, training_rows
-from iacfilter_hpc.inputs.encode import encode_fields, encode_prompts
+from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.inputs.tokenizer import Vocabulary, settle_vocabulary
 from iacfilter_hpc.packing.collators import PadCollator, Row
 from iacfilter_hpc.samples.sample import read_samples
+from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, sample
 
 pytestmark = pytest.mark.train

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.inputs.dataset import IGNORED, training_rows
-from iacfilter_hpc.inputs.encode import encode_prompts
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.inputs.prompts import derive_answers, find_context, fit_prompt
 from iacfilter_hpc.inputs.tokenizer import Vocabulary
 from iacfilter_hpc.samples.sample import Sample, read_samples
+from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, REAL_DATA, sample
 
 pytestmark = pytest.mark.train

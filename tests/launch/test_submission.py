@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.config.evaluate_options import DEFAULTS
 from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.config.site import Site
@@ -110,7 +111,7 @@ def test_where_the_job_may_exist_its_files_stay(fake_slurm: FakeSlurm, models: P
 def test_a_taken_name_leaves_the_run_alone(fake_slurm: FakeSlurm, models: Path) -> None:
     layout = submit(models, "name=mine").layout
     before = {path: path.read_bytes() for path in layout.directory.rglob("*") if path.is_file()}
-    for approach in records.APPROACHES:
+    for approach in APPROACHES:
         with pytest.raises(UsageError, match="run mine exists already"):
             submit(models, "name=mine", approach=approach)
     assert {p: p.read_bytes() for p in layout.directory.rglob("*") if p.is_file()} == before

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
@@ -37,10 +38,10 @@ def test_create_makes_the_directories(models: Path) -> None:
     assert layout.slurm.is_dir()
 
 
-@pytest.mark.parametrize("approach", records.APPROACHES)
+@pytest.mark.parametrize("approach", APPROACHES)
 def test_a_name_is_taken_in_both_approaches(models: Path, approach: str) -> None:
     records.create(models, approach, "mine")
-    for other in records.APPROACHES:
+    for other in APPROACHES:
         with pytest.raises(UsageError, match="run mine exists already"):
             records.create(models, other, "mine")
 

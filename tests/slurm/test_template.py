@@ -429,7 +429,7 @@ def test_the_script_that_is_shown_is_the_one_that_is_submitted(
     from iacfilter_hpc.slurm.executor import submit
     from iacfilter_hpc.worker.worker import Worker
 
-    script = Script("generative", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
+    script = Script("train", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
     executor = slurm_executor(tmp_path / "slurm", script, demo_config("generative").resources)
     assert submit(executor, Worker(tmp_path)) == "4242"
     assert fake_slurm.script() == executor.text()

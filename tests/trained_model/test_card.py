@@ -17,6 +17,7 @@ from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
+from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.run import train
 from tests.made_models import made_decision
 from tests.made_runs import RECORD
@@ -34,13 +35,15 @@ def card_of(
     decision: Decision | None = None,
     samples: list[Sample] | None = None,
 ) -> str:
+    decision = decision or made_decision(VALIDATION)
     return model_card(
         layout,
         config or run_config("encoder"),
-        decision or made_decision(VALIDATION),
+        decision,
         SCORES,
         samples or read_samples(TRAIN),
         read_samples(VALIDATION),
+        approach_named(decision.approach).card,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.config import layers
-from iacfilter_hpc.config.schema import Approach, RunConfig
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs.layout import resource
 from iacfilter_hpc.samples.sample import Sample
 
@@ -21,7 +21,7 @@ DEMO = resource("configs", "demo")
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 
 
-def run_config(approach: Approach, **settings: object) -> RunConfig:
+def run_config(approach: str, **settings: object) -> RunConfig:
     """The tiny configuration of an approach on the demo data; `a__b` sets key a.b."""
     made = layers.merge(
         [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from iacfilter_hpc.config.schema import Approach, RunConfig
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import read_samples, sha256_of
@@ -21,7 +21,7 @@ pytestmark = TRAINS
 TRAIN, TEST = (read_samples(DEMO / f"{name}.jsonl") for name in ("train", "test"))
 
 
-def settings_of(approach: Approach) -> RunConfig:
+def settings_of(approach: str) -> RunConfig:
     if approach == "encoder":
         return run_config(approach, data__input_fields=["smell", "content"])
     alone = {"accelerate__num_processes": 1, "accelerate__deepspeed_config_file": None}

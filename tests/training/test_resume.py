@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify
-from iacfilter_hpc.config.schema import Approach, RunConfig
+from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.drain import Drain, Drained, listen
 from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
@@ -34,7 +34,7 @@ class After(Drain):
         return self.looks[0] < 0
 
 
-def config_of(approach: Approach, **settings: object) -> RunConfig:
+def config_of(approach: str, **settings: object) -> RunConfig:
     """Several epochs of several steps with dropout, accumulation and two checkpoints kept."""
     if approach == "generative":
         settings |= {

@@ -17,14 +17,14 @@ from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.inputs.encode import encode_prompts
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
-from iacfilter_hpc.trained_model.save import check_weights
+from iacfilter_hpc.trained_model.save import ADAPTER, check_weights
 from iacfilter_hpc.training.run import train
+from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
@@ -112,10 +112,10 @@ def test_an_adapter_that_learned_nothing_is_refused(overfit: RunLayout, tmp_path
     path = tmp_path / "adapter_model.safetensors"
     save_file({n: t * (0 if "lora_B" in n else 1) for n, t in weights.items()}, path)
     with pytest.raises(TrainingError, match="learned nothing"):
-        check_weights(tmp_path, "generative")
+        check_weights(tmp_path, ADAPTER)
     save_file({n: t[:0] if "lora_A" in n else t for n, t in weights.items()}, path)
     with pytest.raises(TrainingError, match="empty tensors"):
-        check_weights(tmp_path, "generative")
+        check_weights(tmp_path, ADAPTER)
 
 
 def test_encoder_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

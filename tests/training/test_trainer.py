@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from transformers import EvalPrediction, set_seed
 
-from iacfilter_hpc.config.schema import Approach, Selection
+from iacfilter_hpc.config.schema import Selection
 from iacfilter_hpc.packing.collators import PadCollator
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import read_samples
@@ -24,11 +24,11 @@ from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
 
-APPROACHES: list[Approach] = ["generative", "encoder"]
+APPROACHES: list[str] = ["generative", "encoder"]
 
 
 def assembled(
-    approach: Approach, directory: Path, request: pytest.FixtureRequest, **settings: Any
+    approach: str, directory: Path, request: pytest.FixtureRequest, **settings: Any
 ) -> Assembly:
     if approach == "generative":
         settings = {
@@ -50,7 +50,7 @@ def assembled(
 
 
 def gradients(
-    approach: Approach,
+    approach: str,
     directory: Path,
     request: pytest.FixtureRequest,
     batch: int,
@@ -82,7 +82,7 @@ def gradients(
 @pytest.mark.parametrize("approach", APPROACHES)
 @pytest.mark.parametrize("weight", [None, [1.0, 3.0]])
 def test_how_samples_are_put_together_changes_nothing(
-    approach: Approach, weight: object, tmp_path: Path, request: pytest.FixtureRequest
+    approach: str, weight: object, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """One padded batch of the step's samples gives the gradients of any packed micro-batches."""
     settings = {"selection__class_weight": weight}
@@ -120,7 +120,7 @@ def test_class_weights() -> None:
 
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_weights_scale_each_sample(
-    approach: Approach, tmp_path: Path, request: pytest.FixtureRequest
+    approach: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     plain = assembled(approach, tmp_path / "a", request).trainer
     weighted = assembled(
@@ -139,7 +139,7 @@ def test_weights_scale_each_sample(
 @pytest.mark.parametrize("attention", ["auto", "padded"])
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_what_fills_up_a_step_does_not_count(
-    approach: Approach, attention: str, tmp_path: Path, request: pytest.FixtureRequest
+    approach: str, attention: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """A process without a sample of its own computes one with no part in the loss."""
     trainer = assembled(approach, tmp_path / "run", request, packing__attention=attention).trainer

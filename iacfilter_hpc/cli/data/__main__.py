@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data import check, import_report, split
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.samples.duplicates import KINDS
 from iacfilter_hpc.samples.smells import FILTERED, NAMES
 from iacfilter_hpc.samples.split import KEPT_WHOLE
@@ -129,7 +130,10 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
         "(HF_HUB_OFFLINE=0 fetches it)",
     )
     made.add_argument(
-        "--approach", choices=("generative", "encoder"), help="how the model is used; with --model"
+        "--approach",
+        # not choices: an installed package may have another, which --help need not look for
+        metavar=f"{{{','.join(APPROACHES)}}}",
+        help="how the model is used; with --model",
     )
     made.add_argument(
         "--max-length", type=int, metavar="TOKENS", help="(default: of configs/<approach>.yaml)"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data.tables import balance_document, balance_table, plain
 from iacfilter_hpc.cli.outputs import input_problems, refuse
+from iacfilter_hpc.config.approaches import APPROACHES, find_approach, subjects
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.samples.consistency import contradictions_in, unknown_names
 from iacfilter_hpc.samples.duplicates import KINDS, MEANING, Kind
@@ -300,7 +301,8 @@ def _problems(given: argparse.Namespace) -> Iterator[UsageError]:
             f"--show {given.show} is not a number of pairs", hint="0 shows none, 10 is the default"
         )
     if given.model and not given.approach:
-        yield UsageError("--model needs --approach", hint="--approach generative or encoder")
+        hint = f"--approach {' or '.join(APPROACHES)}"
+        yield UsageError("--model needs --approach", hint=hint)
     if not given.model and (given.approach or given.max_length or given.input_fields):
         yield UsageError(
             "--approach, --max-length and --input-fields need --model",
@@ -310,9 +312,11 @@ def _problems(given: argparse.Namespace) -> Iterator[UsageError]:
         yield UsageError(
             f"--max-length {given.max_length} is not a number of tokens", hint="1 or more"
         )
-    if given.approach == "generative" and given.input_fields:
+    entry = find_approach(given.approach) if given.approach else None
+    if entry and given.input_fields and not entry.reads_fields:
+        readers = subjects(lambda other: other.reads_fields)
         yield UsageError(
-            "--input-fields is of the encoder; the generative approach reads prompts",
+            f"--input-fields is of {readers}; {entry.subject} reads prompts",
             hint="leave it away, or use --approach encoder",
         )
     if len({path.resolve() for path in given.files}) < len(given.files):
@@ -358,7 +362,6 @@ def _read(paths: Sequence[Path], groups: Path | None) -> list[DataFile]:
 def _lengths(given: argparse.Namespace, files: Sequence[DataFile]) -> tuple[Measure, list[Lengths]]:
     from iacfilter_hpc.config import layers
     from iacfilter_hpc.launch.submission import check_training_is_installed
-    from iacfilter_hpc.runs.layout import resource
 
     check_training_is_installed()
     # What is not here is said at once: without a network, a hub is asked for most of a minute.
@@ -367,7 +370,7 @@ def _lengths(given: argparse.Namespace, files: Sequence[DataFile]) -> tuple[Meas
     # only now: transformers takes seconds to import
     from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
 
-    defaults = layers.from_file(resource("configs", f"{given.approach}.yaml")).values["data"]
+    defaults = layers.from_file(find_approach(given.approach).defaults).values["data"]
     measure = Measure(
         model=given.model,
         approach=given.approach,

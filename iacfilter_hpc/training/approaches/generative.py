@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+    TrainingArguments,
+)
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
-from iacfilter_hpc.config.schema import Lora, Training
+from iacfilter_hpc.config.extras import NF4, check_extras
+from iacfilter_hpc.config.schema import TINY, Lora, RunConfig, Training
+from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.dataset import IGNORED
+from iacfilter_hpc.inputs.model_inputs import ModelInputs, PromptInputs
 from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer
 from iacfilter_hpc.packing.attention import segments_of
-from iacfilter_hpc.packing.collators import Batch
-from iacfilter_hpc.training.approaches.loading import PLAIN, Loading
+from iacfilter_hpc.packing.attention_choice import choose_for_prompts
+from iacfilter_hpc.packing.collators import Batch, PadCollator, TreeCollator
+from iacfilter_hpc.packing.prefix_cache import PromptScorer
+from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.trained_model.card import ADAPTER_ALONE, CardFacts
+from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.save import ADAPTER
+from iacfilter_hpc.training.approaches.base import Approach, TrainableModel
+from iacfilter_hpc.training.approaches.loading import PLAIN, Loading, attention_of, loading_for
+from iacfilter_hpc.training.approaches.scorer import Logits, Scorer, logits_by_batch
+from iacfilter_hpc.training.approaches.tiny import write_llama
 from iacfilter_hpc.training.trainer import DecisionTrainer
 
 
 class GenerativeTrainer(DecisionTrainer):
     """Loss only on the answer and EOS; a decision compares TP with FP at the answer's position."""
-
-    answers: Answers
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save adapter and tokenizer; every process must call this.
@@ -44,7 +63,9 @@ class GenerativeTrainer(DecisionTrainer):
 
     def decision_logits(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Logits of FP and TP, shape [batch, 2]."""
-        return (tree_logits if "tree" in batch else answer_logits)(model, batch, self.answers)
+        assert self.inputs.answers is not None, "PromptInputs has them"
+        logits = tree_logits if "tree" in batch else answer_logits
+        return logits(model, batch, self.inputs.answers)
 
 
 def answer_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -141,7 +162,129 @@ def add_adapter(
     return get_peft_model(base, adapter)
 
 
-def model_sizes(source: str | Path, revision: str | None) -> tuple[int, int]:
-    """Embedding rows and positions (tokens) of a model, from its config alone."""
-    config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+def model_sizes(config: PretrainedConfig) -> tuple[int, int]:
+    """Embedding rows and positions (tokens) of a causal model."""
     return config.vocab_size, config.max_position_embeddings
+
+
+class Generative(Approach):
+    """A frozen causal model with an adapter; prompts share what they begin with if it can do so."""
+
+    trainer = GenerativeTrainer
+    weights = ADAPTER
+    card = CardFacts(
+        what=ADAPTER_ALONE,
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=("lora",),
+        needs_base=True,
+    )
+    # on two CPU cores prompts were scored at 8.0, 8.8 and 8.9 a second with 1,024, 2,048 and 4,096
+    # tokens; that of a GPU is a guess
+    tokens_per_batch = {"cpu": 4096, "cuda": 8192}  # noqa: RUF012 - a constant
+
+    def load_inputs(
+        self,
+        source: str | Path,
+        revision: str | None,
+        max_length: int,
+        input_fields: Sequence[str] | None,
+    ) -> PromptInputs:
+        """See Approach."""
+        tokenizer = load_tokenizer(source, revision)
+        try:
+            # from the config alone: tokens are made before weights are loaded
+            config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+            sizes = model_sizes(config)
+        except (OSError, ValueError, AttributeError) as error:
+            raise TrainingError(
+                f"model {source} has no config of a generative model: {str(error).splitlines()[0]}"
+            ) from error
+        return PromptInputs.of(tokenizer, sizes, max_length)
+
+    def load_model(
+        self,
+        config: RunConfig,
+        args: TrainingArguments,
+        source: str | Path,
+        inputs: ModelInputs,
+        longest: int,
+        trained: Path | None,
+    ) -> TrainableModel:
+        """See Approach."""
+        assert config.lora is not None, "checked by RunConfig"
+        assert isinstance(inputs, PromptInputs), "made by load_inputs"
+        loading = loading_for(config.model, args)
+        base = load_base(source, config.model.revision, config.model.dtype, loading)
+        choice = choose_for_prompts(base, args.device, config.packed_attention, longest)
+        pad = inputs.vocabulary.pad
+        return TrainableModel(
+            model=add_adapter(base, config.lora, config.training, trained),
+            choice=choice,
+            attention=attention_of(base),
+            layout="tree" if choice.packed else "padded",
+            collator=TreeCollator() if choice.packed else PadCollator(pad),
+        )
+
+    def load_scorer(self, final: Path, decision: Decision, device: torch.device) -> Scorer:
+        """See Approach."""
+        answers = decision.answers
+        assert answers is not None, "checked by read_decision"
+        if (final / ADAPTER.file).is_file():
+            source, loading = (
+                self.base_model(final, decision.base_model),
+                _loading(decision, device),
+            )
+            base = load_base(source, decision.revision, decision.dtype, loading)
+            model: nn.Module = PeftModel.from_pretrained(base, final)
+        else:  # merged: see evaluation.export
+            model = base = load_base(final, None, decision.dtype)
+        choice = choose_for_prompts(base, device, "auto", base.config.max_position_embeddings)
+        model.to(device).eval()
+        tokenizer = load_tokenizer(final, None)
+        inputs = PromptInputs.of(tokenizer, model_sizes(base.config), decision.max_length)
+        if inputs.answers != answers:
+            raise TrainingError(
+                f"the tokenizer in {final} answers with other tokens than training did",
+                hint="evaluate with the versions of transformers and tokenizers that trained "
+                "the run",
+            )
+
+        def logits(prompts: Sequence[Ids], budget: int) -> Logits:
+            if choice.packed is not None:
+                tokens = (answers.fp[0], answers.tp[0])
+                return PromptScorer(model, tokens, budget).score(prompts)
+            collate = PadCollator(inputs.vocabulary.pad)
+            return logits_by_batch(
+                prompts, budget, collate, lambda batch: answer_logits(model, batch, answers), device
+            )
+
+        return Scorer(
+            decision=decision,
+            model=model,
+            device=device,
+            choice=choice,
+            encode=inputs.encode,
+            logits=logits,
+            tokens_per_batch=self.tokens_per_batch[device.type],
+        )
+
+    def write_tiny_model(self, directory: Path, texts: Sequence[str]) -> None:
+        """See Approach."""
+        write_llama(directory, texts)
+
+    def base_model(self, final: Path, name: str) -> str | Path:
+        """The frozen model: a tiny one lies in the run's directory, others where they are named."""
+        return RunLayout(final.parent).tiny_model if name == TINY else name
+
+
+def _loading(decision: Decision, device: torch.device) -> Loading:
+    """As training did it: an adapter belongs to the weights that it was trained beside."""
+    if decision.quantization is None:
+        return PLAIN
+    check_extras([NF4])
+    if device.type != "cuda":
+        raise TrainingError(
+            f"weights in {decision.quantization} need a GPU, and there is none here"
+        )
+    return Loading(device, quantization=decision.quantization)

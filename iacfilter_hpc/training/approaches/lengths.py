@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.config.schema import Approach
-from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.inputs.encode import NoFit, encode_fields, try_prompts
+from iacfilter_hpc.inputs.encode import NoFit
 from iacfilter_hpc.inputs.encoded import Encoded
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.training.approaches.generative import model_sizes
+from iacfilter_hpc.training.approaches.base import approach_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +16,7 @@ class Measure:
     """A model's view of samples: which model, which input, and how many tokens may be."""
 
     model: str
-    approach: Approach
+    approach: str
     max_length: int
     input_fields: tuple[str, ...]
 
@@ -51,8 +48,11 @@ def measure_lengths(samples: Sequence[Sample], measure: Measure) -> Lengths:
     Raises:
         TrainingError: there is no such model here, or it is not one of the approach.
     """
-    encode = _prompts if measure.approach == "generative" else _fields
-    lengths, encoded = encode(samples, measure)
+    inputs = approach_named(measure.approach).load_inputs(
+        measure.model, None, measure.max_length, measure.input_fields
+    )
+    encoded = inputs.encode(samples)
+    lengths = inputs.whole_lengths(samples, encoded)
     fitting = [row for row in encoded if isinstance(row, Encoded)]
     ordered = sorted(lengths)
     return Lengths(
@@ -67,31 +67,6 @@ def measure_lengths(samples: Sequence[Sample], measure: Measure) -> Lengths:
         kept_over=sum(row.over_max_length for row in fitting),
         no_fit=tuple((i, row.problem) for i, row in enumerate(encoded) if isinstance(row, NoFit)),
     )
-
-
-def _fields(
-    samples: Sequence[Sample], measure: Measure
-) -> tuple[list[int], Sequence[Encoded | NoFit]]:
-    tokenizer = load_tokenizer(measure.model, None)
-    encoded = encode_fields(samples, tokenizer, measure.input_fields, measure.max_length)
-    return [len(row.ids) + row.tokens_dropped for row in encoded], encoded
-
-
-def _prompts(
-    samples: Sequence[Sample], measure: Measure
-) -> tuple[list[int], Sequence[Encoded | NoFit]]:
-    tokenizer = load_tokenizer(measure.model, None)
-    try:
-        rows, positions = model_sizes(measure.model, None)
-    except (OSError, ValueError, AttributeError) as error:
-        raise TrainingError(
-            f"model {measure.model} has no config of a generative model: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    vocabulary = settle_vocabulary(tokenizer, rows)
-    around = len(vocabulary.bos) + vocabulary.answers.longest + 1
-    lengths = [len(vocabulary.encode(s.with_prompt.rstrip())) + around for s in samples]
-    return lengths, try_prompts(samples, vocabulary, measure.max_length, positions)
 
 
 def _percentile(ordered: Sequence[int], percent: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +25,24 @@ from transformers import (
 )
 
 from iacfilter_hpc.checkpoints.permissions import share
-from iacfilter_hpc.config.schema import Approach
 from iacfilter_hpc.runs.layout import resource
 from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.training.approaches.base import approach_named
 
 GENERATIVE_VOCABULARY = 1024
 ENCODER_VOCABULARY = 768
 SEED = 0
 
 
-def build_tiny_model(approach: Approach, directory: Path) -> None:
+def build_tiny_model(approach: str, directory: Path) -> None:
     """Write a tiny model and its tokenizer to `directory`, complete or not at all."""
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    texts = demo_texts()
+    partial.mkdir(parents=True)
     # a private random state: making the model must not shift the run's own
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        generative = approach == "generative"
-        tokenizer = llama_tokenizer(texts) if generative else roberta_tokenizer(texts)
-        model = _llama(tokenizer) if generative else _roberta(tokenizer)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
+        approach_named(approach).write_tiny_model(partial, demo_texts())
     share(partial)
     partial.replace(directory)
 
@@ -59,7 +56,21 @@ def demo_texts() -> list[str]:
     return sorted(texts)
 
 
-def llama_tokenizer(texts: list[str]) -> LlamaTokenizer:
+def write_llama(directory: Path, texts: Sequence[str]) -> None:
+    """A causal model in CodeLlama's style."""
+    tokenizer = llama_tokenizer(texts)
+    _llama(tokenizer).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def write_roberta(directory: Path, texts: Sequence[str]) -> None:
+    """A classifier in CodeBERT's style."""
+    tokenizer = roberta_tokenizer(texts)
+    _roberta(tokenizer).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def llama_tokenizer(texts: Sequence[str]) -> LlamaTokenizer:
     """A SentencePiece-like BPE with byte fallback; <unk>, <s>, </s>, and no pad token."""
     special = ["<unk>", "<s>", "</s>"]
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -75,7 +86,7 @@ def llama_tokenizer(texts: list[str]) -> LlamaTokenizer:
     return LlamaTokenizer(vocab=bpe.get_vocab(), merges=_merges(bpe), pad_token=None)
 
 
-def roberta_tokenizer(texts: list[str]) -> RobertaTokenizer:
+def roberta_tokenizer(texts: Sequence[str]) -> RobertaTokenizer:
     """A byte-level BPE with RoBERTa's special tokens."""
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     bpe = Tokenizer(models.BPE())

@@ -13,18 +13,21 @@ from typing import Any
 
 import torch
 
-from iacfilter_hpc.evaluation.predict import TOKENS_A_BATCH
 from iacfilter_hpc.packing.attention import Segments
 from iacfilter_hpc.packing.attention_choice import choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.packing.collators import TreeCollator
 from iacfilter_hpc.packing.prefixes import Tree
-from iacfilter_hpc.training.approaches.encoder import first_position
+from iacfilter_hpc.training.approaches.encoder import Encoder, first_position
+from iacfilter_hpc.training.approaches.generative import Generative
 from tests.bench.speed import forms, workloads
 from tests.bench.speed.measure import MIB, Measured, Piece, in_turns, matmul_peak, peak_bytes
 
 BUDGET = 3584
 """Tokens of a micro-batch of prompts, so that it needs no more memory than a bucketed one of 8."""
-SCORED = TOKENS_A_BATCH["cpu"]
+SCORED = {
+    "generative": Generative.tokens_per_batch["cpu"],
+    "encoder": Encoder.tokens_per_batch["cpu"],
+}
 """Tokens computed at once in scoring, as iacfilter-evaluate does."""
 ROUNDS = 12
 """Turns of the forms: a slow moment of the machine then meets all of them."""

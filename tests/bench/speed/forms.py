@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from iacfilter_hpc.evaluation.predict import batches_within
 from iacfilter_hpc.inputs.dataset import IGNORED
 from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.packing.attention_choice import choose_for_prompts
@@ -25,6 +24,7 @@ from iacfilter_hpc.training.approaches.generative import (
     tree_logits,
     tree_losses,
 )
+from iacfilter_hpc.training.approaches.scorer import batches_within
 from tests.bench.speed.measure import Piece
 from tests.bench.speed.workloads import FP, TP, Prompts, smallest
 

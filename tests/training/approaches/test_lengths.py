@@ -9,12 +9,13 @@ import pytest
 
 from iacfilter_hpc.cli.data.__main__ import main
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.inputs.encode import encode_fields, encode_prompts
+from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
+from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, TRAINS
 
 pytestmark = TRAINS

@@ -1,0 +1,118 @@
+"""Model inputs: how one model's samples become token ids, prompts or fields of a sample."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from iacfilter_hpc.inputs.dataset import scoring_rows, training_rows
+from iacfilter_hpc.inputs.encode import NoFit, encode_fields, try_prompts
+from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.inputs.tokenizer import Vocabulary, settle_vocabulary
+from iacfilter_hpc.samples.sample import Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputs(ABC):
+    """What tokenising makes of samples for one model, for training and for scoring alike."""
+
+    is_cacheable: ClassVar[bool] = False
+    """Whether a Recipe of the token cache holds all that decides the tokens, besides this code."""
+
+    tokenizer: PreTrainedTokenizerBase | None = None
+    """Saved beside the weights; None for one that is no tokenizer of transformers."""
+    answers: Answers | None = None
+    """What the model answers with; None if it has a class for each label."""
+    answer_length: int = 0
+    """Tokens that training lays behind an input, at most."""
+    positions: int | None = None
+    """The most tokens that the model takes, where the input depends on it."""
+
+    @abstractmethod
+    def encode(self, samples: Sequence[Sample]) -> Sequence[Encoded | NoFit]:
+        """Each sample as token ids within the limit, or why that cannot be."""
+
+    def whole_lengths(
+        self, samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]
+    ) -> list[int]:
+        """Tokens of each sample before any was cut, answer included; `encoded` is of the same."""
+        return [
+            len(row.ids) + row.tokens_dropped + self.answer_length
+            for row in encoded
+            if isinstance(row, Encoded)
+        ]
+
+    def training_rows(self, samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
+        """What the Trainer trains on: at least the columns input_ids and label (0 FP, 1 TP)."""
+        return scoring_rows(samples, encoded)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptInputs(ModelInputs):
+    """with_prompt, with room for an answer behind it; far context lines go where it is too long."""
+
+    is_cacheable: ClassVar[bool] = True
+
+    vocabulary: Vocabulary
+    max_length: int
+    positions: int
+
+    @classmethod
+    def of(
+        cls, tokenizer: PreTrainedTokenizerBase, sizes: tuple[int, int], max_length: int
+    ) -> Self:
+        """Those of a model with so many embedding rows and positions.
+
+        Raises:
+            TrainingError: the tokenizer cannot serve.
+        """
+        rows, positions = sizes
+        vocabulary = settle_vocabulary(tokenizer, rows)
+        return cls(
+            tokenizer=tokenizer,
+            answers=vocabulary.answers,
+            answer_length=vocabulary.answers.longest + 1,  # and EOS
+            positions=positions,
+            vocabulary=vocabulary,
+            max_length=max_length,
+        )
+
+    def encode(self, samples: Sequence[Sample]) -> list[Encoded | NoFit]:
+        """Each prompt as token ids, or why it cannot be made to fit."""
+        return try_prompts(samples, self.vocabulary, self.max_length, self.positions)
+
+    def whole_lengths(
+        self, samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]
+    ) -> list[int]:
+        """Of the prompts as they are, also of those that cannot be made to fit."""
+        around = len(self.vocabulary.bos) + self.answer_length
+        return [len(self.vocabulary.encode(s.with_prompt.rstrip())) + around for s in samples]
+
+    def training_rows(self, samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
+        """Prompt, answer and EOS, of which the latter two are labels."""
+        return training_rows(samples, encoded, self.vocabulary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldInputs(ModelInputs):
+    """Fields of a sample, joined by the separator token and cut at the end."""
+
+    is_cacheable: ClassVar[bool] = True
+
+    tokenizer: PreTrainedTokenizerBase
+    fields: tuple[str, ...]
+    max_length: int
+
+    def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
+        """Each sample as token ids.
+
+        Raises:
+            TrainingError: the tokenizer is not an encoder's, or takes less than `max_length`.
+        """
+        return encode_fields(samples, self.tokenizer, self.fields, self.max_length)

@@ -1,0 +1,68 @@
+"""Scorer: a loaded model that gives token ids their logits of FP and TP, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from iacfilter_hpc.inputs.encode import NoFit
+from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.packing.attention_choice import Choice
+from iacfilter_hpc.packing.collators import Batch, Row
+from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.trained_model.decision import Decision
+
+Logits = Iterator[tuple[Ids, torch.Tensor]]
+"""Token ids of an input with the logits of FP and TP, shape [2]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A loaded model: how samples become token ids, and distinct ones of those logits.
+
+    `logits` computes at most so many tokens at once, and an input at least; `tokens_per_batch` is
+    what suits the device. `choice` says how.
+    """
+
+    decision: Decision
+    model: nn.Module
+    device: torch.device
+    choice: Choice
+    encode: Callable[[Sequence[Sample]], Sequence[Encoded | NoFit]]
+    logits: Callable[[Sequence[Ids], int], Logits]
+    tokens_per_batch: int
+
+
+def batches_within(rows: Iterable[Ids], budget: int) -> Iterator[list[Ids]]:
+    """Rows in batches of like length, longest first, so that too large a budget shows at once.
+
+    Padding counts: also where there is none, attention sees it.
+    """
+    batch: list[Ids] = []
+    for ids in sorted(rows, key=lambda ids: (-len(ids), ids)):
+        if batch and (len(batch) + 1) * len(batch[0]) > budget:
+            yield batch
+            batch = []
+        batch.append(ids)
+    if batch:
+        yield batch
+
+
+def logits_by_batch(
+    rows: Sequence[Ids],
+    budget: int,
+    collate: Callable[[Sequence[Row]], Batch],
+    logits: Callable[[Batch], torch.Tensor],
+    device: torch.device,
+) -> Logits:
+    """The logits of distinct inputs, at most `budget` tokens at once and an input at least.
+
+    `logits` gives those of a batch, shape [batch, 2].
+    """
+    for ids in batches_within(rows, budget):
+        batch = collate([Row(input_ids=list(row), label=0) for row in ids])
+        yield from zip(ids, logits({name: t.to(device) for name, t in batch.items()}), strict=True)
