@@ -87,7 +87,7 @@ def test_every_flag_gives_its_setting(
 
 
 def test_every_flag_has_a_setting() -> None:
-    given = vars(arguments("").parse_args(["--approach", "encoder"]))
+    given = vars(arguments().parse_args(["--approach", "encoder"]))
     others = {"approach", "assignments", "config", "dry_run", "executor", "json", "models_dir"}
     assert set(given) - others - {
         "print_script",
