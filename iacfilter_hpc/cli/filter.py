@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.errors import IacfilterError, counted
 from iacfilter_hpc.glitch.decisions import OTHER, Tally
 from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.runs import layout
@@ -154,7 +154,8 @@ def _filter(request: FilterRequest) -> int:
         terminal.say(render(done))
     kept = done.tally.total().kept
     if request.fail_on_findings and kept:
-        terminal.say(f"findings: {kept} rows are kept, so --fail-on-findings ends with exit code 1")
+        said = counted(kept, "row is", "rows are")
+        terminal.say(f"findings: {said} kept, so --fail-on-findings ends with exit code 1")
         return 1
     return 0
 
@@ -173,7 +174,8 @@ def warnings(done: Filtered) -> list[str]:
     if not total.rows:
         found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
     if odd := done.scripts.latin1:
-        found.append(f"{len(odd)} scripts are not UTF-8, and were read as Latin-1: {_some(odd)}")
+        read = counted(len(odd), "script is not UTF-8, and was", "scripts are not UTF-8, and were")
+        found.append(f"{read} read as Latin-1: {_some(odd)}")
     if done.log is not None and done.log.results > GITHUB_TAKES:
         found.append(
             f"{done.request.sarif} has {done.log.results} results; GitHub code scanning takes "
@@ -241,7 +243,7 @@ def render(done: Filtered) -> str:
     total, prefix = done.tally.total(), done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     lines = [
-        f"{done.report.path}: {total.rows} rows of form {done.report.form}, {below}",
+        f"{done.report.path}: {counted(total.rows, 'row')} of form {done.report.form}, {below}",
         f"  model      {done.model.name} ({done.model.final})",
         f"  threshold  p(TP) >= {done.cutoff.value:.4f}, {done.cutoff.origin}",
         f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
@@ -261,7 +263,7 @@ def _written(done: Filtered) -> list[str]:
     written = [] if done.request.output is None else [str(done.request.output)]
     if log := done.log:
         note = f", {log.suppressed} of them suppressed" if log.suppressed else ""
-        written.append(f"{done.request.sarif}: {log.results} results{note}")
+        written.append(f"{done.request.sarif}: {counted(log.results, 'result')}{note}")
     return written
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.errors import DataError, UsageError
+from iacfilter_hpc.errors import DataError, UsageError, counted
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -152,9 +152,9 @@ def _no_sample(request: ImportRequest, scripts: Scripts, intake: Intake) -> Data
     reasons = Counter(unusable.reason.text for unusable in intake.unusable)
     account = [f"{count} with the reason: {reason}" for reason, count in reasons.most_common()]
     account += [f"{count} of {smell}, which --smells leaves out" for smell, count in intake.other]
-    account += [f"{len(intake.bad)} bad rows"] if intake.bad else []
+    account += [counted(len(intake.bad), "bad row")] if intake.bad else []
     return DataError(
-        "\n".join([f"{request.report} gives no sample ({intake.rows} rows)", *account]),
+        "\n".join([f"{request.report} gives no sample ({counted(intake.rows, 'row')})", *account]),
         hint=f"files are looked for below {request.scripts}, for paths below "
         f"{scripts.prefix or 'no prefix'}: see --scripts, --path-prefix and --smells",
     )

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.errors import DataError, counted
 from iacfilter_hpc.samples.assignment import Goal, assign
 from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, find_ties
 
@@ -213,9 +213,13 @@ class _Work:
             return
         wanted = "/".join(str(size) for size in self.sizes.counts)
         possible = "/".join(str(len(part)) for part in parts)
-        shared = f"{dropped} samples share code with another split: --dedupe; " if dropped else ""
+        shared = ""
+        if dropped:
+            sharing = counted(dropped, "sample shares", "samples share")
+            shared = f"{sharing} code with another split: --dedupe; "
+        here = f"{counted(len(self.strata), 'sample')} in {counted(len(self.units), 'group')}"
         raise DataError(
-            f"{len(self.strata)} samples in {len(self.units)} groups cannot be split {wanted}",
+            f"{here} cannot be split {wanted}",
             hint=f"possible here: {possible}\n{shared}shares (0.8/0.2) or smaller groups "
             "(--by file) bind less",
         )

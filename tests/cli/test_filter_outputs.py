@@ -123,7 +123,7 @@ def test_all_outputs_say_the_same(
         f"work: {see}",
         f"1 of 13 rows are kept because their path is not below work, or leads out of {folder}: "
         f"{see}",
-        "1 scripts are not UTF-8, and were read as Latin-1: 'cookbooks/a b/caf\\xe9:1.rb'",
+        "1 script is not UTF-8, and was read as Latin-1: 'cookbooks/a b/caf\\xe9:1.rb'",
     ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data.balance import balance_table
-from iacfilter_hpc.errors import DataError, UsageError
+from iacfilter_hpc.errors import DataError, UsageError, counted
 from iacfilter_hpc.glitch.checks import input_problems, refuse
 from iacfilter_hpc.samples.check import Checked, check_files
 from iacfilter_hpc.samples.duplicates import KINDS, MEANING, Kind
@@ -87,7 +87,8 @@ def _leaks(checked: Checked) -> list[str]:
     wrong = []
     for kind in checked.forbidden:
         pairs = sum(leak.pairs for leak in checked.of_kind(kind))
-        wrong.append(f"leakage: {pairs} pairs of different files have the {MEANING[kind]}")
+        having = counted(pairs, "pair of different files has", "pairs of different files have")
+        wrong.append(f"leakage: {having} the {MEANING[kind]}")
     return wrong
 
 
@@ -256,7 +257,9 @@ def _leaks_text(checked: Checked, show: int) -> str:
             continue
         pairs = sum(leak.pairs for leak in leaks)
         accepted = " (accepted)" if kind in checked.allowed else ""
-        lines.append(f"Shared between files: {kind}, {MEANING[kind]}: {pairs} pairs{accepted}")
+        lines.append(
+            f"Shared between files: {kind}, {MEANING[kind]}: {counted(pairs, 'pair')}{accepted}"
+        )
         each = chain.from_iterable(leak.each_pair() for leak in leaks)
         for one, other in islice(each, show):
             lines.append(f"  {_place(checked, one)}  =  {_place(checked, other)}")
@@ -306,7 +309,8 @@ def _problems(request: CheckRequest) -> Iterator[UsageError]:
         )
     if request.max_length is not None and request.max_length < 1:
         yield UsageError(
-            f"--max-length {request.max_length} is not a number of tokens", hint="1 or more"
+            f"--max-length {request.max_length} is not a number of tokens",
+            hint="it takes 1 or more",
         )
     if request.approach == "generative" and request.input_fields:
         yield UsageError(

@@ -6,6 +6,7 @@ import argparse
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data.balance import balance_table
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.glitch.checks import report_warnings, technology_warnings
 from iacfilter_hpc.glitch.import_report import Imported, ImportRequest, import_report, reject
 from iacfilter_hpc.samples.label_counts import balance_document
@@ -83,18 +84,20 @@ def render(done: Imported) -> str:
     request, intake, prefix = done.request, done.intake, done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     other = ", ".join(f"{count} {terminal.plain(smell)}" for smell, count in intake.other) or "none"
+    rows = f"{counted(intake.rows, 'row')} of form {done.report.form}"
+    merged = counted(intake.merged, "row that repeats", "rows that repeat")
     lines = [
-        f"Wrote {len(intake.samples)} samples to {request.output}",
-        f"  report      {request.report}: {intake.rows} rows of form {done.report.form}, {below}",
-        f"  merged      {intake.merged} rows that repeat a file, line and smell",
+        f"Wrote {counted(len(intake.samples), 'sample')} to {request.output}",
+        f"  report      {request.report}: {rows}, {below}",
+        f"  merged      {merged} a file, line and smell",
         f"  other       {other}",
         f"  unusable    {len(intake.unusable)}, bad rows {len(intake.bad)}",
-        f"  no group    {len(intake.ungrouped)} files without repository and family",
+        f"  no group    {counted(len(intake.ungrouped), 'file')} without repository and family",
         "",
         balance_table([DataFile(request.output.name, intake.samples)]),
     ]
     if intake.unusable or intake.bad:
-        rows = [
+        rejected = [
             [
                 str(u.detection.row),
                 terminal.plain(u.detection.path),
@@ -103,9 +106,7 @@ def render(done: Imported) -> str:
             ]
             for u in intake.unusable
         ]
-        rows += [[str(bad.row), terminal.plain(bad.raw), "", bad.problem] for bad in intake.bad]
-        lines += [
-            "",
-            terminal.table(["row", "path", "line", "not a sample because"], rows, ["row", "line"]),
-        ]
+        rejected += [[str(bad.row), terminal.plain(bad.raw), "", bad.problem] for bad in intake.bad]
+        columns = ["row", "path", "line", "not a sample because"]
+        lines += ["", terminal.table(columns, rejected, ["row", "line"])]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data.balance import balance_table
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.glitch.checks import Output, input_problems, refuse
 from iacfilter_hpc.samples.label_counts import count_labels
 from iacfilter_hpc.samples.split_file import FileSplit, SplitRequest, split_file
@@ -92,7 +92,7 @@ def _render(request: SplitRequest, done: FileSplit) -> str:
     written = " ".join(str(request.output / file.name) for file in files)
     lines = [
         f"Wrote {sizes} to {request.output} (seed {request.seed})",
-        f"  kept whole  {found.units} groups, {kept}",
+        f"  kept whole  {counted(found.units, 'group')}, {kept}",
         *(f"  left out    {count}: {reason}" for reason, count in sorted(reasons.items())),
         "",
         balance_table(files),
