@@ -122,6 +122,19 @@ def test_every_room_is_small_and_says_what_goes_in_and_out(room: Path) -> None:
         assert word in docstring
 
 
+READ_FLAGS = {"config/evaluate_options.py", "worker/after_step.py"}
+"""Modules below cli/ that read flags: those of two commands and a job, and those of a job."""
+
+
+def test_what_argparse_gives_stays_in_the_commands() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "argparse" in path.read_text(encoding="utf-8")
+    }
+    assert {name for name in found if not name.startswith("cli/")} == READ_FLAGS
+
+
 def test_importing_has_no_side_effect() -> None:
     names = [
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
