@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.errors import counted
 
 MOST_REPEATED = 4
 """Times its tokens that a packed row's prompts may have, written out.
@@ -34,16 +35,12 @@ class BatchSizes:
         """One line for a command's answer and for the log."""
         most = "at most " if self.accumulation_steps > 1 else ""
         return (
-            f"{_counted(self.samples_per_step, 'sample')} per step on "
-            f"{_counted(self.processes, 'device')}: "
-            f"{_counted(self.samples_at_once, 'sample')} at once "
+            f"{counted(self.samples_per_step, 'sample')} per step on "
+            f"{counted(self.processes, 'device')}: "
+            f"{counted(self.samples_at_once, 'sample')} at once "
             f"({self.tokens_at_once} tokens at once), "
-            f"{most}{_counted(self.accumulation_steps, 'accumulation step')}"
+            f"{most}{counted(self.accumulation_steps, 'accumulation step')}"
         )
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def batch_sizes(config: RunConfig) -> BatchSizes:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Executor = Literal["slurm", "local"]
 TRAIN, EVALUATE = "train", "evaluate"
 """The templates of slurm_templates/ for each kind of job."""
+AskedExecutor = Literal["auto", "slurm", "local"]
 TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 
 
@@ -51,7 +52,7 @@ class Submitted:
         return self.layout.log(self.job_id)
 
 
-def choose_executor(asked: str) -> Executor:
+def choose_executor(asked: AskedExecutor) -> Executor:
     """`auto` is Slurm where sbatch is on PATH, else this machine."""
     if asked == "auto":
         return "slurm" if shutil.which("sbatch") else "local"

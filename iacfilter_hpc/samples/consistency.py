@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.samples.duplicates import normalised
 from iacfilter_hpc.samples.sample import TECHNOLOGIES, Sample
 from iacfilter_hpc.samples.smells import smell_of_words
@@ -29,7 +30,7 @@ def unknown_names(samples: Sequence[Sample]) -> Iterator[str]:
     smells = Counter(s.smell for s in samples if smell_of_words(s.smell) is None)
     technologies = Counter(s.technology for s in samples if s.technology not in TECHNOLOGIES)
     for smell, count in sorted(smells.items()):
-        yield f"{count} samples of smell {smell!a}, which is none of the nine"
+        yield f"{counted(count, 'sample')} of smell {smell!a}, which is none of the nine"
     for technology, count in sorted(technologies.items()):
         known = ", ".join(TECHNOLOGIES)
-        yield f"{count} samples of technology {technology!a}, which is none of {known}"
+        yield f"{counted(count, 'sample')} of technology {technology!a}, which is none of {known}"

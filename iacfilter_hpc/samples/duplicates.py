@@ -13,10 +13,12 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.samples.sample import Sample
 
 Kind = Literal["content", "context", "near-context", "file", "repo", "family"]
 CODE: tuple[Kind, ...] = ("content", "context", "near-context")

@@ -133,7 +133,15 @@ class CardFacts:
 
 
 ADAPTER_ALONE = "A LoRA adapter"
+MERGED = CardFacts(
+    what="A causal language model with a LoRA adapter merged into it",
+    library_name="transformers",
+    pipeline_tag="text-generation",
+)
 NEEDS_BASE = " The base model is loaded too: it is not in DIR."
+
+TRAINING_DATA = "## Training data"
+"""The heading behind the introduction."""
 
 VALIDATION = """\
 {count} samples of {file} chose the epoch, the temperature and the threshold, so these numbers
@@ -164,7 +172,7 @@ def model_card(
     train_sha256 = record.data_sha256["train_file"] if record else sha256_of(config.data.train_file)
     sections = {
         f"# {layout.name}": _introduction(decision, facts),
-        "## Training data": _data(config, train_sha256, decision, train, validation),
+        TRAINING_DATA: _data(config, train_sha256, decision, train, validation),
         "## Configuration": _configuration(config),
         "## Results on validation data": _validation(decision, scores),
         "## Limits": limits(decision, train, validation),
@@ -172,6 +180,23 @@ def model_card(
     }
     body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
     return str(ModelCard(f"---\n{_metadata(decision, facts).to_yaml()}\n---\n\n{body}\n"))
+
+
+def merged_card(card: ModelCard, decision: Decision, told: str) -> str:
+    """The card of a run for its model with the adapter merged; `told` says how that went.
+
+    Metadata and introduction are made anew. The sections behind stay: what they tell of the run
+    cannot be made again without its data. So does a text that is no longer the one written here.
+    """
+    assert isinstance(card.data, ModelCardData), "a ModelCard's data, which its type does not tell"
+    card.data.library_name = "transformers"
+    card.data.tags = [tag for tag in card.data.tags or [] if tag != "lora"]
+    title, _, _ = card.text.strip().partition("\n")
+    _, heading, sections = card.text.partition(f"\n{TRAINING_DATA}\n")
+    if heading:
+        introduction = _introduction(decision, MERGED)
+        card.text = f"\n{title}\n\n{introduction}\n{heading}{sections}"
+    return f"{str(card).rstrip()}\n\n## Export\n\n{told}\n"
 
 
 def _metadata(decision: Decision, facts: CardFacts) -> ModelCardData:

@@ -123,7 +123,7 @@ def test_all_outputs_say_the_same(
         f"work: {see}",
         f"1 of 13 rows are kept because their path is not below work, or leads out of {folder}: "
         f"{see}",
-        "1 scripts are not UTF-8, and were read as Latin-1: 'cookbooks/a b/caf\\xe9:1.rb'",
+        "1 script is not UTF-8, and was read as Latin-1: 'cookbooks/a b/caf\\xe9:1.rb'",
     ]
 
 
@@ -210,6 +210,13 @@ def test_exit_code_1_if_a_finding_is_kept(
     Path(words[0]).write_text("\n".join([*ROWS.splitlines()[:7], "", " "]) + "\n")
     assert main([*words, *flags, "--threshold", "0.99"]) == 0
     assert rows.read_text() == "\n \n", "a blank line is no finding, and stays"
+    Path(words[0]).write_text("work/roles/x/tasks/gone.yml,3,sec_https,url\n")
+    capfd.readouterr()
+    assert main([*words, *flags]) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert said[-1] == "findings: 1 row is kept, so --fail-on-findings ends with exit code 1"
+    assert any(": 1 row of form 2022, " in line for line in said)
+    assert f"  written    {sarif}: 1 result" in said
 
 
 def test_a_recall_chooses_the_threshold(
@@ -267,9 +274,9 @@ def test_whatever_a_report_holds_no_row_is_lost(
     header = content.startswith(b"PATH")
     assert found["rows"]["read"] == sum(bool(x.strip()) for x in content.split(b"\n")) - header
     assert not list(VALIDATOR.iter_errors(json.loads(sarif.read_text(encoding="utf-8"))))
-    given, marked = content.split(b"\n"), rows.read_bytes().split(b"\n")
-    assert len(given) == len(marked)
-    for before, after in zip(given, marked, strict=True):
+    plain, marked = content.split(b"\n"), rows.read_bytes().split(b"\n")
+    assert len(plain) == len(marked)
+    for before, after in zip(plain, marked, strict=True):
         row, ending = before.removesuffix(b"\r"), b"\r" if before.endswith(b"\r") else b""
         assert after.startswith(row) and after.endswith(ending)
         columns = after.removeprefix(row).removesuffix(ending)
@@ -383,5 +390,5 @@ def test_real_reports(
     assert (found["rows"]["read"], found["rows"]["unjudged"]) == (count, unjudged)
     log = json.loads(sarif.read_text())
     assert not list(Draft4Validator(VALIDATOR.schema).iter_errors(log))
-    given, marked = report.read_bytes().splitlines(), rows.read_bytes().splitlines()
-    assert [line.rsplit(b",", 2)[0] for line in marked] == given
+    plain, marked = report.read_bytes().splitlines(), rows.read_bytes().splitlines()
+    assert [line.rsplit(b",", 2)[0] for line in marked] == plain

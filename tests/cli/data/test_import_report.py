@@ -279,9 +279,9 @@ def test_flags_that_make_no_sense(
 ) -> None:
     monkeypatch.chdir(folder)
     before = {path: path.read_bytes() for path in folder.glob("*.csv")}
-    given = ["import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"]
-    given += ["--oracle", "oracle.csv", "--groups", "groups.csv"]
-    done = iacfilter("data", *given, *flags)
+    words = ["import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"]
+    words += ["--oracle", "oracle.csv", "--groups", "groups.csv"]
+    done = iacfilter("data", *words, *flags)
     assert done.returncode == 2
     assert problem in done.stderr
     assert done.stdout == ""
@@ -289,20 +289,38 @@ def test_flags_that_make_no_sense(
     assert not (folder / "out.jsonl").exists()
 
 
+def test_one_of_each_is_told_in_the_singular(folder: Path, imported: Import) -> None:
+    row = "a.yml,1,sec_https,http\n"
+    write(folder / "scripts", {"a.yml": b"url: http://a.example\n"})
+    (folder / "report.csv").write_text(row * 2 + "no row\n")
+    code, out, _ = imported("--skip-bad-rows")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("Wrote 1 sample to ")
+    assert "  merged      1 row that repeats a file, line and smell" in lines
+    assert "  no group    1 file without repository and family" in lines
+    (folder / "report.csv").write_text("gone.yml,1,sec_https,http\nno row\n")
+    code, _, err = imported("--skip-bad-rows")
+    assert code == 1
+    assert "error: 1 bad row\n" in err
+    (folder / "report.csv").write_text("gone.yml,1,sec_https,http\n")
+    assert "gives no sample (1 row)\n" in imported()[2]
+
+
 def test_names_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty.csv").write_bytes(b"")
-    given = ["--scripts", "scripts", "-o", "out.jsonl"]
+    words = ["--scripts", "scripts", "-o", "out.jsonl"]
     for report, problem in (
         ("none.csv", "none.csv cannot be read: No such file or directory"),
         ("empty.csv", "empty.csv is empty"),
         ("oracle.csv", "oracle.csv has no row PATH,LINE,CODE,REPR or"),
     ):
-        done = iacfilter("data", "import", report, *given)
+        done = iacfilter("data", "import", report, *words)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"error: {problem}" in done.stderr
     for flag in ("--oracle", "--groups"):
-        done = iacfilter("data", "import", "report.csv", *given, flag, "report.csv")
+        done = iacfilter("data", "import", "report.csv", *words, flag, "report.csv")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("error: report.csv")
     assert not (folder / "out.jsonl").exists()

@@ -1,4 +1,4 @@
-"""Where a command may write: in no place of a thing that is no file, and over nothing it reads."""
+"""Checks of a command's files and names, before it reads a report: all that is wrong at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts
-from iacfilter_hpc.samples.sample import TECHNOLOGY_OF_SUFFIX
+from iacfilter_hpc.samples.sample import TECHNOLOGIES, TECHNOLOGY_OF_SUFFIX
 
 STDOUT = 1
 
@@ -41,6 +41,20 @@ def input_problems(*paths: Path) -> Iterator[UsageError]:
                 f"{path} is no regular file, and it is read more than once",
                 hint="save what a pipe or a device gives to a file, and name that",
             )
+
+
+def folder_problems(scripts: Path) -> Iterator[UsageError]:
+    """What is wrong with the folder of the scripts."""
+    if not scripts.is_dir():
+        yield UsageError(
+            f"--scripts {scripts} is not a directory", hint="name the folder GLITCH has read"
+        )
+
+
+def name_problems(flag: str, name: str | None) -> Iterator[UsageError]:
+    """What is wrong with a name, which goes into samples and tables."""
+    if name is not None and not (name.strip() and name.isprintable()):
+        yield UsageError(f"{flag} {name!a} is not a name", hint="a name is a line of text")
 
 
 def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:
@@ -109,6 +123,18 @@ def refuse(problems: Sequence[UsageError]) -> None:
         hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
         message = "\n".join(dict.fromkeys(problem.message for problem in problems))
         raise UsageError(message, hint="\n".join(hints) or None)
+
+
+def report_warnings(report: GlitchReport) -> Iterator[str]:
+    """Signs that the report is not all that GLITCH wrote."""
+    if report.is_cut_off:
+        yield f"{report.path} ends without a line end: it may have been cut off in its last row"
+
+
+def technology_warnings(technology: str | None) -> Iterator[str]:
+    """A name that models and tables do not know: it is taken, and is perhaps a slip."""
+    if technology is not None and technology not in TECHNOLOGIES:
+        yield f"--technology {technology} is none of {', '.join(TECHNOLOGIES)}"
 
 
 def _of_place(output: Output) -> Iterator[UsageError]:
