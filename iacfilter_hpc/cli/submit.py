@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
+from iacfilter_hpc.runs.states import Executor
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.layers import Layer
@@ -215,8 +216,8 @@ def _submit(given: argparse.Namespace) -> int:
         else:
             print(script, end="")
         return 0
-    executor = "local" if given.dry_run else submission.choose_executor(given.executor)
-    if executor == "local" and given.executor == "auto" and not given.dry_run:
+    executor = Executor.LOCAL if given.dry_run else submission.choose_executor(given.executor)
+    if executor == Executor.LOCAL and given.executor == "auto" and not given.dry_run:
         terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
     planned = plan.check(config, site, models)
     submitted = submission.submit(config, site, models, executor, planned)
@@ -234,14 +235,14 @@ def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
 
     if given.dry_run or given.executor == "local":
         raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
-    submission.choose_executor("slurm")
+    submission.choose_executor(Executor.SLURM)
     models = layout.models_dir(given.models_dir)
-    verdict = rehearsal.rehearse(config, site, models, terminal.say, given.preempt_with)
+    result = rehearsal.rehearse(config, site, models, terminal.say, given.preempt_with)
     if given.json:
-        terminal.print_json({**asdict(verdict), "survives": verdict.survives})
+        terminal.print_json({**asdict(result), "survives": result.survives})
     else:
-        print(rehearsal.describe(verdict))
-    return 0 if verdict.survives else 1
+        print(rehearsal.describe(result))
+    return 0 if result.survives else 1
 
 
 def _resume(given: argparse.Namespace) -> int:
@@ -277,7 +278,7 @@ def _resume(given: argparse.Namespace) -> int:
 
 def _announcement(submitted: Submitted, config: RunConfig) -> str:
     run = submitted.layout.name
-    where = "job" if submitted.executor == "slurm" else "process"
+    where = "job" if submitted.executor == Executor.SLURM else "process"
     lines = [
         f"Submitted {where} {submitted.job_id}: {run}",
         f"  batch   {_batch(config)}",
