@@ -6,8 +6,13 @@ IacfilterError            exit code 1
 + DataError               exit code 1: every wrong line of a data file, all at once
 + RunNotFound             exit code 2: no such run
 + SubmissionError         exit code 1: sbatch refused the job
-+ SlurmUnreachable        exit code 3: the Slurm controller does not answer
-  + JobMayExist           exit code 3: it did not say whether it took the job
++ SlurmError              one of the commands of Slurm gave no good answer
+  + SlurmRefused          exit code 1: Slurm said no to what was asked
+  + SlurmGarbled          exit code 1: what it printed cannot be read
+  + SlurmUnreachable      exit code 3: the Slurm controller does not answer
+    + SlurmUnanswered     exit code 3: what was asked of it may be done, or not
+    + SlurmMissing        exit code 3: its command is not on PATH
+    + JobMayExist         exit code 3: it did not say whether it took the job
 + JobFailed               exit code 1: a command of a job ended badly
 + TrainingError           exit code 1: training cannot go on, or is not what was asked for
 """
@@ -64,10 +69,34 @@ class SubmissionError(IacfilterError):
     """sbatch refused the job."""
 
 
-class SlurmUnreachable(IacfilterError):
-    """The Slurm controller does not answer, or the Slurm commands are missing."""
+class SlurmError(IacfilterError):
+    """One of the commands of Slurm gave no good answer; `said` is what it printed of it."""
+
+    def __init__(self, message: str, *, hint: str | None = None, said: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.said = said
+
+
+class SlurmRefused(SlurmError):
+    """Slurm said no: to ask the same again would bring the same answer."""
+
+
+class SlurmGarbled(SlurmError):
+    """A command of Slurm succeeded, and what it printed cannot be read."""
+
+
+class SlurmUnreachable(SlurmError):
+    """The Slurm controller does not answer, or not now: later it may."""
 
     exit_code = 3
+
+
+class SlurmUnanswered(SlurmUnreachable):
+    """The request has left, and no answer came: it may have been carried out."""
+
+
+class SlurmMissing(SlurmUnreachable):
+    """A command of Slurm is not on PATH: to ask again does not help."""
 
 
 class JobMayExist(SlurmUnreachable):

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import SlurmUnreachable
+from iacfilter_hpc.errors import SlurmError
 from iacfilter_hpc.launch import processes
 from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.states import Executor, JobState
 from iacfilter_hpc.slurm import queue
 
 
@@ -88,20 +89,22 @@ def _drain(layouts: Sequence[RunLayout], as_json: bool) -> int:
 
 
 def _live_local(run: RunLayout) -> list[str]:
-    jobs = [job for job in records.jobs(run) if job.executor == "local"]
+    jobs = [job for job in records.jobs(run) if job.executor == Executor.LOCAL]
     return [job.job_id for job in jobs if processes.is_alive(run, job)]
 
 
 def _live_slurm(run: RunLayout) -> list[str]:
     """Only jobs that run: the request is forgotten when a job starts."""
-    if all(job.executor == "local" for job in records.jobs(run)):
+    if all(job.executor == Executor.LOCAL for job in records.jobs(run)):
         return []
     found = queue.queued().values()
-    return [e.job_id for e in found if e.name == run.name and e.state == "RUNNING"]
+    return [e.job_id for e in found if e.name == run.name and e.state is JobState.RUNNING]
 
 
 def _cancel_local(run: RunLayout) -> list[str]:
-    live = [j for j in records.jobs(run) if j.executor == "local" and processes.is_alive(run, j)]
+    live = [
+        j for j in records.jobs(run) if j.executor == Executor.LOCAL and processes.is_alive(run, j)
+    ]
     for job in live:
         processes.stop(run, job)
     return [job.job_id for job in live]
@@ -109,7 +112,7 @@ def _cancel_local(run: RunLayout) -> list[str]:
 
 def _cancel_slurm(run: RunLayout) -> list[str]:
     jobs = records.jobs(run)
-    if jobs and all(job.executor == "local" for job in jobs):
+    if jobs and all(job.executor == Executor.LOCAL for job in jobs):
         return []
     # by name: also a job that the launcher did not live to note down
     live = [e.job_id for e in queue.queued().values() if e.name == run.name and not e.ended]
@@ -119,7 +122,7 @@ def _cancel_slurm(run: RunLayout) -> list[str]:
             run.cancelled(job_id).touch()
         try:
             queue.cancel(live, run.name)
-        except SlurmUnreachable:
+        except SlurmError:
             # the jobs train on, and their next preemption is none of ours
             for job_id in live:
                 run.cancelled(job_id).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
+from iacfilter_hpc.runs.states import Executor
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.layers import Layer
@@ -337,13 +338,13 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
 def _rehearse(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.launch import rehearsal, submission
 
-    submission.choose_executor("slurm")
-    verdict = rehearsal.rehearse(config, site, request.models, terminal.say, request.preempt_with)
+    submission.choose_executor(Executor.SLURM)
+    result = rehearsal.rehearse(config, site, request.models, terminal.say, request.preempt_with)
     if request.as_json:
-        terminal.print_json({**asdict(verdict), "survives": verdict.survives})
+        terminal.print_json({**asdict(result), "survives": result.survives})
     else:
-        print(rehearsal.describe(verdict))
-    return 0 if verdict.survives else 1
+        print(rehearsal.describe(result))
+    return 0 if result.survives else 1
 
 
 def _print_script(request: SubmitRequest, config: RunConfig, site: Site) -> int:
@@ -362,7 +363,7 @@ def _submit(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.launch import submission
 
     executor = submission.choose_executor(request.executor)
-    if executor == "local" and request.executor == "auto":
+    if executor == Executor.LOCAL and request.executor == "auto":
         terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
     planned = plan.check(config, site, request.models)
     submitted = submission.submit(config, site, request.models, executor, planned)
@@ -400,7 +401,7 @@ def _announcement(submitted: Submitted, config: RunConfig) -> str:
     from iacfilter_hpc.config.batch_sizes import batch_sizes
 
     run = submitted.layout.name
-    where = "job" if submitted.executor == "slurm" else "process"
+    where = "job" if submitted.executor == Executor.SLURM else "process"
     lines = [
         f"Submitted {where} {submitted.job_id}: {run}",
         f"  batch   {batch_sizes(config).describe()}",

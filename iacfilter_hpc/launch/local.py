@@ -1,4 +1,4 @@
-"""Jobs that run on this machine, through submitit's LocalExecutor."""
+"""Local jobs: those that run on this machine, through submitit's LocalExecutor."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def start(folder: Path, worker: Worker, resources: Resources, *, gpus: int) -> s
 
 def _visible_gpus() -> list[int] | None:
     """CUDA_VISIBLE_DEVICES as numbers; None if it does not limit the choice."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is None:
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
         return None
-    words = [word for word in given.split(",") if word]
+    words = [word for word in listed.split(",") if word]
     if not all(word.isdecimal() for word in words):
-        raise UsageError(f"CUDA_VISIBLE_DEVICES={given} holds more than numbers", hint="unset it")
+        raise UsageError(f"CUDA_VISIBLE_DEVICES={listed} holds more than numbers", hint="unset it")
     return [int(word) for word in words]
 
 

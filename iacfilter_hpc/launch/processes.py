@@ -1,4 +1,4 @@
-"""Local jobs as processes of this machine: is one alive, stop one."""
+"""Processes of local jobs on this machine: is one alive, stop one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stop a tiny run on the real cluster as a preemption would, and see whether anything is lost."""
+"""Rehearsal: stop a tiny run on the real cluster as a preemption would, and see what is lost."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from iacfilter_hpc.launch.status import report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.states import Executor
 from iacfilter_hpc.slurm.jobs import send_signal, take_nodes
 from iacfilter_hpc.slurm.queue import queued
 
@@ -40,7 +41,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RehearsalResult:
     """What a rehearsal has shown."""
 
     run: str
@@ -55,7 +56,7 @@ class Verdict:
 
 def rehearse(
     config: RunConfig, site: Site, models: Path, say: Say, partition: str | None = None
-) -> Verdict:
+) -> RehearsalResult:
     """Train a tiny run twice from the same rendered script: left alone, and stopped more than once.
 
     It is stopped once by its drain file, and once by SIGTERM to its steps, which is what a
@@ -67,8 +68,8 @@ def rehearse(
         SubmissionError, SlurmUnreachable: a job could not be submitted.
     """
     name = config.name or records.new_name(config.approach)
-    twin = submission.submit(_named(config, f"{name}-twin"), site, models, "slurm").layout
-    cut = submission.submit(_named(config, f"{name}-cut"), site, models, "slurm").layout
+    twin = submission.submit(_named(config, f"{name}-twin"), site, models, Executor.SLURM).layout
+    cut = submission.submit(_named(config, f"{name}-cut"), site, models, Executor.SLURM).layout
     say(f"{twin.name} is left alone; {cut.name} is stopped (files: {cut.directory})")
     stops: list[Stop] = []
     ways = [("drain file", _by_file), ("SIGTERM to its steps", _by_signal)]
@@ -84,21 +85,21 @@ def rehearse(
         say(f"{cut.name}: saved step {stops[-1].saved_at}, went on at {stops[-1].went_on_at}")
     for layout in (cut, twin):
         _wait(layout, layout.final.is_dir)
-    return Verdict(cut.name, twin.name, tuple(stops), _weights(cut) == _weights(twin))
+    return RehearsalResult(cut.name, twin.name, tuple(stops), _weights(cut) == _weights(twin))
 
 
-def describe(verdict: Verdict) -> str:
-    """The verdict in a few lines."""
+def describe(result: RehearsalResult) -> str:
+    """The result in a few lines."""
     stops = [
         f"  {stop.how}: saved at step {stop.saved_at}, went on at step {stop.went_on_at}"
-        for stop in verdict.stops
+        for stop in result.stops
     ]
-    same = "equal to" if verdict.weights_equal else "DIFFERENT FROM"
+    same = "equal to" if result.weights_equal else "DIFFERENT FROM"
     return "\n".join(
         [
-            "Survives: nothing was lost" if verdict.survives else "DOES NOT SURVIVE",
+            "Survives: nothing was lost" if result.survives else "DOES NOT SURVIVE",
             *stops,
-            f"  final weights of {verdict.run} are {same} those of {verdict.twin}, bit for bit",
+            f"  final weights of {result.run} are {same} those of {result.twin}, bit for bit",
         ]
     )
 
@@ -141,11 +142,9 @@ def _went_on(layout: RunLayout, how: str, attempt: str) -> Stop:
 
 
 def _went_on_at(layout: RunLayout) -> int | None:
-    """The step that the newest attempt went on from, as its log says."""
-    log = layout.error_log(_newest_attempt(layout))
-    marker = "going on from checkpoint-"
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return int(text.partition(marker)[2].partition(",")[0]) if marker in text else None
+    """The step that the newest attempt went on from; None until it has said so."""
+    resumed = records.resumed(layout, _newest_attempt(layout))
+    return resumed.step if resumed else None
 
 
 def _step(layout: RunLayout) -> int:

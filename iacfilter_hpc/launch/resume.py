@@ -1,4 +1,4 @@
-"""Go on with a run that has stopped: a new job of the same run, perhaps with other resources."""
+"""Resume: a new job of a run that has stopped, perhaps with other resources."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import IacfilterError, JobMayExist, UsageError, counted
 from iacfilter_hpc.launch import processes, submission
-from iacfilter_hpc.launch.submission import Executor, Submitted
+from iacfilter_hpc.launch.submission import Submitted
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.states import Executor
 from iacfilter_hpc.slurm.queue import queued
 
 
@@ -34,7 +35,7 @@ def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor)
         SubmissionError, SlurmUnreachable: no job was made.
     """
     check(layout, config)
-    if executor == "local":
+    if executor == Executor.LOCAL:
         submission.check_training_is_installed()
     before = layout.config.read_text(encoding="utf-8")
     write_atomically(layout.config, as_yaml(config))
@@ -71,10 +72,16 @@ def check(layout: RunLayout, config: RunConfig) -> None:
 
 
 def live_jobs(layout: RunLayout) -> list[str]:
-    """Ids of the run's jobs that wait or run, as squeue and this machine's processes know them."""
+    """Ids of the run's jobs that wait or run, as squeue and this machine's processes know them.
+
+    Raises:
+        SlurmError: squeue does not tell.
+    """
     jobs = records.jobs(layout)
-    alive = [j.job_id for j in jobs if j.executor == "local" and processes.is_alive(layout, j)]
-    if all(job.executor == "local" for job in jobs):
+    alive = [
+        j.job_id for j in jobs if j.executor == Executor.LOCAL and processes.is_alive(layout, j)
+    ]
+    if all(job.executor == Executor.LOCAL for job in jobs):
         return alive
     found = queued().values()
     return alive + [e.job_id for e in found if e.name == layout.name and not e.ended]

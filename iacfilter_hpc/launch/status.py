@@ -1,4 +1,4 @@
-"""The state of each run: squeue, then the job's own outcome, then sacct, then UNKNOWN."""
+"""Status of runs: by squeue, then the job's own outcome, then sacct, else UNKNOWN."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable
+from iacfilter_hpc.errors import IacfilterError, SlurmError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.progress import Progress, read_progress
 from iacfilter_hpc.runs.records import JobRecord, Outcome, RunRecord
-from iacfilter_hpc.slurm.queue import ENDED, QueueEntry, accounted, queued
-
-UNKNOWN = "UNKNOWN"
-DRAINED = "DRAINED"
-"""A local run that has saved and stopped as asked; on Slurm such a run is queued again."""
+from iacfilter_hpc.runs.states import Executor, JobState, Purpose
+from iacfilter_hpc.slurm.queue import QueueEntry, accounted, queued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +22,7 @@ class RunState:
     layout: RunLayout
     record: RunRecord | None
     job: JobRecord | None
-    state: str
+    state: JobState
     reason: str = ""
     elapsed: str = ""
     left: str = ""
@@ -35,7 +32,7 @@ class RunState:
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED or self.state == DRAINED
+        return self.state.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +47,12 @@ def report(layouts: Sequence[RunLayout]) -> Report:
     """The state of each run, with one call of squeue and at most one of sacct."""
     problems: list[str] = []
     newest = {layout: _newest_job(layout, problems) for layout in layouts}
-    slurm_jobs = [job for job in newest.values() if job is None or job.executor == "slurm"]
+    slurm_jobs = [job for job in newest.values() if job is None or job.executor == Executor.SLURM]
     queue: dict[str, QueueEntry] = {}
     if slurm_jobs:
         try:
             queue = queued()
-        except SlurmUnreachable as error:
+        except SlurmError as error:
             problems.append(error.message)
     by_name = {entry.name: entry for entry in queue.values()}
     outcomes = {
@@ -65,7 +62,7 @@ def report(layouts: Sequence[RunLayout]) -> Report:
         job.job_id
         for layout, job in newest.items()
         if job
-        and job.executor == "slurm"
+        and job.executor == Executor.SLURM
         and _entry_of(layout, job, queue, by_name) is None
         and not _is_final(outcomes[layout])
     ]
@@ -115,8 +112,14 @@ def _entry_of(
 
 
 def _is_final(outcome: Outcome | None) -> bool:
-    """SIGTERM means cancelled, preempted or out of time: only Slurm knows which."""
-    return outcome is not None and outcome.state in ("COMPLETED", "FAILED")
+    """Whether Slurm knows no more than the attempt does.
+
+    SIGTERM means cancelled, preempted or out of time: only Slurm knows which. And where the job
+    has been requeued, only Slurm knows what became of it since.
+    """
+    if outcome is None or outcome.continuation is not None:
+        return False
+    return outcome.state in (JobState.COMPLETED, JobState.FAILED)
 
 
 def _state(
@@ -147,7 +150,7 @@ def _state(
             elapsed=known.elapsed,
             left="" if known.ended else known.left,
             nodes=known.nodes,
-            start=known.start if known.state == "PENDING" else "",
+            start=known.start if known.state is JobState.PENDING else "",
             progress=progress,
         )
     state, reason = _without_slurm(layout, job, outcome)
@@ -167,57 +170,64 @@ def _reason(known: QueueEntry, outcome: Outcome | None) -> str:
     """Slurm's reason, and what the run's own files know beyond it."""
     if outcome is None or not outcome.message:
         return known.reason
-    if known.ended and outcome.state in (known.state, DRAINED):
+    if known.ended and outcome.state in (known.state, JobState.DRAINED):
         return _told(outcome)
-    if known.state == "PENDING":
+    if known.state is JobState.PENDING:
         return f"{known.reason}: {outcome.message}" if known.reason else outcome.message
     return known.reason
 
 
 def _told(outcome: Outcome) -> str:
     """How an attempt ended, and why it is not gone on with."""
-    stays = outcome.why if outcome.state in ("FAILED", DRAINED) and not outcome.next else ""
+    may_go_on = outcome.state in (JobState.FAILED, JobState.DRAINED)
+    stays = outcome.why if may_go_on and outcome.continuation is None else ""
     return f"{outcome.message}; not requeued: {stays}" if stays else outcome.message
 
 
 def _host(job: JobRecord | None) -> str:
-    return job.host if job and job.executor == "local" else ""
+    return job.host if job and job.executor == Executor.LOCAL else ""
 
 
 def _job_of(entry: QueueEntry | None) -> JobRecord | None:
     if entry is None:
         return None
     return JobRecord(
-        job_id=entry.job_id, executor="slurm", purpose="train", host="", submitted_at=""
+        job_id=entry.job_id,
+        executor=Executor.SLURM,
+        purpose=Purpose.TRAIN,
+        host="",
+        submitted_at="",
     )
 
 
 def _without_slurm(
     layout: RunLayout, job: JobRecord | None, outcome: Outcome | None
-) -> tuple[str, str]:
+) -> tuple[JobState, str]:
     """State and reason from the run's files and this machine's processes."""
     if outcome:
-        return outcome.state, _told(outcome)
+        return JobState(outcome.state), _told(outcome)
     if job is None:
-        return UNKNOWN, "no job is recorded"
-    if job.executor == "slurm":
-        return UNKNOWN, "neither squeue, its own files nor sacct know it"
+        return JobState.UNKNOWN, "no job is recorded"
+    if job.executor == Executor.SLURM:
+        return JobState.UNKNOWN, "neither squeue, its own files nor sacct know it"
     from iacfilter_hpc.launch.processes import is_alive
 
     alive = is_alive(layout, job)
     if alive is None:
-        return UNKNOWN, f"runs on {job.host}, ask there"
+        return JobState.UNKNOWN, f"runs on {job.host}, ask there"
     if alive:
-        return "RUNNING", ""
+        return JobState.RUNNING, ""
     # it may have ended between the two looks
     ended = records.outcome(layout, job.job_id)
-    return (ended.state, _told(ended)) if ended else (UNKNOWN, "its process is gone")
+    if ended is None:
+        return JobState.UNKNOWN, "its process is gone"
+    return JobState(ended.state), _told(ended)
 
 
 def _elapsed(job: JobRecord | None, outcome: Outcome | None) -> str:
     """Seconds of a local job, or of one that only its outcome tells of, as Slurm writes them."""
     start = outcome.started_at if outcome else job.submitted_at if job else ""
-    if not start or (not outcome and job and job.executor == "slurm"):
+    if not start or (not outcome and job and job.executor == Executor.SLURM):
         return ""
     end = _moment(outcome.ended_at) if outcome else datetime.now(UTC)
     seconds = max(0, round((end - _moment(start)).total_seconds()))

@@ -1,4 +1,4 @@
-"""RunConfig -> run directory -> submitted job, on Slurm or on this machine."""
+"""Submission: RunConfig -> run directory -> job, on Slurm or on this machine."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.extras import check_extras, extras_of
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
-from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmUnreachable
+from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmMissing
 from iacfilter_hpc.launch.run_record import describe
 from iacfilter_hpc.launch.walltime_lead import lead_seconds, recorded_pace
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
+from iacfilter_hpc.runs.states import Executor, Purpose
 from iacfilter_hpc.samples.sample import read_samples, sha256_of
 
 if TYPE_CHECKING:
     from iacfilter_hpc.slurm.executor import TemplateExecutor
 
-Executor = Literal["slurm", "local"]
 TRAIN, EVALUATE = "train", "evaluate"
 """The templates of slurm_templates/ for each kind of job."""
 AskedExecutor = Literal["auto", "slurm", "local"]
@@ -45,7 +45,7 @@ class Submitted:
     def script(self) -> Path | None:
         """The sbatch script, under submitit's name for it."""
         path = self.layout.slurm / f"{self.job_id}_submission.sh"
-        return path if self.executor == "slurm" else None
+        return path if self.executor == Executor.SLURM else None
 
     @property
     def log(self) -> Path:
@@ -55,12 +55,12 @@ class Submitted:
 def choose_executor(asked: AskedExecutor) -> Executor:
     """`auto` is Slurm where sbatch is on PATH, else this machine."""
     if asked == "auto":
-        return "slurm" if shutil.which("sbatch") else "local"
-    if asked == "slurm" and not shutil.which("sbatch"):
-        raise SlurmUnreachable(
+        return Executor.SLURM if shutil.which("sbatch") else Executor.LOCAL
+    if asked == Executor.SLURM and not shutil.which("sbatch"):
+        raise SlurmMissing(
             "--executor slurm, but sbatch is not on PATH", hint="--executor local runs it here"
         )
-    return "slurm" if asked == "slurm" else "local"
+    return Executor(asked)
 
 
 def script_text(config: RunConfig, site: Site, models: Path) -> str:
@@ -87,7 +87,7 @@ def submit(
         SubmissionError, SlurmUnreachable: no job was made, and no directory is left.
     """
     data = _checked_data(config)
-    if executor == "local" or site.python is None:
+    if executor == Executor.LOCAL or site.python is None:
         check_training_is_installed()
         check_extras(extras_of(config))
     layout = records.create(
@@ -103,7 +103,7 @@ def submit(
     except (IacfilterError, OSError):
         shutil.rmtree(layout.directory)
         raise
-    return _noted(layout, job_id, executor, "train")
+    return _noted(layout, job_id, executor, Purpose.TRAIN)
 
 
 def start_training(
@@ -114,7 +114,7 @@ def start_training(
     Raises:
         SubmissionError, SlurmUnreachable: no job was made; JobMayExist if that is not known.
     """
-    return _noted(layout, _start(layout, config, site, executor), executor, "train")
+    return _noted(layout, _start(layout, config, site, executor), executor, Purpose.TRAIN)
 
 
 def submit_evaluation(
@@ -135,7 +135,7 @@ def submit_evaluation(
     resources = config.resources.model_copy(update={"gpus": one, "nodes": 1})
     single = config.model_copy(update={"resources": resources})
     job_id = _start(layout, single, site, executor, data, options)
-    return _noted(layout, job_id, executor, "evaluate")
+    return _noted(layout, job_id, executor, Purpose.EVALUATE)
 
 
 def _start(
@@ -150,7 +150,7 @@ def _start(
     from iacfilter_hpc.worker.worker import Worker
 
     worker = Worker(layout.directory, data, options)
-    if executor == "slurm":
+    if executor == Executor.SLURM:
         from iacfilter_hpc.slurm.executor import submit as submit_to_slurm
 
         template = TRAIN if data is None else EVALUATE
@@ -161,7 +161,7 @@ def _start(
     return start(layout.slurm, worker, config.resources, gpus=gpus)
 
 
-def _noted(layout: RunLayout, job_id: str, executor: Executor, purpose: str) -> Submitted:
+def _noted(layout: RunLayout, job_id: str, executor: Executor, purpose: Purpose) -> Submitted:
     record = JobRecord(
         job_id=job_id,
         executor=executor,

@@ -1,4 +1,4 @@
-"""How long before its time limit a job is asked to save: longer than any save so far took."""
+"""Walltime lead: how long before its limit a job is asked to save, longer than any save so far."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.records import Outcome, now
+from iacfilter_hpc.runs.states import FailureCause, JobState
 
 ERROR_LINE = re.compile(
     r"(?:\[rank\d+\]: )?(?:error: (?=.)|(?=[A-Za-z_.]+(?:Error|Exception): ))(?P<what>.+)"
@@ -39,9 +40,9 @@ OOM_KILL = re.compile(r"oom.kill event|OOM Killed", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`cause` is error, exception, memory, node or killed; `step` is None before the first one."""
+    """What broke an attempt; `step` is None before the first one."""
 
-    cause: str
+    cause: FailureCause
     message: str
     step: int | None = None
     node: str | None = None
@@ -57,13 +58,20 @@ def find_failure(layout: RunLayout, attempt: str, log: Path) -> Failure | None:
         return told
     line = first_error(log)
     # a launcher's word about a process that left none of its own: it was killed
-    return Failure(_cause(line, "exception"), line) if line and CHILD not in line else None
+    return (
+        Failure(_cause(line, FailureCause.EXCEPTION), line) if line and CHILD not in line else None
+    )
 
 
 def reported(layout: RunLayout, attempt: str) -> Failure | None:
     """The failure that began it all, by the files that the processes left; None without one."""
     told = [_failure(fields) for path in _files(layout, attempt) if (fields := _read(path))]
-    told.sort(key=lambda failure: (failure.cause == "killed", failure.cause != "error"))
+    told.sort(
+        key=lambda failure: (
+            failure.cause is FailureCause.KILLED,
+            failure.cause is not FailureCause.ERROR,
+        )
+    )
     return told[0] if told else None
 
 
@@ -78,7 +86,7 @@ def memory_ran_out(layout: RunLayout, attempt: str) -> bool:
 def nodes_at_fault(layout: RunLayout, attempt: str) -> set[str]:
     """The nodes whose processes failed of their node."""
     told = [_failure(fields) for path in _files(layout, attempt) if (fields := _read(path))]
-    return {failure.node for failure in told if failure.cause == "node" and failure.node}
+    return {failure.node for failure in told if failure.cause is FailureCause.NODE and failure.node}
 
 
 def first_error(log: Path) -> str | None:
@@ -111,11 +119,11 @@ def last_step(layout: RunLayout) -> int | None:
 def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int) -> Outcome:
     """The outcome of an attempt whose worker could not write one: as its processes tell it."""
     failure = reported(layout, attempt_name(job_id, restarts))
-    failure = failure or Failure("killed", "its worker was killed")
+    failure = failure or Failure(FailureCause.KILLED, "its worker was killed")
     return Outcome(
         job_id=job_id,
         restarts=restarts,
-        state="FAILED",
+        state=JobState.FAILED,
         exit_code=1,
         message=failure.message,
         cause=failure.cause,
@@ -147,20 +155,20 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _failure(fields: dict[str, Any]) -> Failure:
-    is_error = fields["kind"] == "error"
+    is_error = fields["kind"] == FailureCause.ERROR
     message = fields["message"] if is_error else f"{fields['type']}: {fields['message']}"
     cause = _cause(message, fields["kind"])
     return Failure(cause, _first_line(message), fields["step"], fields["node"])
 
 
-def _cause(message: str, kind: str) -> str:
-    if kind == "error":
-        return "error"
+def _cause(message: str, kind: str) -> FailureCause:
+    if kind == FailureCause.ERROR:
+        return FailureCause.ERROR
     if MEMORY.search(message):
-        return "memory"
+        return FailureCause.MEMORY
     if NODE.search(message):
-        return "node"
-    return "killed" if LOST_PEER.search(message) else "exception"
+        return FailureCause.NODE
+    return FailureCause.KILLED if LOST_PEER.search(message) else FailureCause.EXCEPTION
 
 
 def _first_line(text: str) -> str:

@@ -120,6 +120,10 @@ class RunLayout:
         """Where an attempt that was asked to stop has stopped, written by its main process."""
         return self.slurm / f"{attempt}_drained.json"
 
+    def resumed(self, attempt: str) -> Path:
+        """Where an attempt went on from a checkpoint, written by its main process."""
+        return self.slurm / f"{attempt}_resumed.json"
+
     def failure(self, attempt: str, rank: int) -> Path:
         """What broke one training process; one that was killed leaves none."""
         return self.slurm / f"{attempt}_failure_{rank}.json"

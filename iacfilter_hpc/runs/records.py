@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
 from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs.states import Executor, FailureCause, JobState, Purpose
 
 SCHEMA = 1
+REQUEUED = "requeued"
+"""What the outcome of a requeued job says of what goes on."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,9 @@ class JobRecord:
     """slurm/<job_id>_job.json: one job of a run, written once after submission."""
 
     job_id: str
-    executor: str
+    executor: Executor
     """`slurm`, or `local` for a process of `host`."""
-    purpose: str
-    """`train` or `evaluate`."""
+    purpose: Purpose
     host: str
     submitted_at: str
     follows: str = ""
@@ -76,12 +78,11 @@ class Outcome:
 
     job_id: str
     restarts: int = 0
-    state: str
+    state: JobState
     """COMPLETED, FAILED or CANCELLED, as Slurm says; DRAINED if it saved and stopped as asked."""
     exit_code: int
     message: str
-    cause: str = ""
-    """Of a failure: error, exception, memory, node or killed."""
+    cause: FailureCause = FailureCause.NONE
     step: int | None = None
     """The optimizer step that a failure came at."""
     saved: int = 0
@@ -90,7 +91,7 @@ class Outcome:
     ended_at: str
     nodes: list[str]
     next: str = ""
-    """What goes on with the run: `requeued`, the id of a new job, or empty."""
+    """What goes on with the run, as Continuation writes it; empty if nothing does."""
     why: str = ""
     """Why it is or is not gone on with."""
     schema: int = SCHEMA
@@ -98,6 +99,26 @@ class Outcome:
     @property
     def attempt(self) -> str:
         return attempt_name(self.job_id, self.restarts)
+
+    @property
+    def continuation(self) -> Continuation | None:
+        return Continuation.parse(self.next)
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What goes on with a run after an attempt: the same job, requeued, or a new job."""
+
+    new_job: str | None = None
+    """The id of the new job; None if the same one was requeued."""
+
+    def __str__(self) -> str:
+        return self.new_job or REQUEUED
+
+    @classmethod
+    def parse(cls, text: str) -> Continuation | None:
+        """What an outcome says; None where nothing goes on."""
+        return cls(None if text == REQUEUED else text) if text else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +134,19 @@ class DrainedRecord:
     schema: int = SCHEMA
 
 
-Record = TypeVar("Record", RunRecord, JobRecord, Outcome, DrainedRecord)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumedRecord:
+    """slurm/<attempt>_resumed.json: where training went on; none if it began anew."""
+
+    attempt: str
+    step: int
+    checkpoint: str
+    """The name of its directory."""
+    at: str
+    schema: int = SCHEMA
+
+
+Record = TypeVar("Record", RunRecord, JobRecord, Outcome, DrainedRecord, ResumedRecord)
 
 
 def now() -> str:
@@ -159,7 +192,9 @@ def create(models: Path, approach: str, name: str) -> RunLayout:
     return layout
 
 
-def write_record(path: Path, record: RunRecord | JobRecord | Outcome | DrainedRecord) -> None:
+def write_record(
+    path: Path, record: RunRecord | JobRecord | Outcome | DrainedRecord | ResumedRecord
+) -> None:
     """Write a record, all of it or nothing."""
     try:
         write_json(path, asdict(record))
@@ -226,6 +261,11 @@ def outcome(layout: RunLayout, attempt: str) -> Outcome | None:
 def drained(layout: RunLayout, attempt: str) -> DrainedRecord | None:
     """Where an attempt stopped as asked; None if it did not."""
     return _record(layout.drained(attempt), DrainedRecord)
+
+
+def resumed(layout: RunLayout, attempt: str) -> ResumedRecord | None:
+    """Where an attempt went on from a checkpoint; None if it has not, or not yet."""
+    return _record(layout.resumed(attempt), ResumedRecord)
 
 
 def attempts(layout: RunLayout, job_id: str) -> list[str]:

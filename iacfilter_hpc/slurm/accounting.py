@@ -1,19 +1,19 @@
-"""How long the training jobs of runs took, as sacct tells it: one call, however many there are."""
+"""Accounting: how long the training jobs of runs took, by one call of sacct for all of them."""
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.errors import SlurmUnreachable
+from iacfilter_hpc.errors import SlurmError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.slurm.queue import ENDED, call
+from iacfilter_hpc.runs.states import ENDED, Executor, JobState, Purpose
+from iacfilter_hpc.slurm.queue import sacct
 
-FIELDS = "JobID,JobName,State,Elapsed"
-ENDED_ONCE = ENDED | {"REQUEUED"}
+FIELDS = ("JobID", "JobName", "State", "Elapsed")
+ENDED_ONCE = ENDED | {JobState.REQUEUED}
 """States of an attempt that is over, whether or not another follows."""
 
 
@@ -23,7 +23,7 @@ class Attempt:
 
     job_id: str
     name: str
-    state: str
+    state: JobState
     elapsed: str
 
 
@@ -39,7 +39,7 @@ def accounted_seconds(layouts: Sequence[RunLayout]) -> dict[str, float]:
         job.job_id: layout.name
         for layout in layouts
         for job in records.jobs(layout)
-        if job.executor == "slurm" and job.purpose == "train"
+        if job.executor == Executor.SLURM and job.purpose == Purpose.TRAIN
     }
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in _attempts(list(names)):
@@ -63,20 +63,10 @@ def seconds_of(elapsed: str) -> float:
 
 def _attempts(job_ids: Sequence[str]) -> Iterator[Attempt]:
     """Every attempt that sacct knows; none where it is off, or its daemon down."""
-    if not job_ids or shutil.which("sacct") is None:
-        return
-    argv = [
-        *("sacct", "-X", "--duplicates", "--noheader", "--parsable2"),
-        *(f"--format={FIELDS}", f"--jobs={','.join(job_ids)}"),
-    ]
     try:
-        output = call(argv)
-    except SlurmUnreachable:
+        # without --duplicates sacct shows the last attempt of a requeued job alone
+        for job_id, name, state, elapsed in sacct(FIELDS, job_ids, "--duplicates"):
+            word = state.split(" ")[0]  # "CANCELLED by 1000"
+            yield Attempt(job_id, name, JobState.said(word), elapsed)
+    except SlurmError:
         return  # the run's own clock stands in, and the report says which clock it is
-    for line in output.splitlines():
-        if line.count("|") < FIELDS.count(","):
-            continue  # the rest of a name with a line break in it: no run's
-        # a job's name may hold the separator; the other fields cannot
-        job_id, rest = line.split("|", 1)
-        name, state, elapsed = rest.rsplit("|", 2)
-        yield Attempt(job_id, name, state.split(" ")[0], elapsed)  # "CANCELLED by 1000"

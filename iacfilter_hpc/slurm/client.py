@@ -1,47 +1,128 @@
-"""Ask a controller that may be away for some minutes, as in a failover, and tell away from no."""
+"""Slurm client: run one of Slurm's commands, and tell its answers apart.
+
+Whoever asks Slurm anything does so here. A command that succeeds prints its answer; one that does
+not has been refused (SlurmRefused), has met a controller that is away (SlurmUnreachable, or
+SlurmUnanswered where the request may have been carried out), or is missing (SlurmMissing). What is
+printed and cannot be read is SlurmGarbled, raised by those that read it. Only to a controller that
+is away is it of use to put the question again, which `patiently` does.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from iacfilter_hpc.errors import SlurmUnreachable
-
-AWAY = re.compile(
-    r"contact slurm controller|timed out|no answer in|connection refused|communication|"
-    r"standby mode|zero bytes were transmitted|unexpected message|unable to connect|"
-    r"temporarily|try again",
-    re.IGNORECASE,
+from iacfilter_hpc.errors import (
+    SlurmError,
+    SlurmGarbled,
+    SlurmMissing,
+    SlurmRefused,
+    SlurmUnanswered,
+    SlurmUnreachable,
 )
-"""What Slurm's programs say of it. Source: src/common/slurm_errno.c"""
+
+TIMEOUT_S = 60
+"""Slurm's own MessageTimeout is 10 s, and its commands try more than once."""
 AWAY_S = 900
-"""How long a controller may be away before it is given up."""
+"""How long a controller may be away, as in a failover, before it is given up."""
 ASK_AGAIN_S = 5.0
+
+SAYINGS: tuple[tuple[type[SlurmError], str], ...] = (
+    # the request was sent, and what became of it is not known
+    (SlurmUnanswered, r"timed out"),
+    (SlurmUnanswered, r"zero bytes were transmitted"),
+    (SlurmUnanswered, r"unexpected message received"),
+    (SlurmUnanswered, r"\((?:receive|shutdown) failure\)"),
+    (SlurmUnanswered, r"(?:message|communication) (?:receive|shutdown) failure"),
+    # nobody was there to take it: slurmctld, slurmdbd, the munged of this machine
+    (SlurmUnreachable, r"unable to contact"),
+    (SlurmUnreachable, r"(?:message|communication) (?:connection|send) failure"),
+    (SlurmUnreachable, r"connection refused"),
+    (SlurmUnreachable, r"unable to connect to database|problem talking to the database"),
+    (SlurmUnreachable, r"munge encode failed|failed to connect to authentication agent"),
+    (SlurmUnreachable, r"standby mode"),
+    # slurm.conf is missing, or where it should come from does not resolve
+    (SlurmUnreachable, r"unable to process configuration file"),
+    (SlurmUnreachable, r"could not establish a configuration source|dns srv lookup failed"),
+    # it answers that it cannot answer now
+    (SlurmUnreachable, r"temporarily una(?:ble|vailable)|try again"),
+)
+"""What the commands print where the controller is away, the first that is found counts.
+
+The exit code does not tell: it is 1 nearly always. Whole phrases, since an answer may repeat words
+of the request. Sources: src/common/slurm_errno.c, src/common/read_config.c, auth_munge.c
+"""
 
 Answer = TypeVar("Answer")
 
 
-def is_away(error: SlurmUnreachable) -> bool:
-    """Whether the controller did not answer, rather than say no."""
-    return AWAY.search(error.message) is not None
-
-
-def patiently(ask: Callable[[], Answer]) -> Answer:
-    """An answer of the controller, also of one that is away for some minutes.
+def call(argv: Sequence[str]) -> str:
+    """What a command of Slurm prints.
 
     Raises:
-        SlurmUnreachable: it says no, or is away for longer.
+        SlurmRefused: it says no.
+        SlurmUnreachable: it gets no answer in time, or is missing (SlurmMissing).
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # another job of mine may bear a name in Latin-1
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise SlurmMissing(f"{argv[0]} is not on PATH") from error
+    except subprocess.TimeoutExpired as error:
+        raise SlurmUnanswered(f"{argv[0]} gave no answer in {TIMEOUT_S} s") from error
+    if done.returncode:
+        raise failure(argv[0], done.returncode, done.stderr)
+    return done.stdout
+
+
+def failure(program: str, code: int, stderr: str) -> SlurmError:
+    """Why a command failed, by its exit code (below 0: a signal) and its words (pure)."""
+    said = " ".join(stderr.split())
+    message = f"{program} failed: {said or f'exit code {code}'}"
+    if code < 0:  # killed: whether it had sent the request is not known
+        return SlurmUnanswered(message, said=said)
+    for kind, saying in SAYINGS:
+        if re.search(saying, said, re.IGNORECASE):
+            return kind(message, said=said)
+    return SlurmRefused(message, said=said)
+
+
+def garbled(program: str, printed: str) -> SlurmGarbled:
+    """The error of an answer that cannot be read; it shows the beginning of the answer."""
+    start = " ".join(printed.split())[:60]
+    return SlurmGarbled(f"{program} gave an answer that cannot be read: {start!r}", said=printed)
+
+
+def patiently(ask: Callable[[], Answer], again: Callable[[], Answer] | None = None) -> Answer:
+    """An answer of the controller, also of one that is away for some minutes.
+
+    `again` is asked in place of `ask` from the second time on, where a request that may have been
+    carried out must not be made twice.
+
+    Raises:
+        SlurmRefused: it says no.
+        SlurmUnreachable: it is away for longer, or its command is missing.
     """
     until = time.monotonic() + AWAY_S
     while True:
         try:
             return ask()
+        except SlurmMissing:
+            raise
         except SlurmUnreachable as error:
-            if not is_away(error) or time.monotonic() > until:
+            if time.monotonic() > until:
                 raise
             said = f"{error.message}; asking again in {ASK_AGAIN_S:.0f} s"
             print(said, file=sys.stderr, flush=True)  # noqa: T201 - the job's log
             time.sleep(ASK_AGAIN_S)
+            ask = again or ask

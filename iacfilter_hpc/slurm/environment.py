@@ -1,4 +1,4 @@
-"""Which variables of an enclosing job or launch must not reach a job or a launch of ours."""
+"""Environment: the variables of an enclosing job or launch that must not reach one of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""submitit's SlurmExecutor with the script of a template of ours."""
+"""Executor: submitit's SlurmExecutor with the script of a template of ours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from iacfilter_hpc.config.slurm_options import Option, Resources
-from iacfilter_hpc.errors import IacfilterError, JobMayExist, SlurmUnreachable, SubmissionError
+from iacfilter_hpc.errors import (
+    IacfilterError,
+    JobMayExist,
+    SlurmMissing,
+    SlurmRefused,
+    SlurmUnanswered,
+    SlurmUnreachable,
+    SubmissionError,
+)
+from iacfilter_hpc.slurm.client import failure
 from iacfilter_hpc.slurm.environment import outside_any_job
 from iacfilter_hpc.slurm.template import Script
 
@@ -83,10 +93,10 @@ def slurm_executor(folder: Path, script: Script, resources: Resources) -> Templa
 
 def _additional(extra: Mapping[str, Option], *, requeue: bool) -> dict[str, Option]:
     """sbatch's other options; false means that an option is not given."""
-    given = {name: value for name, value in extra.items() if value is not False}
-    given["requeue" if requeue else "no_requeue"] = True
+    chosen = {name: value for name, value in extra.items() if value is not False}
+    chosen["requeue" if requeue else "no_requeue"] = True
     # a dependency that cannot be met any more must not keep the job for ever
-    return {"kill_on_invalid_dep": "yes", **given}
+    return {"kill_on_invalid_dep": "yes", **chosen}
 
 
 def submit(executor: TemplateExecutor, worker: Callable[[], None]) -> str:
@@ -102,21 +112,27 @@ def submit(executor: TemplateExecutor, worker: Callable[[], None]) -> str:
         with outside_any_job(), redirect_stderr(said):
             job = executor.submit(worker)
     except FailedJobError as error:
-        raise _refusal(str(error)) from error
+        raise _why(error) from error
     except FailedSubmissionError as error:
         raise JobMayExist(f"sbatch gave no job id: {' '.join(str(error).split())}") from error
     except FileNotFoundError as error:
-        raise SlurmUnreachable("sbatch is not on PATH") from error
+        raise SlurmMissing("sbatch is not on PATH") from error
     sys.stderr.write(said.getvalue())  # warnings of sbatch
     return str(job.job_id)
 
 
-def _refusal(text: str) -> IacfilterError:
-    said = [line.removeprefix("sbatch: ") for line in text.splitlines() if "sbatch: " in line]
-    message = "; ".join(line.removeprefix("error: ") for line in said) or " ".join(text.split())
-    lowered = message.lower()
-    if "timed out" in lowered:
-        return JobMayExist(f"sbatch: {message}")
-    if "contact slurm controller" in lowered or "dns srv" in lowered:
-        return SlurmUnreachable(f"sbatch: {message}")
-    return SubmissionError(f"sbatch refused the job: {message}")
+def _why(error: FailedJobError) -> IacfilterError:
+    """Why submitit's sbatch made no job, in its words without its name before each line."""
+    ended = error.__cause__
+    # where submitit broke off itself there is no exit code, as if sbatch had been killed
+    code = ended.returncode if isinstance(ended, CalledProcessError) else -1
+    text = str(error)
+    found = [line.removeprefix("sbatch: ") for line in text.splitlines() if "sbatch: " in line]
+    message = "; ".join(line.removeprefix("error: ") for line in found) or " ".join(text.split())
+    match failure("sbatch", code, text):
+        case SlurmRefused():
+            return SubmissionError(f"sbatch refused the job: {message}")
+        case SlurmUnanswered():
+            return JobMayExist(f"sbatch: {message}")
+        case _:
+            return SlurmUnreachable(f"sbatch: {message}")

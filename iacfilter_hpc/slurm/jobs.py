@@ -1,4 +1,4 @@
-"""Act on jobs: requeue one, submit its script anew, move what depends on it to the new job."""
+"""Jobs: requeue one, submit its script anew, move what depends on it to the new job."""
 
 from __future__ import annotations
 
@@ -7,46 +7,71 @@ import shutil
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
-from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
+from iacfilter_hpc.errors import (
+    IacfilterError,
+    JobMayExist,
+    SlurmError,
+    SlurmMissing,
+    SlurmRefused,
+    SubmissionError,
+)
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
-from iacfilter_hpc.slurm.client import is_away, patiently
+from iacfilter_hpc.runs.states import Executor, JobState, Purpose
+from iacfilter_hpc.slurm.client import call, patiently
 from iacfilter_hpc.slurm.environment import outside_any_job
-from iacfilter_hpc.slurm.queue import call
+from iacfilter_hpc.slurm.queue import squeue
 
-SEPARATOR = "\x1f"
 EXCLUDED = re.compile(r"^#SBATCH --exclude=['\"]?([^'\"\n]+)", re.MULTILINE)
+
+
+class Reason(StrEnum):
+    """Those of Slurm's reasons that something here depends on.
+
+    Source: https://slurm.schedmd.com/job_reason_codes.html
+    """
+
+    TIME_LIMIT = "TimeLimit"
+    HELD = "JobHeldUser"
+    """By its owner: so is a job from its submission with --hold until it is released."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobNow:
-    """The controller's words for a job, such as RUNNING, and TimeLimit; how often it restarted."""
+    """What the controller says of a job; `restarts` is how often it has started it again."""
 
-    state: str
+    state: JobState
     reason: str
+    """Slurm's own word, such as TimeLimit; one of Reason where something depends on it."""
     restarts: int
+    said: str = field(default="", compare=False)
+    """Slurm's own word for the state, for a reader where this version has not heard it."""
 
 
 def job_now(job_id: str) -> JobNow:
-    """What the controller says of a job.
+    """What the controller says of a job; where it does not say a state, that is UNKNOWN.
 
     Raises:
-        SlurmUnreachable: it does not answer, or knows no such job.
+        SlurmRefused: it knows no such job.
+        SlurmUnreachable: it does not answer.
     """
-    said = call(["scontrol", "--oneliner", "show", "job", job_id])
+    shown = call(["scontrol", "--oneliner", "show", "job", job_id])
+    state = _field(shown, "JobState")
     return JobNow(
-        state=_field(said, "JobState") or "UNKNOWN",
-        reason=_field(said, "Reason"),
-        restarts=int(_field(said, "Restarts") or 0),
+        state=JobState.said(state),
+        reason=_field(shown, "Reason"),
+        restarts=int(_field(shown, "Restarts") or 0),
+        said=state,
     )
 
 
-def _field(said: str, name: str) -> str:
-    found = re.search(rf"(?:^|\s){name}=(\S+)", said)
+def _field(shown: str, name: str) -> str:
+    found = re.search(rf"(?:^|\s){name}=(\S+)", shown)
     return found[1] if found else ""
 
 
@@ -56,7 +81,8 @@ def requeue(job_id: str) -> None:
     Source: https://slurm.schedmd.com/scontrol.html#OPT_requeue
 
     Raises:
-        SlurmUnreachable: the job may not be requeued, or the controller does not answer.
+        SlurmRefused: the job may not be requeued.
+        SlurmUnreachable: the controller does not answer.
     """
     call(["scontrol", "requeue", job_id])
 
@@ -74,6 +100,7 @@ def take_nodes(partition: str, nodes: str) -> None:
 
     Raises:
         SubmissionError: sbatch refused it.
+        SlurmUnreachable: the controller does not answer.
     """
     with outside_any_job():
         try:
@@ -83,7 +110,7 @@ def take_nodes(partition: str, nodes: str) -> None:
                     *("--exclusive", "--time=1", "--output=/dev/null", "--wrap=true"),
                 ]
             )
-        except SlurmUnreachable as error:
+        except SlurmRefused as error:
             raise SubmissionError(error.message) from error
 
 
@@ -95,7 +122,8 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
 
     Raises:
         SubmissionError: sbatch refused it, or what it needs cannot be written; there is no job.
-        SlurmUnreachable: the controller is away for long; the new job may be there, and held.
+        SlurmUnreachable: the controller is away for long, or sbatch gave no id (JobMayExist); the
+            new job may be there, and held.
     """
     script = layout.slurm / f"{job_id}_submission.sh"
     argv = ["sbatch", "--parsable", "--hold", *_excluding(script, exclude), str(script)]
@@ -103,8 +131,8 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
         new = _submit(argv, layout.name, job_id)
         record = JobRecord(
             job_id=new,
-            executor="slurm",
-            purpose="train",
+            executor=Executor.SLURM,
+            purpose=Purpose.TRAIN,
             host=socket.gethostname(),
             submitted_at=records.now(),
             follows=job_id,
@@ -147,28 +175,20 @@ def _excluding(script: Path, nodes: Sequence[str]) -> list[str]:
 def _submit(argv: list[str], run: str, old: str) -> str:
     """The new job's id, also where a controller took the job and could not say so."""
     try:
-        try:
-            made = call(argv)
-        except SlurmUnreachable as error:
-            if not is_away(error):
-                raise
-            made = patiently(lambda: _held(run, old) or call(argv))
-    except SlurmUnreachable as error:
-        if is_away(error):
-            raise
+        # whether the first request made a job is known by the job that it holds
+        made = patiently(lambda: call(argv), again=lambda: _held(run, old) or call(argv))
+    except (SlurmRefused, SlurmMissing) as error:
         raise SubmissionError(error.message) from error
-    return made.strip().partition(";")[0]
+    new = made.strip().partition(";")[0]  # "12;cluster" where there are several
+    if not new.isdecimal():
+        raise JobMayExist(f"sbatch gave no job id: {' '.join(made.split())}")
+    return new
 
 
 def _held(run: str, old: str) -> str | None:
     """A job of the run that waits to be released, and is not the old one."""
-    columns = f"JobID:{SEPARATOR},Reason:{SEPARATOR}"
-    argv = ["squeue", "--me", "--states=PENDING", "--noheader", f"--name={run}"]
-    for line in call([*argv, f"--Format={columns}"]).splitlines():
-        job_id, reason = line.split(SEPARATOR)[:2]
-        if reason == "JobHeldUser" and job_id != old:
-            return job_id
-    return None
+    waiting = squeue(("JobID", "Reason"), "--states=PENDING", f"--name={run}")
+    return next((job for job, reason in waiting if reason == Reason.HELD and job != old), None)
 
 
 def _hand_on(folder: Path, old: str, new: str) -> None:
@@ -182,14 +202,12 @@ def _handed_on(folder: Path, job_id: str) -> list[Path]:
 
 
 def _move_dependents(old: str, new: str) -> None:
-    columns = f"JobID:{SEPARATOR},Dependency:{SEPARATOR}"
-    argv = ["squeue", "--me", "--states=PENDING", "--noheader", f"--Format={columns}"]
-    listed = patiently(lambda: call(argv))
-    for line in listed.splitlines():
-        job_id, dependency = line.split(SEPARATOR)[:2]
+    for job_id, dependency in patiently(
+        lambda: squeue(("JobID", "Dependency"), "--states=PENDING")
+    ):
         if (changed := moved(dependency, old, new)) is not None:
             try:
                 call(["scontrol", "update", f"JobId={job_id}", f"Dependency={changed}"])
-            except SlurmUnreachable as error:
+            except SlurmError as error:
                 # one that was cancelled just now must not keep the run from going on
                 sys.stderr.write(f"job {job_id} still waits for {old}: {error.message}\n")

@@ -1,22 +1,17 @@
-"""Ask squeue and sacct about jobs: one call each, however many jobs there are."""
+"""Queue and accounting: what squeue and sacct say of jobs, in one call each, however many."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.errors import SlurmUnreachable
+from iacfilter_hpc.errors import SlurmError
+from iacfilter_hpc.runs.states import JobState
+from iacfilter_hpc.slurm.client import call, garbled
 
 SEPARATOR = "\x1f"
 FIELDS = ("JobID", "Name", "State", "Reason", "TimeUsed", "TimeLeft", "NodeList", "StartTime")
-TIMEOUT_S = 60
-ENDED = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED "
-    "TIMEOUT".split()
-)
-"""States of jobs that have ended. Source: https://slurm.schedmd.com/job_state_codes.html"""
+ACCOUNTED = ("JobID", "JobName", "State", "Elapsed", "NodeList", "ExitCode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +20,7 @@ class QueueEntry:
 
     job_id: str
     name: str
-    state: str
+    state: JobState
     reason: str = ""
     elapsed: str = ""
     left: str = ""
@@ -34,72 +29,100 @@ class QueueEntry:
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED
+        return self.state.ended
 
 
 def queued() -> dict[str, QueueEntry]:
     """My jobs that squeue still knows, by job id; also those that ended within MinJobAge.
 
-    Text output, not --json: its shape changes from release to release.
-    Source: https://slurm.schedmd.com/squeue.html
-
     Raises:
-        SlurmUnreachable: squeue is missing or the controller does not answer.
+        SlurmError: squeue says no, gets no answer, is missing, or cannot be understood.
     """
-    columns = ",".join(f"{field}:{SEPARATOR}" for field in FIELDS)
-    output = call(["squeue", "--me", "--states=all", "--noheader", f"--Format={columns}"])
-    entries = (line.split(SEPARATOR) for line in output.splitlines() if line)
-    return {entry[0]: _entry(entry) for entry in entries if len(entry) == len(FIELDS) + 1}
+    entries = map(_entry, squeue(FIELDS, "--states=all"))
+    return {entry.job_id: entry for entry in entries}
 
 
 def accounted(job_ids: Sequence[str]) -> dict[str, QueueEntry]:
-    """What sacct knows of these jobs, by job id; empty where there is no accounting.
-
-    Source: https://slurm.schedmd.com/sacct.html
-    """
-    if not job_ids or shutil.which("sacct") is None:
-        return {}
-    fields = "JobID,JobName,State,Elapsed,NodeList,ExitCode"
-    ids = ",".join(job_ids)
+    """What sacct knows of these jobs, by job id; empty where there is no accounting."""
     try:
-        output = call(
-            ["sacct", "-X", "--noheader", "--parsable2", f"--format={fields}", f"--jobs={ids}"]
-        )
-    except SlurmUnreachable:
+        entries = [_accounted_entry(row) for row in sacct(ACCOUNTED, job_ids)]
+    except SlurmError:
         return {}  # accounting is off or its daemon is down: the state stays unknown
-    entries = {}
-    for line in output.splitlines():
-        if line.count("|") < 5:
-            continue  # the rest of a name with a line break in it: no run's
-        # a job's name may hold the separator; the other fields cannot
-        job_id, rest = line.split("|", 1)
-        name, state, elapsed, nodes, exit_code = rest.rsplit("|", 4)
-        entries[job_id] = QueueEntry(
-            job_id=job_id,
-            name=name,
-            state=state.split(" ")[0],  # "CANCELLED by 1000"
-            reason="" if exit_code == "0:0" else f"exit {exit_code}",
-            elapsed=elapsed,
-            nodes="" if nodes == "None assigned" else nodes,
-        )
-    return entries
+    return {entry.job_id: entry for entry in entries}
 
 
 def cancel(job_ids: Sequence[str], name: str) -> None:
     """Cancel jobs, each only if it bears this name: Slurm may give old job ids again.
 
     Source: https://slurm.schedmd.com/scancel.html
+
+    Raises:
+        SlurmError: scancel says no, gets no answer, or is missing.
     """
     call(["scancel", f"--name={name}", *job_ids])
 
 
-def _entry(fields: Sequence[str]) -> QueueEntry:
-    job_id, name, state, reason, elapsed, left, nodes, start, _ = fields
+def squeue(fields: Sequence[str], *options: str) -> list[list[str]]:
+    """These fields of each of my jobs that squeue lists.
+
+    Text output, not --json: its shape changes from release to release.
+    Source: https://slurm.schedmd.com/squeue.html
+
+    Raises:
+        SlurmError: squeue says no, gets no answer, is missing, or cannot be understood.
+    """
+    columns = ",".join(f"{field}:{SEPARATOR}" for field in fields)
+    printed = call(["squeue", "--me", *options, "--noheader", f"--Format={columns}"])
+    _check_is_table(printed, "squeue", SEPARATOR, len(fields))
+    rows = (line.split(SEPARATOR) for line in printed.splitlines())
+    # other lines are of a job with a line break in its name: none of ours
+    return [row[:-1] for row in rows if len(row) == len(fields) + 1]
+
+
+def sacct(fields: Sequence[str], job_ids: Sequence[str], *options: str) -> Iterator[list[str]]:
+    """These fields of each of these jobs that sacct lists, of which JobName is the second.
+
+    Source: https://slurm.schedmd.com/sacct.html
+
+    Raises:
+        SlurmError: sacct says no, gets no answer, is missing, or cannot be understood.
+    """
+    if not job_ids:
+        return
+    # all ids in one option: an option for each takes sacct three times as long
+    asked = f"--format={','.join(fields)}", f"--jobs={','.join(job_ids)}"
+    printed = call(["sacct", "-X", *options, "--noheader", "--parsable2", *asked])
+    _check_is_table(printed, "sacct", "|", len(fields) - 1)
+    for line in printed.splitlines():
+        if line.count("|") < len(fields) - 1:
+            continue  # the rest of a name with a line break in it: no run's
+        # a job's name may hold the separator; the other fields cannot
+        job_id, rest = line.split("|", 1)
+        yield [job_id, *rest.rsplit("|", len(fields) - 2)]
+
+
+def _check_is_table(printed: str, program: str, separator: str, separators: int) -> None:
+    """Refuse an answer that breaks off, or that is not one row of what was asked for.
+
+    Single odd lines are no fault: a job may bear a name with a line break in it.
+
+    Raises:
+        SlurmGarbled: it is no table.
+    """
+    if not printed.strip(" \n"):  # not all white space: to Python the separator is
+        return
+    if not printed.endswith("\n") or printed.count(separator) < separators:
+        raise garbled(program, printed)
+
+
+def _entry(row: Sequence[str]) -> QueueEntry:
+    job_id, name, said, reason, elapsed, left, nodes, start = row
+    state = JobState.said(said)
     return QueueEntry(
         job_id=job_id,
         name=name,
         state=state,
-        reason="" if reason == "None" else reason,
+        reason=_with_word("" if reason == "None" else reason, state, said),
         elapsed=elapsed,
         left="" if left in ("UNLIMITED", "NOT_SET", "INVALID") else left,
         nodes=nodes,
@@ -107,26 +130,22 @@ def _entry(fields: Sequence[str]) -> QueueEntry:
     )
 
 
-def call(argv: Sequence[str]) -> str:
-    """What a command of Slurm prints.
+def _accounted_entry(row: Sequence[str]) -> QueueEntry:
+    job_id, name, said, elapsed, nodes, exit_code = row
+    said = said.split(" ")[0]  # "CANCELLED by 1000"
+    state = JobState.said(said)
+    return QueueEntry(
+        job_id=job_id,
+        name=name,
+        state=state,
+        reason=_with_word("" if exit_code == "0:0" else f"exit {exit_code}", state, said),
+        elapsed=elapsed,
+        nodes="" if nodes == "None assigned" else nodes,
+    )
 
-    Raises:
-        SlurmUnreachable: it is missing, gives no answer in time, or fails.
-    """
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",  # another job of mine may bear a name in Latin-1
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise SlurmUnreachable(f"{argv[0]} is not on PATH") from error
-    except subprocess.TimeoutExpired as error:
-        raise SlurmUnreachable(f"{argv[0]} gave no answer in {TIMEOUT_S} s") from error
-    if done.returncode:
-        message = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise SlurmUnreachable(f"{argv[0]} failed: {message}")
-    return done.stdout
+
+def _with_word(reason: str, state: JobState, said: str) -> str:
+    """The reason, and for a state that this version does not know Slurm's own word for it."""
+    if state is not JobState.UNKNOWN:
+        return reason
+    return f"Slurm says {said}: {reason}" if reason else f"Slurm says {said}"

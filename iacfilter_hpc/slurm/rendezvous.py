@@ -1,6 +1,6 @@
-"""Print where a job's processes meet: the head node's address and a free port of it.
+"""Rendezvous: where a job's processes meet, the head node's address and a free port of it.
 
-Run by the batch script, which Slurm starts on the first node of the job, so that the port is
+A program of the batch script, which Slurm starts on the first node of the job, so that the port is
 tried on the node that will listen on it.
 """
 
@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 
-from iacfilter_hpc.errors import SlurmUnreachable
-from iacfilter_hpc.slurm.client import patiently
+from iacfilter_hpc.slurm.client import call, garbled, patiently
 
 VARIABLE = "IACFILTER_RENDEZVOUS"
 
@@ -27,10 +25,16 @@ def head_address(nodelist: str) -> str:
 
     NodeAddr, not the node's name: names need not resolve, NodeAddr must.
     Source: https://slurm.schedmd.com/slurm.conf.html#OPT_NodeAddr
+
+    Raises:
+        SlurmError: scontrol says no, gets no answer for long, is missing, or lists no node.
     """
-    head = _scontrol("show", "hostnames", nodelist).split()[0]
+    hostnames = call(["scontrol", "show", "hostnames", nodelist])
+    if not hostnames.strip():
+        raise garbled("scontrol", hostnames)
+    head = hostnames.split()[0]
     # a controller that is away for a moment must not end the job before it has begun
-    described = patiently(lambda: _scontrol("--oneliner", "show", "node", head))
+    described = patiently(lambda: call(["scontrol", "--oneliner", "show", "node", head]))
     match = re.search(r"\bNodeAddr=(\S+)", described)
     return match[1] if match else head
 
@@ -41,13 +45,6 @@ def free_port() -> int:
         probe.bind(("", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _scontrol(*arguments: str) -> str:
-    done = subprocess.run(["scontrol", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SlurmUnreachable(f"scontrol {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
 
 
 if __name__ == "__main__":

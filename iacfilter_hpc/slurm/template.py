@@ -1,4 +1,4 @@
-"""Render one template of slurm_templates/ into an sbatch script."""
+"""Template: the sbatch script of a run, rendered from slurm_templates/."""
 
 from __future__ import annotations
 

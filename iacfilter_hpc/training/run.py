@@ -13,6 +13,7 @@ from transformers import TrainerCallback, TrainingArguments, set_seed
 
 from iacfilter_hpc.checkpoints.checkpoints import (
     Checkpoints,
+    Found,
     check_processes,
     clean,
     newest_verified,
@@ -21,10 +22,11 @@ from iacfilter_hpc.checkpoints.lease import claim
 from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.extras import check_extras, extras_of
 from iacfilter_hpc.config.schema import TINY, RunConfig
-from iacfilter_hpc.errors import DataError, TrainingError
+from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes
 from iacfilter_hpc.inputs.token_cache import TokenPlace
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import ResumedRecord, now, write_record
 from iacfilter_hpc.samples.sample import Sample, sha256_of
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision, Validation
@@ -176,7 +178,19 @@ def _newest(layout: RunLayout, attempt: str, processes: int) -> str | None:
     check_processes(found, processes)
     seconds = time.monotonic() - started
     logger.info("going on from %s, verified in %.2f s", found.path.name, seconds)
+    _note_resumed(layout, attempt, found)
     return str(found.path)
+
+
+def _note_resumed(layout: RunLayout, attempt: str, found: Found) -> None:
+    record = ResumedRecord(
+        attempt=attempt, step=found.manifest.step, checkpoint=found.path.name, at=now()
+    )
+    try:
+        write_record(layout.resumed(attempt), record)
+    except IacfilterError as error:
+        # it is for a rehearsal to read: training goes on without it
+        logger.warning("%s", error.message)
 
 
 def _report(made: Assembly) -> None:

@@ -1,4 +1,4 @@
-"""The command lines and the environment of one node's processes (pure)."""
+"""Accelerate argv: the command lines and the environment of one node's processes (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch script does once its attempt has ended: queue the run again, or leave it.
+"""After a step: a batch script's last command, which queues the run again or leaves it.
 
 Run by the batch shell after srun has returned, when all that the attempt did is saved: `scontrol
 requeue` leaves a job's processes no time at all. Light, since a preempted job has seconds.
@@ -11,81 +11,128 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
+from iacfilter_hpc.errors import IacfilterError, SlurmError, SubmissionError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.failures import last_step, memory_ran_out, nodes_at_fault, outcome_of_killed
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
-from iacfilter_hpc.runs.records import Outcome
+from iacfilter_hpc.runs.records import Continuation, Outcome
+from iacfilter_hpc.runs.states import FailureCause, JobState
 from iacfilter_hpc.slurm.client import patiently
-from iacfilter_hpc.slurm.jobs import JobNow, job_now, requeue, resubmit
+from iacfilter_hpc.slurm.jobs import JobNow, Reason, job_now, requeue, resubmit
 from iacfilter_hpc.slurm.queue import accounted
-from iacfilter_hpc.worker.requeue_policy import Decision, decide
+from iacfilter_hpc.worker.requeue_policy import Action, RequeueDecision, decide
 
 GOES_ON = os.EX_TEMPFAIL
 """Of a job that another one goes on from: not 0, which would tell others that the run is done."""
 ACCOUNTED_S = 3.0
 """How long accounting may take to hear how a job ends."""
-OVER = frozenset(("PREEMPTED", "TIMEOUT"))
+OVER = frozenset((JobState.PREEMPTED, JobState.TIMEOUT))
 """Ends after which Slurm does nothing more: PreemptMode=CANCEL, and a limit met while saving."""
 KILL_S = 60
 """How long Slurm may take to end this shell after it has taken the job back."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedStep:
+    """A step of a job that has ended, and what the batch script knows of it."""
+
+    layout: RunLayout
+    job_id: str
+    restarts: int
+    exit_code: int
+    """Of srun."""
+    limit: int
+    """Attempts that the run may have in all."""
+    exclude_hours: float
+    """How long a node at fault is kept off."""
+
+    @property
+    def attempt(self) -> str:
+        return attempt_name(self.job_id, self.restarts)
+
+
 def main() -> int:
     """Decide, act, and end with the job's exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--code", type=int, required=True)
-    parser.add_argument("--limit", type=int, required=True)
-    parser.add_argument("--exclude-hours", type=float, required=True)
-    given = parser.parse_args()
-    layout, job_id = RunLayout(given.directory), os.environ["SLURM_JOB_ID"]
-    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    step = _step_of(_parser().parse_args())
     try:
-        return _follow(layout, job_id, restarts, given)
+        return _follow(step)
     except IacfilterError as error:
         _say(error.text())
-        return int(given.code) or 1
+        return step.exit_code or 1
 
 
-def _follow(layout: RunLayout, job_id: str, restarts: int, given: argparse.Namespace) -> int:
-    attempt = attempt_name(job_id, restarts)
-    outcome = records.outcome(layout, attempt) or outcome_of_killed(layout, job_id, restarts)
-    if outcome.cause == "killed" and memory_ran_out(layout, attempt):
-        outcome = replace(outcome, cause="memory", step=last_step(layout))
-    now = patiently(lambda: job_now(job_id))
-    if now.restarts != restarts:  # this node was lost, and what runs is another attempt
-        now = replace(now, state="that it has started the job again", reason="")
-    state = now.state if now.state == "RUNNING" else _end_of(job_id, now)
-    if state != "RUNNING" and state not in OVER:
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("directory", type=Path)
+    made.add_argument("--code", type=int, required=True)
+    made.add_argument("--limit", type=int, required=True)
+    made.add_argument("--exclude-hours", type=float, required=True)
+    return made
+
+
+def _step_of(args: argparse.Namespace) -> EndedStep:
+    return EndedStep(
+        layout=RunLayout(args.directory),
+        job_id=os.environ["SLURM_JOB_ID"],
+        restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+        exit_code=args.code,
+        limit=args.limit,
+        exclude_hours=args.exclude_hours,
+    )
+
+
+def _follow(step: EndedStep) -> int:
+    layout, outcome = step.layout, _outcome_of(step)
+    now = patiently(lambda: job_now(step.job_id))
+    if now.restarts != step.restarts:  # this node was lost, and what runs is another attempt
+        return _leave(step, outcome, "Slurm says that it has started the job again")
+    state = now.state if now.state is JobState.RUNNING else _end_of(step.job_id, now)
+    if state is not JobState.RUNNING and state not in OVER:
         # cancelled, or taken back by Slurm itself, which then starts it again on its own
-        records.write_record(layout.outcome(attempt), replace(outcome, why=f"Slurm says {state}"))
-        return int(given.code)
-    before = [each for each in records.outcomes_of_chain(layout, job_id) if each.attempt != attempt]
-    decision = decide([*before, outcome], given.limit)
-    _say(f"attempt {attempt}: {outcome.state}, {decision.action}: {decision.why}")
-    if decision.action == "stop":
-        records.write_record(layout.outcome(attempt), replace(outcome, why=decision.why))
+        word = (now.said or state) if state is JobState.UNKNOWN else state
+        return _leave(step, outcome, f"Slurm says {word}")
+    chain = records.outcomes_of_chain(layout, step.job_id)
+    before = [each for each in chain if each.attempt != step.attempt]
+    decision = decide([*before, outcome], step.limit)
+    _say(f"attempt {step.attempt}: {outcome.state}, {decision.action}: {decision.why}")
+    if decision.action is Action.STOP:
+        _leave(step, outcome, decision.why)
         # 0 would start what waits for a finished run
-        unfinished = 0 if outcome.state == "COMPLETED" else 1
-        return outcome.exit_code or int(given.code) or unfinished
+        unfinished = 0 if outcome.state == JobState.COMPLETED else 1
+        return outcome.exit_code or step.exit_code or unfinished
     layout.drain.unlink(missing_ok=True)
-    can_requeue = decision.action == "again" and state not in OVER
-    return _go_on(layout, job_id, outcome, decision, can_requeue, given.exclude_hours)
+    can_requeue = decision.action is Action.AGAIN and state not in OVER
+    return _go_on(step, outcome, decision, can_requeue=can_requeue)
 
 
-def _end_of(job_id: str, now: JobNow) -> str:
+def _outcome_of(step: EndedStep) -> Outcome:
+    """How the attempt ended: as its worker says, else as its other files and Slurm's log do."""
+    layout = step.layout
+    outcome = records.outcome(layout, step.attempt)
+    outcome = outcome or outcome_of_killed(layout, step.job_id, step.restarts)
+    if outcome.cause == FailureCause.KILLED and memory_ran_out(layout, step.attempt):
+        return replace(outcome, cause=FailureCause.MEMORY, step=last_step(layout))
+    return outcome
+
+
+def _leave(step: EndedStep, outcome: Outcome, why: str) -> int:
+    """Note why nothing is done; the exit code."""
+    records.write_record(step.layout.outcome(step.attempt), replace(outcome, why=why))
+    return step.exit_code
+
+
+def _end_of(job_id: str, now: JobNow) -> JobState:
     """How a job ends that is COMPLETING, while this shell has KillWait to live.
 
     Accounting knows, a moment after the controller; without it a time limit is known all the same.
     """
-    if now.reason == "TimeLimit":
-        return "TIMEOUT"
+    if now.reason == Reason.TIME_LIMIT:
+        return JobState.TIMEOUT
     until = time.monotonic() + ACCOUNTED_S
-    while now.state == "COMPLETING" and time.monotonic() < until:
+    while now.state is JobState.COMPLETING and time.monotonic() < until:
         entry = accounted([job_id]).get(job_id)
         if entry is not None and entry.ended:
             return entry.state
@@ -94,36 +141,33 @@ def _end_of(job_id: str, now: JobNow) -> str:
 
 
 def _go_on(
-    layout: RunLayout,
-    job_id: str,
-    outcome: Outcome,
-    decision: Decision,
-    can_requeue: bool,
-    exclude_hours: float,
+    step: EndedStep, outcome: Outcome, decision: RequeueDecision, *, can_requeue: bool
 ) -> int:
-    noted = replace(outcome, next="requeued", why=decision.why)
+    layout = step.layout
+    noted = replace(outcome, next=str(Continuation()), why=decision.why)
     if can_requeue:
         # written first: nothing can be done once Slurm has the job back
         records.write_record(layout.outcome(outcome.attempt), noted)
         # the shell ignored it; from now on it is Slurm that ends us, and not only after KillWait
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
-            patiently(lambda: requeue(job_id))
-        except SlurmUnreachable as error:
+            patiently(lambda: requeue(step.job_id))
+        except SlurmError as error:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _say(f"{error.message}; the run goes on as a new job")
         else:
             time.sleep(KILL_S)
             return 0
-    bad = _nodes_at_fault(layout, outcome, exclude_hours)
+    bad = _nodes_at_fault(layout, outcome, step.exclude_hours)
     try:
-        new, bad = _new_job(layout, job_id, bad)
+        new, bad = _new_job(layout, step.job_id, bad)
     except IacfilterError as error:
         noted = replace(outcome, why=f"{decision.why}, but {error.message}")
         records.write_record(layout.outcome(outcome.attempt), noted)
         raise
     _say(f"the run goes on as job {new}" + (f", not on {', '.join(bad)}" if bad else ""))
-    records.write_record(layout.outcome(outcome.attempt), replace(noted, next=new))
+    noted = replace(noted, next=str(Continuation(new_job=new)))
+    records.write_record(layout.outcome(outcome.attempt), noted)
     return GOES_ON
 
 
@@ -144,7 +188,7 @@ def _nodes_at_fault(layout: RunLayout, outcome: Outcome, hours: float) -> list[s
     found = {
         node
         for each in [*records.outcomes(layout), outcome]
-        if each.cause == "node" and records.moment(each.ended_at).timestamp() >= since
+        if each.cause == FailureCause.NODE and records.moment(each.ended_at).timestamp() >= since
         for node in nodes_at_fault(layout, each.attempt) or each.nodes
     }
     return sorted(found)

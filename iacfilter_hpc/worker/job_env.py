@@ -1,4 +1,4 @@
-"""Where a worker stands: its job, its attempt, its node, and where all of them meet."""
+"""Job environment: which job, attempt and node a worker is part of, and where all of them meet."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ RESTARTS = "SLURM_RESTART_COUNT"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a worker stands: which attempt of which job, and which of its nodes."""
+class JobEnv:
+    """Which attempt of which job a worker is part of; `rank` is that of its node."""
 
     job_id: str
     restarts: int
@@ -28,13 +28,13 @@ class Place:
         return attempt_name(self.job_id, self.restarts)
 
 
-def place_of_this() -> Place:
-    """Where this process stands, as submitit knows."""
+def job_env() -> JobEnv:
+    """That of this process, as submitit knows it."""
     import submitit
 
     job = submitit.JobEnvironment()
     restarts = int(os.environ.get(RESTARTS, "0")) if on_slurm() else 0
-    return Place(job.job_id, restarts, job.node, list(job.hostnames))
+    return JobEnv(job.job_id, restarts, job.node, list(job.hostnames))
 
 
 def on_slurm() -> bool:
@@ -44,9 +44,8 @@ def on_slurm() -> bool:
 
 def rendezvous(nodes: int) -> tuple[str, int]:
     """Where the processes meet: the batch script says it; one machine alone finds a port itself."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        host, _, port = given.rpartition(":")
+    if address := os.environ.get(VARIABLE):
+        host, _, port = address.rpartition(":")
         return host, int(port)
     if nodes > 1:
         raise JobFailed(f"{VARIABLE} is not set on {socket.gethostname()}, one of {nodes} nodes")

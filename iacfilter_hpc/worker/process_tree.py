@@ -12,6 +12,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.runs.failures import find_failure
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.states import FailureCause
 
 STOP_GRACE_S = 35
 """torchelastic gives its workers 30 s after SIGTERM before it kills them."""
@@ -80,7 +81,7 @@ def _kill_descendants() -> None:
 class CommandFailed(JobFailed):
     """A command ended badly; `cause` and `step` say what is known of it."""
 
-    def __init__(self, message: str, cause: str, step: int | None, *, hint: str) -> None:
+    def __init__(self, message: str, cause: FailureCause, step: int | None, *, hint: str) -> None:
         super().__init__(message, hint=hint)
         self.cause = cause
         self.step = step
@@ -101,7 +102,7 @@ def call(
         failure = find_failure(layout, attempt, log)
         hint = f"the whole log is {log}"
         if failure is None:
-            raise CommandFailed(ended, "killed", None, hint=hint)
+            raise CommandFailed(ended, FailureCause.KILLED, None, hint=hint)
         raise CommandFailed(f"{failure.message} ({ended})", failure.cause, failure.step, hint=hint)
 
 

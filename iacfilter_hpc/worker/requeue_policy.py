@@ -1,64 +1,79 @@
-"""Whether a run goes on after an attempt has ended: by evidence of how it ended, never blindly."""
+"""Requeue policy: whether a run goes on after an attempt, by evidence of how that ended (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from iacfilter_hpc.runs.records import Outcome
+from iacfilter_hpc.runs.states import FailureCause, JobState
 
 PATIENCE = 5
 """Attempts in a row that may end without a newer checkpoint."""
 
 SMALLER = "a smaller --batch-size needs less"
 
-Action = Literal["again", "elsewhere", "stop"]
+
+class Action(StrEnum):
+    """What a batch script does after an attempt."""
+
+    AGAIN = "again"
+    """Requeue the job; where that is refused, submit it as a new one."""
+    ELSEWHERE = "elsewhere"
+    """Submit a new job that keeps off the nodes at fault, as a requeued one cannot."""
+    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do, and why; `elsewhere` is a new job that keeps off the nodes of this attempt."""
+class RequeueDecision:
+    """What follows an attempt, and why, for the log and the outcome."""
 
     action: Action
     why: str
 
 
-def decide(outcomes: Sequence[Outcome], limit: int) -> Decision:
+def decide(outcomes: Sequence[Outcome], limit: int) -> RequeueDecision:
     """What follows the last of a run's outcomes; `limit` is the number of attempts in all.
 
     Goes on after what may not happen again (a preemption, a time limit, a node, a kill), and not
     after what would happen again: wrong data, an error in the code, no memory at the same step.
     """
     last = outcomes[-1]
-    if last.state == "COMPLETED":
-        return Decision("stop", "it is finished")
-    if last.state == "CANCELLED":
-        return Decision("stop", "it was cancelled")
-    decision = _wanted(outcomes)
-    if decision.action != "stop" and len(outcomes) >= limit:
-        return Decision("stop", f"{len(outcomes)} attempts are as many as requeue.limit allows")
+    if last.state == JobState.COMPLETED:
+        return RequeueDecision(Action.STOP, "it is finished")
+    if last.state == JobState.CANCELLED:
+        return RequeueDecision(Action.STOP, "it was cancelled")
+    decision = _by_evidence(outcomes)
+    if decision.action is not Action.STOP and len(outcomes) >= limit:
+        return RequeueDecision(
+            Action.STOP, f"{len(outcomes)} attempts are as many as requeue.limit allows"
+        )
     return decision
 
 
-def _wanted(outcomes: Sequence[Outcome]) -> Decision:
+def _by_evidence(outcomes: Sequence[Outcome]) -> RequeueDecision:
     last = outcomes[-1]
-    if last.state == "DRAINED":
+    if last.state == JobState.DRAINED:
         if _is_stuck(outcomes):
-            return Decision("stop", f"{PATIENCE} attempts in a row saved nothing new: more --time?")
-        return Decision("again", "it saved and stopped as asked")
+            return RequeueDecision(
+                Action.STOP, f"{PATIENCE} attempts in a row saved nothing new: more --time?"
+            )
+        return RequeueDecision(Action.AGAIN, "it saved and stopped as asked")
     match last.cause:
-        case "error":
-            return Decision("stop", "it would fail again")
-        case "exception":
-            return Decision("stop", "an error in the code would come again")
-        case "memory":
+        case FailureCause.ERROR:
+            return RequeueDecision(Action.STOP, "it would fail again")
+        case FailureCause.EXCEPTION:
+            return RequeueDecision(Action.STOP, "an error in the code would come again")
+        case FailureCause.MEMORY:
             return _memory(outcomes)
-        case "node":
-            return Decision("elsewhere", f"{', '.join(last.nodes)} may be at fault")
+        case FailureCause.NODE:
+            return RequeueDecision(Action.ELSEWHERE, f"{', '.join(last.nodes)} may be at fault")
     if _is_stuck(outcomes):
-        return Decision("stop", f"{PATIENCE} attempts in a row were killed and saved nothing new")
-    return Decision("again", "its processes were killed")
+        return RequeueDecision(
+            Action.STOP, f"{PATIENCE} attempts in a row were killed and saved nothing new"
+        )
+    return RequeueDecision(Action.AGAIN, "its processes were killed")
 
 
 def _is_stuck(outcomes: Sequence[Outcome]) -> bool:
@@ -66,15 +81,15 @@ def _is_stuck(outcomes: Sequence[Outcome]) -> bool:
     return len(newest) == PATIENCE and len({outcome.saved for outcome in newest}) == 1
 
 
-def _memory(outcomes: Sequence[Outcome]) -> Decision:
+def _memory(outcomes: Sequence[Outcome]) -> RequeueDecision:
     last = outcomes[-1]
-    before = [outcome for outcome in outcomes[:-1] if outcome.cause == "memory"]
+    before = [outcome for outcome in outcomes[:-1] if outcome.cause == FailureCause.MEMORY]
     where = "before the first step" if last.step is None else f"at step {last.step}"
     if last.step in {outcome.step for outcome in before}:
-        return Decision("stop", f"memory ran out {where} again: {SMALLER}")
+        return RequeueDecision(Action.STOP, f"memory ran out {where} again: {SMALLER}")
     # a kill by the kernel is known to some steps only
     if last.saved in {outcome.saved for outcome in before}:
-        return Decision(
-            "stop", f"memory ran out {where}, again with nothing saved since: {SMALLER}"
+        return RequeueDecision(
+            Action.STOP, f"memory ran out {where}, again with nothing saved since: {SMALLER}"
         )
-    return Decision("again", f"memory ran out {where}, for the first time there")
+    return RequeueDecision(Action.AGAIN, f"memory ran out {where}, for the first time there")

@@ -1,4 +1,4 @@
-"""What a worker does when a signal reaches it: pass on the request to save, or end at once."""
+"""Signals that reach a worker: it passes on the request to save, or ends at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs on each node of a job: start the commands, pass requests on, record the outcome."""
+"""Worker: what runs on each node of a job, from its commands to the record of its outcome."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path
 
 from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig, load_config
-from iacfilter_hpc.errors import OF_THE_NODE, IacfilterError, JobFailed, SlurmUnreachable
+from iacfilter_hpc.errors import OF_THE_NODE, IacfilterError, JobFailed, SlurmError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.failures import outcome_of_killed, saved_step
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.records import Outcome
+from iacfilter_hpc.runs.states import FailureCause, JobState
 from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.worker import accelerate_argv
 from iacfilter_hpc.worker.accelerate_argv import Node
-from iacfilter_hpc.worker.job_env import Place, on_slurm, place_of_this, rendezvous
+from iacfilter_hpc.worker.job_env import JobEnv, job_env, on_slurm, rendezvous
 from iacfilter_hpc.worker.process_tree import CommandFailed, call
-from iacfilter_hpc.worker.requeue_policy import decide
+from iacfilter_hpc.worker.requeue_policy import Action, decide
 from iacfilter_hpc.worker.signals import Cancelled, Interrupted, Requests, listening
 
 
@@ -28,14 +29,14 @@ from iacfilter_hpc.worker.signals import Cancelled, Interrupted, Requests, liste
 class Ending:
     """How an attempt ended, in the words of runs.Outcome."""
 
-    state: str
+    state: JobState
     message: str = ""
-    cause: str = ""
+    cause: FailureCause = FailureCause.NONE
     step: int | None = None
 
     @property
     def exit_code(self) -> int:
-        return 0 if self.state in ("COMPLETED", "DRAINED") else 1
+        return 0 if self.state in (JobState.COMPLETED, JobState.DRAINED) else 1
 
 
 @dataclass(frozen=True)
@@ -56,61 +57,62 @@ class Worker:
         Raises:
             SystemExit: it failed, so that Slurm sees a non-zero exit code; the log says why.
         """
-        layout, place, started_at = RunLayout(self.directory), place_of_this(), records.now()
-        ending = Ending("FAILED", "the worker broke off", "exception")
+        layout, job, started_at = RunLayout(self.directory), job_env(), records.now()
+        ending = Ending(JobState.FAILED, "the worker broke off", FailureCause.EXCEPTION)
         try:
-            with listening(layout, place.job_id, place.attempt) as requests:
-                ending = self._ending(layout, place, requests)
+            with listening(layout, job.job_id, job.attempt) as requests:
+                ending = self._ending(layout, job, requests)
         finally:
-            if place.rank == 0:
-                _record(layout, place, started_at, ending)
+            if job.rank == 0:
+                _record(layout, job, started_at, ending)
         if ending.exit_code:
             raise SystemExit(ending.exit_code)
 
-    def _ending(self, layout: RunLayout, place: Place, requests: Requests) -> Ending:
+    def _ending(self, layout: RunLayout, job: JobEnv, requests: Requests) -> Ending:
         try:
-            return self._run(layout, place, requests)
+            return self._run(layout, job, requests)
         except OSError as error:
             if error.errno not in OF_THE_NODE:
                 raise
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the job's log
-            return Ending("FAILED", str(error), "node")
+            return Ending(JobState.FAILED, str(error), FailureCause.NODE)
         except Interrupted as error:
             # an evaluation alone has nothing to go on from
-            return Ending("DRAINED" if self.data is None else "CANCELLED", error.message)
+            state = JobState.DRAINED if self.data is None else JobState.CANCELLED
+            return Ending(state, error.message)
         except IacfilterError as error:
             print(error.text(), file=sys.stderr, flush=True)  # noqa: T201 - the job's log
             if isinstance(error, Cancelled):
-                return Ending("CANCELLED", error.message)
+                return Ending(JobState.CANCELLED, error.message)
             if isinstance(error, CommandFailed):
-                return Ending("FAILED", error.message, error.cause, error.step)
-            return Ending("FAILED", error.message, "error")
+                return Ending(JobState.FAILED, error.message, error.cause, error.step)
+            return Ending(JobState.FAILED, error.message, FailureCause.ERROR)
 
-    def _run(self, layout: RunLayout, place: Place, requests: Requests) -> Ending:
-        config, count = load_config(layout), len(place.hostnames)
-        node = Node(place.rank, count, *rendezvous(count))
+    def _run(self, layout: RunLayout, job: JobEnv, requests: Requests) -> Ending:
+        config, count = load_config(layout), len(job.hostnames)
+        node = Node(job.rank, count, *rendezvous(count))
         environment = accelerate_argv.environment(
-            config, node, place.attempt, requests.local, os.environ
+            config, node, job.attempt, requests.local, os.environ
         )
-        log = layout.error_log(place.attempt, place.rank)
+        log = layout.error_log(job.attempt, job.rank)
         if self.data is None and not layout.final.exists():
-            if place.rank == 0:
-                _settle_earlier(layout, place, config.requeue.limit)
-                _check_alone(layout, place)
+            if job.rank == 0:
+                _settle_earlier(layout, job, config.requeue.limit)
+                _check_alone(layout, job)
                 if not on_slurm():  # there the batch script does it, before the first signal
                     layout.drain.unlink(missing_ok=True)
             check_data(layout, config)
             requests.is_training = True
             argv = accelerate_argv.train(config, layout, node, sys.executable)
-            stopped = _train(layout, place, argv, environment, log)
+            stopped = _train(layout, job, argv, environment, log)
             requests.is_training = False
             if stopped is not None:
                 return stopped
         data = self.data or config.data.test_file
-        if data is not None and place.rank == 0:
+        if data is not None and job.rank == 0:
             argv = accelerate_argv.evaluate(layout, data, self.options, sys.executable)
-            call(argv, environment, layout, place.attempt, log)
-        return Ending("COMPLETED")
+            call(argv, environment, layout, job.attempt, log)
+        return Ending(JobState.COMPLETED)
 
 
 def check_data(layout: RunLayout, config: RunConfig) -> None:
@@ -135,24 +137,26 @@ def check_data(layout: RunLayout, config: RunConfig) -> None:
 
 
 def _train(
-    layout: RunLayout, place: Place, argv: list[str], environment: dict[str, str], log: Path
+    layout: RunLayout, job: JobEnv, argv: list[str], environment: dict[str, str], log: Path
 ) -> Ending | None:
     """None once the model is there, else where training has stopped as it was asked to."""
     try:
-        call(argv, environment, layout, place.attempt, log)
+        call(argv, environment, layout, job.attempt, log)
     except CommandFailed:
         # a launcher that was killed does not undo what its processes have saved
-        if not layout.drained(place.attempt).exists():
+        if not layout.drained(job.attempt).exists():
             raise
-    if place.rank == 0 and not layout.final.exists():
-        drained = records.drained(layout, place.attempt)
+    if job.rank == 0 and not layout.final.exists():
+        drained = records.drained(layout, job.attempt)
         if drained is None:
             raise JobFailed("training ended without a model and without a word")
-        return Ending("DRAINED", f"stopped at step {drained.step} as asked ({drained.reason})")
-    return None if layout.final.exists() else Ending("DRAINED")
+        return Ending(
+            JobState.DRAINED, f"stopped at step {drained.step} as asked ({drained.reason})"
+        )
+    return None if layout.final.exists() else Ending(JobState.DRAINED)
 
 
-def _settle_earlier(layout: RunLayout, place: Place, limit: int) -> None:
+def _settle_earlier(layout: RunLayout, job: JobEnv, limit: int) -> None:
     """Note how earlier starts of this job ended that left no word, and whether that is enough.
 
     Slurm kills a job that it takes back, and starts it again however often that happens.
@@ -162,19 +166,19 @@ def _settle_earlier(layout: RunLayout, place: Place, limit: int) -> None:
     """
     silent = [
         restarts
-        for restarts in range(place.restarts)
-        if records.outcome(layout, attempt_name(place.job_id, restarts)) is None
+        for restarts in range(job.restarts)
+        if records.outcome(layout, attempt_name(job.job_id, restarts)) is None
     ]
     for restarts in silent:
-        outcome = outcome_of_killed(layout, place.job_id, restarts)
+        outcome = outcome_of_killed(layout, job.job_id, restarts)
         records.write_record(layout.outcome(outcome.attempt), outcome)
     if silent:
-        decision = decide(records.outcomes_of_chain(layout, place.job_id), limit)
-        if decision.action == "stop":
+        decision = decide(records.outcomes_of_chain(layout, job.job_id), limit)
+        if decision.action is Action.STOP:
             raise JobFailed(decision.why)
 
 
-def _check_alone(layout: RunLayout, place: Place) -> None:
+def _check_alone(layout: RunLayout, job: JobEnv) -> None:
     """Leave a run alone that another job is training.
 
     Raises:
@@ -184,19 +188,23 @@ def _check_alone(layout: RunLayout, place: Place) -> None:
         return
     try:
         found = queued().values()
-    except SlurmUnreachable:
+    except SlurmError:
         return  # whoever claims the run last may write: a second one does no harm
     for entry in found:
-        if entry.name == layout.name and entry.state == "RUNNING" and entry.job_id != place.job_id:
+        if (
+            entry.name == layout.name
+            and entry.state is JobState.RUNNING
+            and entry.job_id != job.job_id
+        ):
             raise JobFailed(
                 f"job {entry.job_id} is training this run", hint=f"scancel {entry.job_id} ends it"
             )
 
 
-def _record(layout: RunLayout, place: Place, started_at: str, ending: Ending) -> None:
+def _record(layout: RunLayout, job: JobEnv, started_at: str, ending: Ending) -> None:
     outcome = Outcome(
-        job_id=place.job_id,
-        restarts=place.restarts,
+        job_id=job.job_id,
+        restarts=job.restarts,
         state=ending.state,
         exit_code=ending.exit_code,
         message=ending.message,
@@ -205,6 +213,6 @@ def _record(layout: RunLayout, place: Place, started_at: str, ending: Ending) ->
         saved=saved_step(layout),
         started_at=started_at,
         ended_at=records.now(),
-        nodes=place.hostnames,
+        nodes=job.hostnames,
     )
-    records.write_record(layout.outcome(place.attempt), outcome)
+    records.write_record(layout.outcome(job.attempt), outcome)

@@ -10,6 +10,8 @@ from tests.cli.commands import iacfilter
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import MadeRuns
 
+AWAY = "Unable to contact slurm controller (connect failure)"
+
 
 def test_live_jobs_are_cancelled_by_id_and_name(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
     made.job(made.run("mine"))
@@ -47,9 +49,9 @@ def test_if_any_run_is_unknown_none_is_cancelled(fake_slurm: FakeSlurm, made: Ma
 
 def test_a_controller_that_does_not_answer(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
     made.job(made.run("mine"))
-    fake_slurm.says("squeue", stderr="no controller\n", code=1)
+    fake_slurm.says("squeue", stderr=f"{AWAY}\n", code=1)
     done = iacfilter("cancel", "mine")
-    assert (done.returncode, done.stderr) == (3, "error: squeue failed: no controller\n")
+    assert (done.returncode, done.stderr) == (3, f"error: squeue failed: {AWAY}\n")
 
 
 def test_a_cancellation_that_fails_is_forgotten(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
@@ -57,7 +59,7 @@ def test_a_cancellation_that_fails_is_forgotten(fake_slurm: FakeSlurm, made: Mad
     layout = made.run("mine")
     made.job(layout)
     fake_slurm.queue(("7", "mine", "RUNNING"))
-    fake_slurm.says("scancel", stderr="scancel: error: Kill job error: no controller\n", code=1)
+    fake_slurm.says("scancel", stderr=f"scancel: error: Kill job error: {AWAY}\n", code=1)
     assert iacfilter("cancel", "mine").returncode == 3
     assert not layout.cancelled("7").exists()
 

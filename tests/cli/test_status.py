@@ -101,6 +101,17 @@ def test_what_keeps_a_state_unknown_is_a_warning(fake_slurm: FakeSlurm, made: Ma
     assert [run["state"] for run in json.loads(done.stdout)["runs"]] == ["UNKNOWN"] * 2
 
 
+def test_an_answer_of_squeue_that_cannot_be_read_is_a_warning(
+    fake_slurm: FakeSlurm, made: MadeRuns
+) -> None:
+    made.job(made.run("mine"))
+    fake_slurm.says("squeue", stdout="Welcome\n")
+    done = iacfilter("status", "--json", "--exit-status")
+    assert done.returncode == 8, "it may be alive"
+    assert done.stderr == "warning: squeue gave an answer that cannot be read: 'Welcome'\n"
+    assert [run["state"] for run in json.loads(done.stdout)["runs"]] == ["UNKNOWN"]
+
+
 def test_damage_is_a_warning(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
     layout = made.run("mine")
     made.job(layout)

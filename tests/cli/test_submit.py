@@ -154,6 +154,14 @@ def test_what_argparse_refuses(words: list[str]) -> None:
     [
         ("sbatch: error: Invalid account\n", 1, "error: sbatch refused the job: Invalid account\n"),
         ("sbatch: error: Unable to contact slurm controller\n", 3, "error: sbatch: Unable to con"),
+        # what SLURM_CONF=/nope leads to, after a minute
+        (
+            "sbatch: error: s_p_parse_file: cannot stat file /nope: No such file or directory, "
+            "retrying in 1sec up to 60sec\nsbatch: error: ClusterName needs to be specified\n"
+            "sbatch: fatal: Unable to process configuration file\n",
+            3,
+            "error: sbatch: s_p_parse_file: cannot stat file /nope: ",
+        ),
     ],
 )
 def test_a_refusal(

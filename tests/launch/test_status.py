@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from iacfilter_hpc.launch.status import RunState, report
+from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import MadeRuns
@@ -160,6 +162,36 @@ def test_states_are_told_though_squeue_fails(fake_slurm: FakeSlurm, made: MadeRu
     found = report([ended, lost])
     assert found.problems == ["squeue failed: Unable to contact slurm controller"]
     assert [state.state for state in found.states] == ["COMPLETED", "UNKNOWN"]
+
+
+def test_an_answer_of_squeue_that_cannot_be_read_is_told(
+    fake_slurm: FakeSlurm, made: MadeRuns
+) -> None:
+    made.job(made.run("mine"))
+    fake_slurm.says("squeue", stdout="Welcome to the cluster\n")
+    found = report([RunLayout(made.models / "encoder" / "mine")])
+    assert found.problems == ["squeue gave an answer that cannot be read: 'Welcome to the cluster'"]
+    assert [state.state for state in found.states] == ["UNKNOWN"]
+
+
+def test_a_state_that_is_new_to_us_is_unknown_and_told(
+    fake_slurm: FakeSlurm, made: MadeRuns
+) -> None:
+    layout = made.run("mine")
+    made.job(layout)
+    fake_slurm.queue(("7", "mine", "DREAMING", "None", "1:02"))
+    state = only(layout)
+    assert (state.state, state.reason) == ("UNKNOWN", "Slurm says DREAMING")
+    assert not state.ended
+
+
+def test_only_slurm_knows_of_a_job_that_was_requeued(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    layout = made.run("mine")
+    made.job(layout)
+    outcome = made.outcome(layout, "FAILED", "its processes were killed")
+    records.write_record(layout.outcome("7"), replace(outcome, next="requeued"))
+    fake_slurm.accounts("7|mine|CANCELLED by 1000|01:00:00|gpu1|0:0")
+    assert only(layout).state == "CANCELLED"
 
 
 def test_one_damaged_run_does_not_hide_the_others(fake_slurm: FakeSlurm, made: MadeRuns) -> None:

@@ -51,6 +51,19 @@ def executor(tmp_path: Path) -> TemplateExecutor:
             SlurmUnreachable,
             "Could not establish a configuration source",
         ),
+        (
+            "sbatch: error: s_p_parse_file: cannot stat file /nope: No such file or directory, "
+            "retrying in 1sec up to 60sec\n"
+            "sbatch: error: ClusterName needs to be specified\n"
+            "sbatch: fatal: Unable to process configuration file\n",
+            SlurmUnreachable,
+            "cannot stat file /nope",
+        ),
+        (
+            "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received\n",
+            JobMayExist,
+            "Zero Bytes were transmitted",
+        ),
         ("words of a\nwrapper script\n", SubmissionError, "words of a wrapper script"),
     ],
 )
@@ -69,6 +82,14 @@ def test_what_sbatch_says_is_passed_on(
     assert message in caught.value.message
     assert "\n" not in caught.value.message
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_sbatch_that_is_killed_leaves_it_open(
+    fake_slurm: FakeSlurm, executor: TemplateExecutor
+) -> None:
+    (fake_slurm.bin / "sbatch").write_text("#!/bin/sh\nkill -9 $$\n")
+    with pytest.raises(JobMayExist, match="sbatch: "):
+        submit(executor, Worker(Path("/run")))
 
 
 def test_an_answer_without_a_job_id_leaves_it_open(

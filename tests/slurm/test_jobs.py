@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from iacfilter_hpc.errors import SlurmUnreachable, SubmissionError
+from iacfilter_hpc.errors import JobMayExist, SlurmRefused, SubmissionError
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.states import JobState
 from iacfilter_hpc.slurm import client
-from iacfilter_hpc.slurm.jobs import JobNow, job_now, moved, requeue, resubmit
+from iacfilter_hpc.slurm.jobs import JobNow, Reason, job_now, moved, requeue, resubmit
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
 
@@ -44,13 +45,13 @@ def test_a_dependency_is_moved_to_the_new_job(dependency: str, expected: str | N
     [
         (
             "JobId=7 JobName=a JobState=RUNNING Reason=None Requeue=1 Restarts=2 x\n",
-            JobNow("RUNNING", "None", 2),
+            JobNow(JobState.RUNNING, "None", 2),
         ),
         (
             "JobId=7 JobName=JobStates=X JobState=COMPLETING Reason=TimeLimit\n",
-            JobNow("COMPLETING", "TimeLimit", 0),
+            JobNow(JobState.COMPLETING, Reason.TIME_LIMIT, 0),
         ),
-        ("", JobNow("UNKNOWN", "", 0)),
+        ("", JobNow(JobState.UNKNOWN, "", 0)),
     ],
 )
 def test_the_controller_s_words_for_a_job(
@@ -65,7 +66,7 @@ def test_requeueing_that_is_refused_is_told(fake_slurm: FakeSlurm) -> None:
     requeue("7")
     assert fake_slurm.commands("scontrol") == [["requeue", "7"]]
     fake_slurm.says("scontrol requeue", stderr="Requested operation is presently disabled", code=1)
-    with pytest.raises(SlurmUnreachable, match="presently disabled"):
+    with pytest.raises(SlurmRefused, match="presently disabled"):
         requeue("7")
 
 
@@ -133,6 +134,17 @@ def test_a_refusal_of_sbatch_leaves_nothing(run: RunLayout, fake_slurm: FakeSlur
         resubmit(run, "7", [])
     assert sorted(run.slurm.iterdir()) == before
     assert fake_slurm.calls("scontrol") == 0
+
+
+@pytest.mark.parametrize("printed", ["", "hello\n", "Submitted batch job 90\n"])
+def test_an_answer_without_a_job_id_leaves_it_open(
+    run: RunLayout, fake_slurm: FakeSlurm, printed: str
+) -> None:
+    before = sorted(run.slurm.iterdir())
+    fake_slurm.says("sbatch", stdout=printed)
+    with pytest.raises(JobMayExist, match="sbatch gave no job id"):
+        resubmit(run, "7", [])
+    assert sorted(run.slurm.iterdir()) == before
 
 
 def test_a_job_that_sbatch_could_not_tell_of_is_adopted(

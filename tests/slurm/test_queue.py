@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from iacfilter_hpc.errors import SlurmUnreachable
+from iacfilter_hpc.errors import SlurmGarbled, SlurmMissing, SlurmRefused, SlurmUnreachable
+from iacfilter_hpc.runs.states import ENDED, JobState
 from iacfilter_hpc.slurm import queue
-from iacfilter_hpc.slurm.queue import ENDED, QueueEntry
+from iacfilter_hpc.slurm.queue import QueueEntry
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 
 
@@ -19,14 +20,14 @@ def test_every_column_has_its_place(fake_slurm: FakeSlurm) -> None:
         "7": QueueEntry(
             job_id="7",
             name="mine",
-            state="RUNNING",
+            state=JobState.RUNNING,
             elapsed="1:02",
             left="3:04",
             nodes="gpu[1-2]",
             start="2026-01-02T03:04:05",
         ),
         "8": QueueEntry(
-            job_id="8", name="other", state="PENDING", reason="Priority", elapsed="0:00"
+            job_id="8", name="other", state=JobState.PENDING, reason="Priority", elapsed="0:00"
         ),
     }
     assert "--me" in fake_slurm.arguments("squeue")
@@ -52,10 +53,40 @@ def test_the_name_of_another_job_hides_none_of_ours(fake_slurm: FakeSlurm, other
     assert queue.queued()["7"].name == "mine"
 
 
-@pytest.mark.parametrize("stdout", ["", "\n", "no separator\n", SEPARATOR * 3 + "\n"])
-def test_lines_that_are_no_job_are_none(fake_slurm: FakeSlurm, stdout: str) -> None:
+@pytest.mark.parametrize("stdout", ["", "\n"])
+def test_no_lines_are_no_jobs(fake_slurm: FakeSlurm, stdout: str) -> None:
     fake_slurm.says("squeue", stdout=stdout)
     assert queue.queued() == {}
+
+
+WHOLE = SEPARATOR.join(["7", "mine", "RUNNING", *["x"] * 5, ""])
+
+
+@pytest.mark.parametrize(
+    "stdout", ["no separator\n", SEPARATOR * 3 + "\n", f"{WHOLE}\n{WHOLE[:9]}", WHOLE]
+)
+def test_an_answer_that_is_no_table_is_no_answer(fake_slurm: FakeSlurm, stdout: str) -> None:
+    """An empty answer would mean that no job is alive."""
+    fake_slurm.says("squeue", stdout=stdout)
+    with pytest.raises(SlurmGarbled, match="squeue gave an answer that cannot be read: "):
+        queue.queued()
+
+
+def test_a_line_that_is_no_job_hides_none(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.says("squeue", stdout=f"Welcome to the cluster\n{WHOLE}\n")
+    assert list(queue.queued()) == ["7"]
+
+
+def test_a_state_of_another_slurm_is_unknown_and_told(fake_slurm: FakeSlurm) -> None:
+    fake_slurm.queue(("7", "mine", "DREAMING", "None"), ("8", "mine", "DREAMING", "Night"))
+    fake_slurm.accounts("9|mine|DREAMING|1:00|gpu1|0:0")
+    found = {**queue.queued(), **queue.accounted(["9"])}
+    assert [entry.state for entry in found.values()] == [JobState.UNKNOWN] * 3
+    assert [entry.reason for entry in found.values()] == [
+        "Slurm says DREAMING",
+        "Slurm says DREAMING: Night",
+        "Slurm says DREAMING",
+    ]
 
 
 def test_a_controller_that_does_not_answer_is_named(fake_slurm: FakeSlurm) -> None:
@@ -63,12 +94,12 @@ def test_a_controller_that_does_not_answer_is_named(fake_slurm: FakeSlurm) -> No
     with pytest.raises(SlurmUnreachable, match="squeue failed: slurm_load_jobs error: Unable to c"):
         queue.queued()
     fake_slurm.says("squeue", code=3)
-    with pytest.raises(SlurmUnreachable, match="squeue failed: exit code 3"):
+    with pytest.raises(SlurmRefused, match="squeue failed: exit code 3"):
         queue.queued()
 
 
 def test_without_squeue_it_is_named(no_slurm: None) -> None:
-    with pytest.raises(SlurmUnreachable, match="squeue is not on PATH"):
+    with pytest.raises(SlurmMissing, match="squeue is not on PATH"):
         queue.queued()
 
 
@@ -83,10 +114,10 @@ def test_sacct_tells_the_end(fake_slurm: FakeSlurm) -> None:
     found = queue.accounted(["7", "8", "9"])
     assert found == {
         "7": QueueEntry(
-            job_id="7", name="mine", state="COMPLETED", elapsed="01:02:03", nodes="gpu1"
+            job_id="7", name="mine", state=JobState.COMPLETED, elapsed="01:02:03", nodes="gpu1"
         ),
         "8": QueueEntry(
-            job_id="8", name="a|b", state="CANCELLED", reason="exit 0:15", elapsed="00:00:00"
+            job_id="8", name="a|b", state=JobState.CANCELLED, reason="exit 0:15", elapsed="00:00:00"
         ),
     }
     assert "--jobs=7,8,9" in fake_slurm.arguments("sacct")
@@ -102,6 +133,14 @@ def test_without_accounting_nothing_is_known(fake_slurm: FakeSlurm) -> None:
     assert queue.accounted(["7"]) == {}
 
 
+@pytest.mark.parametrize("stdout", ["Welcome\n", "7|mine|COMPL", "7|mine|COMPLETED|1:00|gpu1|0:0"])
+def test_an_answer_of_sacct_that_is_no_table_tells_nothing(
+    fake_slurm: FakeSlurm, stdout: str
+) -> None:
+    fake_slurm.says("sacct", stdout=stdout)
+    assert queue.accounted(["7"]) == {}
+
+
 def test_without_sacct_nothing_is_known(no_slurm: None) -> None:
     assert queue.accounted(["7"]) == {}
 
@@ -110,15 +149,15 @@ def test_cancel_names_the_job_beside_its_id(fake_slurm: FakeSlurm) -> None:
     queue.cancel(["7", "8"], "mine")
     assert fake_slurm.arguments("scancel") == ["--name=mine", "7", "8"]
     fake_slurm.says("scancel", stderr="scancel: error: Access denied\n", code=1)
-    with pytest.raises(SlurmUnreachable, match=r"scancel failed: .*Access denied"):
+    with pytest.raises(SlurmRefused, match=r"scancel failed: .*Access denied"):
         queue.cancel(["7"], "mine")
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED"])
 def test_live_states_have_not_ended(state: str) -> None:
-    assert not QueueEntry(job_id="7", name="x", state=state).ended
+    assert not QueueEntry(job_id="7", name="x", state=JobState(state)).ended
 
 
 @pytest.mark.parametrize("state", sorted(ENDED))
-def test_ended_states_have(state: str) -> None:
+def test_ended_states_have(state: JobState) -> None:
     assert QueueEntry(job_id="7", name="x", state=state).ended

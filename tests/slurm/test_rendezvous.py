@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.errors import SlurmUnreachable
+from iacfilter_hpc.errors import SlurmGarbled, SlurmRefused
 from iacfilter_hpc.slurm import rendezvous
 from tests.fake_slurm import FakeSlurm
 
@@ -59,5 +59,10 @@ def test_the_port_is_free() -> None:
 
 
 def test_what_scontrol_says_is_passed_on(node: Path) -> None:
-    with pytest.raises(SlurmUnreachable, match=r"scontrol show hostnames x: Invalid node name"):
+    with pytest.raises(SlurmRefused, match="scontrol failed: Invalid node name"):
         rendezvous.head_address("x")
+
+
+def test_a_list_of_no_nodes_is_no_answer(fake_slurm: FakeSlurm) -> None:
+    with pytest.raises(SlurmGarbled, match="scontrol gave an answer that cannot be read"):
+        rendezvous.head_address("gpu[01-02]")

@@ -14,6 +14,7 @@ import torch
 
 from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify
 from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.drain import Drain, Drained, listen
 from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
@@ -107,6 +108,11 @@ def test_stopping_again_and_again(twin: RunLayout, tmp_path: Path, looks: int) -
     assert events(layout) == events(twin)
     steps = [stop.step for stop in stops]
     assert steps == sorted(steps)
+    # each attempt but the first says where it went on, as soon as there was a checkpoint
+    resumed = [records.resumed(layout, f"7.{number}") for number in range(len(stops) + 1)]
+    before = [None, *(stop.checkpoint for stop in stops)]
+    assert [found.checkpoint if found else None for found in resumed] == before
+    assert [found.step for found in resumed if found] == [step for step in steps if step]
     for stop in stops:
         assert (stop.checkpoint is None) == (stop.step == 0)
 
