@@ -10,7 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts
-from iacfilter_hpc.samples.sample import TECHNOLOGY_OF_SUFFIX
+from iacfilter_hpc.samples.technologies import technology_of
 
 STDOUT = 1
 
@@ -60,7 +60,7 @@ def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterat
 def script_problems(outputs: Sequence[Output], folder: Path) -> Iterator[UsageError]:
     """Outputs that would replace a script below the folder, to judge by its extension."""
     for output in outputs:
-        if _is_below(output, folder) and output.real.suffix.lower() in TECHNOLOGY_OF_SUFFIX:
+        if _is_below(output, folder) and technology_of(output.real.name):
             yield _over_script(output, folder)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iacfilter_hpc.glitch.report import GlitchReport
-from iacfilter_hpc.samples.sample import TECHNOLOGIES
+from iacfilter_hpc.samples import technologies
 
 
 def report_warnings(report: GlitchReport) -> Iterator[str]:
@@ -16,5 +16,5 @@ def report_warnings(report: GlitchReport) -> Iterator[str]:
 
 def technology_warnings(technology: str | None) -> Iterator[str]:
     """A name that models and tables do not know: it is taken, and is perhaps a slip."""
-    if technology is not None and technology not in TECHNOLOGIES:
-        yield f"--technology {technology} is none of {', '.join(TECHNOLOGIES)}"
+    if technology is not None and technology not in technologies.NAMES:
+        yield f"--technology {technology} is none of {', '.join(technologies.NAMES)}"

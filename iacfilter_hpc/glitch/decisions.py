@@ -12,7 +12,7 @@ from iacfilter_hpc.glitch.rows import Row
 from iacfilter_hpc.samples.sample import Label, Sample
 
 OTHER = "other"
-"""Counts under this name what is none of the nine smells, and rows that are none at all."""
+"""Counts under this name what is none of our smells, and rows that are none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Judged:
 
     @property
     def smell(self) -> str | None:
-        """Our name of what was reported, None if it is none of the nine smells."""
+        """Our name of what was reported, None if it is none of our smells."""
         return None if isinstance(self.row.found, BadRow) else self.row.found.smell
 
 

@@ -1,8 +1,7 @@
 """SARIF 2.1.0 log of judged detections: rules, results, fingerprints; one result a line.
 
-The CWE numbers are those of GLITCH's own messages. Levels and severities are this project's: no
-analysis of a single line can know what is behind it. Source of the fields: OASIS SARIF 2.1.0,
-section 3.49; `security-severity`, `help` and `tags` as GitHub code scanning reads them.
+Rules follow from the table of smells. Source of their fields: OASIS SARIF 2.1.0, section 3.49;
+`security-severity`, `help` and `tags` as GitHub code scanning reads them.
 
 What is judged FP is a result with level note and a suppression, unless `omit_suppressed` leaves it
 out. Viewers of SARIF hide such results. GitHub code scanning does not: it reads neither
@@ -29,16 +28,22 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import quote
 
 from iacfilter_hpc import __version__
 from iacfilter_hpc.glitch.decisions import Judged
 from iacfilter_hpc.glitch.report import BadRow, Detection
-from iacfilter_hpc.samples.duplicates import normalised
-from iacfilter_hpc.samples.prompt import MEANINGS
+from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.samples.smells import NAMES, title_of
+from iacfilter_hpc.samples.smells import (
+    BY_NAME,
+    COUNT_IN_WORDS,
+    NAMES,
+    SMELLS,
+    Level,
+    Smell,
+    title_of,
+)
 
 REMEMBERED = 1024
 
@@ -89,32 +94,8 @@ class Occurrences:
         return f"{digest}:{file.times[digest]}"
 
 
-Level = Literal["error", "warning", "note"]
-
 OTHER_RULE = "other_smell"
-"""Stands for every code of GLITCH that is none of the nine smells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """How bad a smell is: SARIF's level, and a score from 0 to 10 as in CVSS."""
-
-    level: Level
-    severity: float
-    cwe: int
-
-
-GRADES = {
-    "hard_coded_secret": Grade("error", 7.5, 798),
-    "suspicious_comment": Grade("warning", 2.0, 546),
-    "weak_cryptography_algorithms": Grade("warning", 5.9, 327),
-    "use_of_http": Grade("warning", 5.9, 319),
-    "admin_by_default": Grade("warning", 5.5, 250),
-    "empty_password": Grade("error", 8.0, 258),
-    "unrestricted_ip_address": Grade("warning", 5.3, 284),
-    "no_integrity_check": Grade("warning", 6.5, 353),
-    "missing_default_case": Grade("warning", 3.0, 478),
-}
+"""Stands for every code of GLITCH that is none of our smells."""
 
 
 def rule_of(smell: str | None) -> tuple[str, int]:
@@ -124,28 +105,26 @@ def rule_of(smell: str | None) -> tuple[str, int]:
 
 def level_of(smell: str | None) -> Level:
     """The level of a smell's rule."""
-    return "note" if smell is None else GRADES[smell].level
+    return "note" if smell is None else BY_NAME[smell].level
 
 
 def rules() -> list[dict[str, object]]:
     """Every rule, at the index that `rule_of` answers."""
-    return [*(_rule(name) for name in NAMES), _OTHER]
+    return [*map(_rule, SMELLS), _OTHER]
 
 
-def _rule(smell: str) -> dict[str, object]:
-    meaning, grade = MEANINGS[smell], GRADES[smell]
-    link = f"https://cwe.mitre.org/data/definitions/{grade.cwe}.html"
+def _rule(smell: Smell) -> dict[str, object]:
     return {
-        "id": smell,
-        "name": "".join(word.capitalize() for word in smell.split("_")),
-        "shortDescription": {"text": _sentence(title_of(smell))},
-        "fullDescription": {"text": meaning.smell},
-        "help": {"text": f"It is real where {meaning.tp} It is a false alarm where {meaning.fp}"},
-        "helpUri": link,
-        "defaultConfiguration": {"level": grade.level},
+        "id": smell.name,
+        "name": "".join(word.capitalize() for word in smell.name.split("_")),
+        "shortDescription": {"text": _sentence(smell.title)},
+        "fullDescription": {"text": smell.meaning},
+        "help": {"text": f"It is real where {smell.tp} It is a false alarm where {smell.fp}"},
+        "helpUri": f"https://cwe.mitre.org/data/definitions/{smell.cwe}.html",
+        "defaultConfiguration": {"level": smell.level},
         "properties": {
-            "tags": ["security", f"external/cwe/cwe-{grade.cwe}"],
-            "security-severity": f"{grade.severity:.1f}",
+            "tags": ["security", f"external/cwe/cwe-{smell.cwe}"],
+            "security-severity": f"{smell.severity:.1f}",
         },
     }
 
@@ -154,7 +133,9 @@ _OTHER: dict[str, object] = {
     "id": OTHER_RULE,
     "name": "OtherSmell",
     "shortDescription": {"text": "Another smell that GLITCH reports"},
-    "fullDescription": {"text": "GLITCH reports a smell that is none of the nine security smells."},
+    "fullDescription": {
+        "text": f"GLITCH reports a smell that is none of the {COUNT_IN_WORDS} security smells."
+    },
     "help": {"text": "It is passed on as it is. The property code has GLITCH's own name for it."},
     "helpUri": "https://github.com/sr-lab/GLITCH",
     "defaultConfiguration": {"level": "note"},

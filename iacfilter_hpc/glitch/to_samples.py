@@ -7,28 +7,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from iacfilter_hpc.glitch.oracle import Oracle, Verdict
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts, Unreadable, find_prefix
 from iacfilter_hpc.samples.groups import Groups
 from iacfilter_hpc.samples.prompt import build_prompt
-from iacfilter_hpc.samples.sample import (
-    MAX_LINE_BYTES,
-    TECHNOLOGY_OF_SUFFIX,
-    Label,
-    Sample,
-    line_of,
-)
+from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Label, Sample, line_of
+from iacfilter_hpc.samples.smells import BY_NAME, COUNT_IN_WORDS
+from iacfilter_hpc.samples.technologies import technology_of
 
 AROUND = 5
 """Lines of context before and after the reported one."""
 OUTSIDE = "its path is not"
 """How the reason begins of a path that is not below the scripts' prefix, or leads out of them."""
 MISMATCH = "the line does not hold what GLITCH reports"
-OF_A_BLOCK = ("missing_default_case", "no_integrity_check")
-"""Smells reported where a block begins, in words that stand in a later line of it."""
 WORDS_COMPARED = 100
 """Of what GLITCH reports: a row of a megabyte must not take minutes."""
 
@@ -56,7 +50,7 @@ def build_sample(
     if problem := _problem_of(detection, scripts, file):
         return Unusable(detection, problem)
     assert file is not None and detection.smell is not None, "checked by _problem_of"
-    known = technology or TECHNOLOGY_OF_SUFFIX.get(PurePosixPath(file).suffix.lower())
+    known = technology or technology_of(file)
     if known is None:
         return Unusable(detection, "technology unknown: pass --technology")
     try:
@@ -68,7 +62,9 @@ def build_sample(
     first, last = max(1, detection.line - AROUND), min(len(lines), detection.line + AROUND)
     context = lines[first - 1 : last]
     reported = lines[detection.line - 1]
-    if not _holds(context if detection.smell in OF_A_BLOCK else [reported], detection.detail):
+    if not _holds(
+        context if BY_NAME[detection.smell].is_of_a_block else [reported], detection.detail
+    ):
         return Unusable(detection, MISMATCH)
     origin = (groups or Groups()).of(file)
     sample = Sample(
@@ -94,7 +90,7 @@ def build_sample(
 def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> str | None:
     """What is wrong with a detection before its script is read."""
     if detection.smell is None:
-        return f"code {detection.code} is none of the nine smells"
+        return f"code {detection.code} is none of the {COUNT_IN_WORDS} smells"
     if file is None:
         under = f"below {scripts.prefix}, or leads" if scripts.prefix else "relative, or leads"
         return f"{OUTSIDE} {under} out of {scripts.folder}"
@@ -143,7 +139,7 @@ class Intake:
     """The samples in the report's order, and what became of the other rows.
 
     `merged` counts rows that repeat a file, line and smell; `other` rows of smells not wanted, by
-    smell or by a code that is none of the nine; `latin1` and `ungrouped` are files.
+    smell or by a code that is none of ours; `latin1` and `ungrouped` are files.
     """
 
     samples: tuple[Sample, ...]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from iacfilter_hpc.samples.duplicates import normalised
-from iacfilter_hpc.samples.sample import TECHNOLOGIES, Sample
-from iacfilter_hpc.samples.smells import smell_of_words
+from iacfilter_hpc.samples.hashes import normalised
+from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.samples.smells import COUNT_IN_WORDS, smell_of_words
+from iacfilter_hpc.samples.technologies import NAMES
 
 
 def contradictions_in(sample: Sample) -> Iterator[str]:
@@ -27,9 +28,9 @@ def contradictions_in(sample: Sample) -> Iterator[str]:
 def unknown_names(samples: Sequence[Sample]) -> Iterator[str]:
     """Smells and technologies that nothing else here knows, each once: they may be slips."""
     smells = Counter(s.smell for s in samples if smell_of_words(s.smell) is None)
-    technologies = Counter(s.technology for s in samples if s.technology not in TECHNOLOGIES)
+    technologies = Counter(s.technology for s in samples if s.technology not in NAMES)
     for smell, count in sorted(smells.items()):
-        yield f"{count} samples of smell {smell!a}, which is none of the nine"
+        yield f"{count} samples of smell {smell!a}, which is none of the {COUNT_IN_WORDS}"
     for technology, count in sorted(technologies.items()):
-        known = ", ".join(TECHNOLOGIES)
+        known = ", ".join(NAMES)
         yield f"{count} samples of technology {technology!a}, which is none of {known}"

@@ -12,14 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.samples.sample import (
-    MAX_LINE_BYTES,
-    OPTIONAL,
-    REQUIRED,
-    Sample,
-    read_samples,
-    sha256_of,
-)
+from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Sample, read_samples, sha256_of
+from iacfilter_hpc.samples.schema import OPTIONAL, REQUIRED
 
 GOOD: dict[str, object] = {
     "smell": "hard_coded_secret",
