@@ -13,26 +13,26 @@ from transformers.trainer_utils import PredictionOutput
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.inputs.tokenizer import Vocabulary
-from iacfilter_hpc.samples.sample import LABELS, Sample, read_samples
+from iacfilter_hpc.samples.sample import LABELS, Sample, SampleFile, read_sample_file
 
 IGNORED = -100
 """The label of a token that is no part of the loss (PyTorch's cross entropy)."""
 
 
-def read_both_classes(path: Path) -> list[Sample]:
-    """The samples of a file.
+def read_both_classes(path: Path) -> SampleFile:
+    """The samples of a training or validation file.
 
     Raises:
-        DataError: as read_samples does, and if TP or FP is missing.
+        DataError: as read_sample_file does, and if TP or FP is missing.
     """
-    samples = read_samples(path)
-    missing = sorted(set(LABELS) - {sample.label for sample in samples})
+    file = read_sample_file(path)
+    missing = sorted(set(LABELS) - {sample.label for sample in file.samples})
     if missing:
         raise DataError(
             f"{path} has no sample labelled {missing[0]}",
             hint="training and validation files need both classes",
         )
-    return samples
+    return file
 
 
 def training_rows(

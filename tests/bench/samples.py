@@ -50,6 +50,7 @@ def read_ms(checkout: str, files: list[Path]) -> list[float]:
     root, _, module = checkout.rpartition(":")
     done = subprocess.run(
         [sys.executable, "-c", READ, module, *map(str, files)],
+        cwd=root,
         env=os.environ | {"PYTHONPATH": root},
         capture_output=True,
         text=True,

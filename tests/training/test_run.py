@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,18 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from iacfilter_hpc.config.schema import RunConfig
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.inputs.encode import encode_prompts
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import write_record
 from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.trained_model.save import check_weights
 from iacfilter_hpc.training.run import train
+from tests.made_runs import RECORD
 from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
@@ -53,6 +56,20 @@ def overfit(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     layout.directory.mkdir()
     train(layout, overfit_config())
     return layout
+
+
+@pytest.mark.parametrize("name", ["train_file", "validation_file"])
+def test_data_that_have_changed_since_the_submission_are_refused(name: str, tmp_path: Path) -> None:
+    """The worker compares them when a job begins; a file can be replaced until it is read."""
+    layout = RunLayout(tmp_path / "run")
+    layout.directory.mkdir()
+    config = run_config("encoder")
+    paths = {each: getattr(config.data, each) for each in ("train_file", "validation_file")}
+    recorded = {each: sha256_of(path) for each, path in paths.items()} | {name: "5" * 64}
+    write_record(layout.record, replace(RECORD, data_sha256=recorded))
+    with pytest.raises(DataError, match="has changed since the run was submitted") as caught:
+        train(layout, config)
+    assert caught.value.message.startswith(str(paths[name]))
 
 
 def test_it_learns_the_samples_by_heart(overfit: RunLayout) -> None:
