@@ -18,7 +18,7 @@ from iacfilter_hpc.config.schema import TINY, Approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import NoFit, all_fitting, encode_fields, try_prompts
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.packing.attention_choice import Choice, choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.packing.collators import Batch, FlatCollator, PadCollator, Row
 from iacfilter_hpc.packing.prefix_cache import PromptScorer
@@ -176,8 +176,8 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
     choice = choose_for_prompts(base, device, "auto", base.config.max_position_embeddings)
     model.to(device).eval()
     rows, positions = base.config.vocab_size, base.config.max_position_embeddings
-    vocabulary = settle_vocabulary(load_tokenizer(final, None), rows)
-    if vocabulary.answers != answers:
+    prompt_tokenizer = settle_special_tokens(load_tokenizer(final, None), rows)
+    if prompt_tokenizer.answers != answers:
         raise TrainingError(
             f"the tokenizer in {final} answers with other tokens than training did",
             hint="evaluate with the versions of transformers and tokenizers that trained the run",
@@ -187,7 +187,7 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         if choice.form is not None:
             tokens = (answers.fp[0], answers.tp[0])
             return PromptScorer(model, choice.form, tokens, budget).score(prompts)
-        collate = PadCollator(vocabulary.pad)
+        collate = PadCollator(prompt_tokenizer.pad)
         return _by_batch(
             prompts, budget, collate, lambda batch: answer_logits(model, batch, answers), device
         )
@@ -197,7 +197,9 @@ def _load_generative(final: Path, decision: Decision, device: torch.device) -> S
         model=model,
         device=device,
         choice=choice,
-        encode=lambda samples: try_prompts(samples, vocabulary, decision.max_length, positions),
+        encode=lambda samples: try_prompts(
+            samples, prompt_tokenizer, decision.max_length, positions
+        ),
         logits=logits,
     )
 

@@ -12,10 +12,10 @@ from transformers.trainer_utils import PredictionOutput
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.inputs.encoded import Encoded
-from iacfilter_hpc.inputs.tokenizer import Vocabulary
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
 from iacfilter_hpc.samples.sample import LABELS, Sample, SampleFile, read_sample_file
 
-IGNORED = -100
+IGNORE_INDEX = -100
 """The label of a token that is no part of the loss (PyTorch's cross entropy)."""
 
 
@@ -36,22 +36,22 @@ def read_both_classes(path: Path) -> SampleFile:
 
 
 def training_rows(
-    samples: Sequence[Sample], encoded: Sequence[Encoded], vocabulary: Vocabulary
+    samples: Sequence[Sample], encoded: Sequence[Encoded], tokenizer: PromptTokenizer
 ) -> Dataset:
     """Prompt, answer and EOS; only answer and EOS are labels.
 
     Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP).
     """
-    answers = vocabulary.answers
+    answers = tokenizer.answers
     rows = []
     for sample, prompt in zip(samples, encoded, strict=True):
-        rest = [*(answers.tp if sample.label == "TP" else answers.fp), vocabulary.eos]
+        rest = [*(answers.tp if sample.label == "TP" else answers.fp), tokenizer.eos]
         answer = [*answers.shared, *rest]
         ids = [*prompt.ids, *rest]
         rows.append(
             {
                 "input_ids": ids,
-                "labels": [IGNORED] * (len(ids) - len(answer)) + answer,
+                "labels": [IGNORE_INDEX] * (len(ids) - len(answer)) + answer,
                 "label": LABELS.index(sample.label),
             }
         )

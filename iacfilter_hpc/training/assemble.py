@@ -14,12 +14,12 @@ from transformers import (
 )
 
 from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.dataset import HeldOut, hold_out, scoring_rows, training_rows
 from iacfilter_hpc.inputs.encode import encode_fields, encode_prompts
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
-from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.inputs.token_cache import TokenCache, TokenPlace, recipes
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.packing.attention_choice import Choice, choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.packing.batch_sampler import Grouping, RowLayout
 from iacfilter_hpc.packing.collators import FlatCollator, PadCollator, TreeCollator
@@ -96,19 +96,21 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     assert config.lora is not None, "checked by RunConfig"
     tokenizer = load_tokenizer(source, config.model.revision)
     rows, positions = model_sizes(source, config.model.revision)
-    vocabulary = settle_vocabulary(tokenizer, rows)
+    prompt_tokenizer = settle_special_tokens(tokenizer, rows)
     length = config.data.max_length
     train, validation = _encode(
         parts,
         tokenizer,
-        lambda samples: encode_prompts(samples, vocabulary, length, positions),
+        lambda samples: encode_prompts(samples, prompt_tokenizer, length, positions),
         positions,
-        vocabulary.answers,
+        prompt_tokenizer.answers,
     )
     parts.phases.enter("weights")
     loading = loading_for(config.model, parts.args)
     base = load_base(source, config.model.revision, config.model.dtype, loading)
-    longest = max(len(row.ids) for row in [*train, *validation]) + vocabulary.answers.longest + 1
+    longest = (
+        max(len(row.ids) for row in [*train, *validation]) + prompt_tokenizer.answers.longest + 1
+    )
     choice = choose_for_prompts(base, parts.args.device, config.packed_attention, longest)
     model = add_adapter(base, config.lora, config.training, trained)
     parts.phases.enter("setup")
@@ -116,19 +118,19 @@ def _generative(parts: _Parts, source: str | Path, trained: Path | None) -> Asse
     trainer = GenerativeTrainer(
         model=model,
         args=parts.args,
-        train=training_rows(parts.train, train, vocabulary),
+        train=training_rows(parts.train, train, prompt_tokenizer),
         validation=held_out.rows,
         tokenizer=tokenizer,
-        collator=TreeCollator(choice.form) if choice.form else PadCollator(vocabulary.pad),
+        collator=TreeCollator(choice.form) if choice.form else PadCollator(prompt_tokenizer.pad),
         grouping=_grouping(parts, "tree" if choice.form else "padded"),
         class_weights=parts.class_weights,
         callbacks=parts.callbacks,
     )
-    trainer.answers = vocabulary.answers
+    trainer.answers = prompt_tokenizer.answers
     return Assembly(
         trainer,
         held_out,
-        vocabulary.answers,
+        prompt_tokenizer.answers,
         choice,
         audit(parts.train, train),
         audit(parts.validation, validation),

@@ -18,7 +18,7 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.inputs.encode import encode_prompts
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import write_record
 from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
@@ -86,19 +86,23 @@ def test_generate_writes_the_decided_word_and_eos(overfit: RunLayout) -> None:
     base = AutoModelForCausalLM.from_pretrained(overfit.tiny_model)
     # the last epoch: final/ is the first of equal F1, when EOS may not yet be learned
     model = PeftModel.from_pretrained(base, overfit.directory / "checkpoint-40").eval()
-    vocabulary = settle_vocabulary(load_tokenizer(overfit.final, None), base.config.vocab_size)
+    prompt_tokenizer = settle_special_tokens(
+        load_tokenizer(overfit.final, None), base.config.vocab_size
+    )
     samples = read_samples(TRAIN)
-    for made, encoded in zip(samples, encode_prompts(samples, vocabulary, 1024, 4096), strict=True):
+    for made, encoded in zip(
+        samples, encode_prompts(samples, prompt_tokenizer, 1024, 4096), strict=True
+    ):
         ids = torch.tensor([encoded.ids])
         written = model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=8,
             do_sample=False,
-            pad_token_id=vocabulary.pad,
+            pad_token_id=prompt_tokenizer.pad,
         )[0, len(encoded.ids) :].tolist()
-        assert written[-1] == vocabulary.eos
-        assert vocabulary.tokenizer.decode(written[:-1]).strip() == made.label
+        assert written[-1] == prompt_tokenizer.eos
+        assert prompt_tokenizer.tokenizer.decode(written[:-1]).strip() == made.label
 
 
 def test_final_holds_no_pickle_and_is_readable(overfit: RunLayout) -> None:

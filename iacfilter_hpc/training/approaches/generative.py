@@ -11,8 +11,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from iacfilter_hpc.config.schema import Lora, Training
-from iacfilter_hpc.inputs.dataset import IGNORED
-from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.inputs.answers import Answers
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
 from iacfilter_hpc.packing.attention import attention_inputs
 from iacfilter_hpc.packing.collators import Batch
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading
@@ -49,7 +49,7 @@ def answer_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
     labels = batch["labels"]
     # the logits of a position predict the token after it
     predicting = torch.zeros_like(labels, dtype=torch.bool)
-    predicting[:, :-1] = labels[:, 1:] != IGNORED
+    predicting[:, :-1] = labels[:, 1:] != IGNORE_INDEX
     logits = model(
         input_ids=batch["input_ids"],
         attention_mask=batch["attention_mask"],

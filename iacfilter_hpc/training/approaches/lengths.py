@@ -9,7 +9,7 @@ from iacfilter_hpc.config.schema import Approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import NoFit, encode_fields, try_prompts
 from iacfilter_hpc.inputs.encoded import Encoded
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.training.approaches.generative import model_sizes
 
@@ -88,10 +88,10 @@ def _prompts(
             f"model {measure.model} has no config of a generative model: "
             f"{str(error).splitlines()[0]}"
         ) from error
-    vocabulary = settle_vocabulary(tokenizer, rows)
-    around = len(vocabulary.bos) + vocabulary.answers.longest + 1
-    lengths = [len(vocabulary.encode(s.with_prompt.rstrip())) + around for s in samples]
-    return lengths, try_prompts(samples, vocabulary, measure.max_length, positions)
+    prompt_tokenizer = settle_special_tokens(tokenizer, rows)
+    around = len(prompt_tokenizer.bos) + prompt_tokenizer.answers.longest + 1
+    lengths = [len(prompt_tokenizer.encode(s.with_prompt.rstrip())) + around for s in samples]
+    return lengths, try_prompts(samples, prompt_tokenizer, measure.max_length, positions)
 
 
 def _percentile(ordered: Sequence[int], percent: int) -> int:
