@@ -33,7 +33,7 @@ from iacfilter_hpc.glitch.decisions import OTHER, Tally
 from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.report import GlitchReport, open_report
 from iacfilter_hpc.glitch.rows import read_rows
-from iacfilter_hpc.glitch.sarif import Judge, SarifLog
+from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import MISSING, Scripts
 from iacfilter_hpc.glitch.to_samples import MISMATCH, OUTSIDE, prefix_of
 from iacfilter_hpc.runs import layout
@@ -170,7 +170,7 @@ def document(done: Done) -> dict[str, object]:
     total, log = done.tally.total(), done.log
     return {
         "report": str(done.report.path),
-        "form": done.report.form,
+        "form": done.report.format,
         "prefix": done.scripts.prefix,
         "model": {
             "name": done.model.name,
@@ -202,7 +202,7 @@ def render(done: Done) -> str:
     total, prefix = done.tally.total(), done.scripts.prefix
     below = f"paths below {plain(prefix)}" if prefix else "paths as they are"
     lines = [
-        f"{done.report.path}: {total.rows} rows of form {done.report.form}, {below}",
+        f"{done.report.path}: {total.rows} rows of form {done.report.format}, {below}",
         f"  model      {done.model.name} ({done.model.final})",
         f"  threshold  p(TP) >= {done.cutoff.value:.4f}, {done.cutoff.origin}",
         f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
@@ -278,7 +278,7 @@ def _filter_report(
     cutoff = choose_cutoff(
         model.final, read_decision(model.final), given.threshold, given.min_recall
     )
-    judge = Judge(model.name, cutoff.value, cutoff.origin)
+    judge = DecidingModel(model.name, cutoff.value, cutoff.origin)
     with _outputs(given, report, judge) as (rows, log):
         scorer = load_scorer(model.final)
         started, tally = time.monotonic(), Tally()
@@ -302,7 +302,7 @@ def _filter_report(
 
 @contextmanager
 def _outputs(
-    given: argparse.Namespace, report: GlitchReport, judge: Judge
+    given: argparse.Namespace, report: GlitchReport, judge: DecidingModel
 ) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
     """The rows and the SARIF log, of which no file appears before all is well."""
     paths = [output.real for output in outputs_of(given)]

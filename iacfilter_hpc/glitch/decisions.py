@@ -16,7 +16,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class DecidedRow:
     """A row with p(TP) and decision, or with the reason why it has none: such a row is kept.
 
     `file` is the script's path below the scripts' folder, None if it leads elsewhere.
@@ -60,7 +60,7 @@ class Tally:
     _outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     _reasons: Counter[str] = field(default_factory=Counter)
 
-    def add(self, judged: Iterable[Judged]) -> None:
+    def add(self, judged: Iterable[DecidedRow]) -> None:
         """Count some rows."""
         for each in judged:
             if each.row.is_blank:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from iacfilter_hpc import __version__
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
@@ -49,7 +49,7 @@ REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReportedLine:
     """What is reported in which line; `content` is that line."""
 
     file: str
@@ -75,20 +75,20 @@ class Occurrences:
 
     _files: OrderedDict[str, _OfFile] = field(default_factory=OrderedDict)
 
-    def fingerprint(self, place: Place) -> str | None:
+    def fingerprint(self, reported: ReportedLine) -> str | None:
         """16 hex digits of smell, file and content, and which of its kind in the file this is.
 
         None for a place that has been here before.
         """
-        file = self._files.setdefault(place.file, _OfFile())
-        self._files.move_to_end(place.file)
+        file = self._files.setdefault(reported.file, _OfFile())
+        self._files.move_to_end(reported.file)
         if len(self._files) > REMEMBERED:
             self._files.popitem(last=False)
-        if (place.what, place.line) in file.seen:
+        if (reported.what, reported.line) in file.seen:
             return None
-        file.seen.add((place.what, place.line))
+        file.seen.add((reported.what, reported.line))
         # half surrogates (a path that is no UTF-8) stand in JSON as escapes
-        text = json.dumps([place.what, place.file, normalised(place.content)])
+        text = json.dumps([reported.what, reported.file, normalised(reported.content)])
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         file.times[digest] = file.times.get(digest, 0) + 1
         return f"{digest}:{file.times[digest]}"
@@ -154,16 +154,16 @@ LONGEST_SNIPPET = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class DecidingModel:
     """What a log says about who decided: the model's name, and its threshold in words."""
 
-    model: str
+    name: str
     threshold: float
     origin: str
 
 
 def result_of(
-    judged: Judged, found: Detection, fingerprint: str, judge: Judge
+    judged: DecidedRow, found: Detection, fingerprint: str, model: DecidingModel
 ) -> dict[str, object]:
     """The result of a row that is a detection."""
     rule, index = rule_of(found.smell)
@@ -172,11 +172,11 @@ def result_of(
         "ruleId": rule,
         "ruleIndex": index,
         "level": "note" if is_suppressed else level_of(found.smell),
-        "message": {"text": _message(judged, found, judge)},
+        "message": {"text": _message(judged, found, model)},
         "locations": [_location(judged, found)],
         "partialFingerprints": {FINGERPRINT: fingerprint},
         # 3.27.23: on all results of a run or on none
-        "suppressions": [_suppression(judged, judge)] if is_suppressed else [],
+        "suppressions": [_suppression(judged, model)] if is_suppressed else [],
         "properties": _properties(judged, found),
     }
     if judged.p_tp is not None:
@@ -201,25 +201,25 @@ def compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _message(judged: Judged, found: Detection, judge: Judge) -> str:
+def _message(judged: DecidedRow, found: Detection, model: DecidingModel) -> str:
     title = "another smell" if found.smell is None else title_of(found.smell)
     said = (
         f"not judged: {judged.reason}"
         if judged.p_tp is None
-        else f"p(TP) is {judged.p_tp:.4f}, the threshold {judge.threshold:.4f}"
+        else f"p(TP) is {judged.p_tp:.4f}, the threshold {model.threshold:.4f}"
     )
     return plain_message(f"{title[0].upper()}{title[1:]}. GLITCH reports {found.code}; {said}.")
 
 
-def _suppression(judged: Judged, judge: Judge) -> dict[str, str]:
+def _suppression(judged: DecidedRow, model: DecidingModel) -> dict[str, str]:
     why = (
-        f"The model {judge.model} judges it a false alarm: p(TP) {judged.p_tp:.4f} is below the "
-        f"threshold {judge.threshold:.4f}."
+        f"The model {model.name} judges it a false alarm: p(TP) {judged.p_tp:.4f} is below the "
+        f"threshold {model.threshold:.4f}."
     )
     return {"kind": "external", "status": "accepted", "justification": unicode(why)}
 
 
-def _location(judged: Judged, found: Detection) -> dict[str, object]:
+def _location(judged: DecidedRow, found: Detection) -> dict[str, object]:
     artifact = (
         {"uri": _uri(found.path)}
         if judged.file is None
@@ -244,7 +244,7 @@ def _columns(sample: Sample) -> dict[str, object]:
     return columns
 
 
-def _properties(judged: Judged, found: Detection) -> dict[str, object]:
+def _properties(judged: DecidedRow, found: Detection) -> dict[str, object]:
     return {
         "code": unicode(found.code),
         "decision": judged.decision or "UNJUDGED",
@@ -276,11 +276,11 @@ class SarifLog:
     """
 
     write: Write
-    judge: Judge
+    model: DecidingModel
     omit_suppressed: bool = False
     results: int = 0
     suppressed: int = 0
-    _places: Occurrences = field(default_factory=Occurrences)
+    _occurrences: Occurrences = field(default_factory=Occurrences)
     _notes: list[str] = field(default_factory=list)
     _bad_rows: int = 0
 
@@ -292,7 +292,7 @@ class SarifLog:
         run = f'{{"tool":{compact_json(tool)},"results":['
         self.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{run}'.encode())
 
-    def add(self, judged: Iterable[Judged]) -> None:
+    def add(self, judged: Iterable[DecidedRow]) -> None:
         """The next rows."""
         for each in judged:
             found = each.row.found
@@ -310,23 +310,23 @@ class SarifLog:
                 {"executionSuccessful": True, "toolExecutionNotifications": self._notifications()}
             ],
             "properties": {
-                "model": unicode(self.judge.model),
-                "threshold": self.judge.threshold,
-                "thresholdOrigin": unicode(self.judge.origin),
+                "model": unicode(self.model.name),
+                "threshold": self.model.threshold,
+                "thresholdOrigin": unicode(self.model.origin),
             },
         }
         self.write(f"\n],{compact_json(rest)[1:]}]}}\n".encode())
 
-    def _add(self, judged: Judged, found: Detection) -> None:
+    def _add(self, judged: DecidedRow, found: Detection) -> None:
         what = found.smell or found.code
         content = found.detail if judged.sample is None else judged.sample.content
-        place = Place(judged.file or found.path, what, found.line, content)
-        fingerprint = self._places.fingerprint(place)
+        reported = ReportedLine(judged.file or found.path, what, found.line, content)
+        fingerprint = self._occurrences.fingerprint(reported)
         is_suppressed = judged.decision == "FP"
         if fingerprint is None or (is_suppressed and self.omit_suppressed):
             return
         self.write(b",\n" if self.results else b"\n")
-        self.write(compact_json(result_of(judged, found, fingerprint, self.judge)).encode())
+        self.write(compact_json(result_of(judged, found, fingerprint, self.model)).encode())
         self.results += 1
         self.suppressed += is_suppressed
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from iacfilter_hpc.glitch.oracle import Oracle, Verdict
+from iacfilter_hpc.glitch.oracle import Oracle, OracleLabel
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts, Unreadable, find_prefix
 from iacfilter_hpc.samples.groups import Groups
@@ -175,11 +175,11 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
         if row.smell not in wanted.smells:
             other[row.smell or f"{row.code} (unknown)"] += 1
             continue
-        place = (scripts.relative(row.path) or row.path, row.line, row.smell)
-        if place in seen:
+        reported = (scripts.relative(row.path) or row.path, row.line, row.smell)
+        if reported in seen:
             merged += 1
             continue
-        seen.add(place)
+        seen.add(reported)
         made = _judged(row, scripts, wanted)
         (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
     odd = set(scripts.latin1)
@@ -198,19 +198,19 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
 
 def _judged(detection: Detection, scripts: Scripts, wanted: Wanted) -> Sample | Unusable:
     """The sample of a detection with the oracle's label, if there is an oracle."""
-    verdict: Verdict | None = None
+    found: OracleLabel | None = None
     file = scripts.relative(detection.path)
     if wanted.oracle is not None and file is not None and detection.smell is not None:
-        verdict = wanted.oracle.verdict(file, detection.line, detection.smell)
+        found = wanted.oracle.label_of(file, detection.line, detection.smell)
     made = build_sample(
         detection,
         scripts,
         technology=wanted.technology,
-        label=verdict.label if verdict else None,
+        label=found.label if found else None,
         source=wanted.source,
-        confidence=verdict.confidence if verdict else None,
+        confidence=found.confidence if found else None,
         groups=wanted.groups,
     )
-    if isinstance(made, Sample) and wanted.oracle is not None and verdict is None:
+    if isinstance(made, Sample) and wanted.oracle is not None and found is None:
         return Unusable(detection, "file is not in the oracle")
     return made

@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from iacfilter_hpc.glitch.decisions import Judged
-from iacfilter_hpc.glitch.sarif import NOTIFICATIONS, SCHEMA, Judge, SarifLog, rules
+from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.sarif import NOTIFICATIONS, SCHEMA, DecidingModel, SarifLog, rules
 from iacfilter_hpc.samples.smells import NAMES, SMELLS
-from tests.glitch.verdicts import FILES, ROWS, THRESHOLD, judge, write_all
+from tests.glitch.made_decisions import FILES, ROWS, THRESHOLD, judge, write_all
 
 SCHEMA_FILE = Path(__file__).parents[1] / "sarif" / "sarif-schema-2.1.0.json"
 VALIDATOR = Draft4Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
-BY = Judge("a model [1]", THRESHOLD, "as asked")
+BY = DecidingModel("a model [1]", THRESHOLD, "as asked")
 
 
 def log_of(
-    judged: Iterable[Judged], *, omit_suppressed: bool = False
+    judged: Iterable[DecidedRow], *, omit_suppressed: bool = False
 ) -> tuple[dict[str, Any], SarifLog]:
     """What is written, once the schema has taken it."""
     parts: list[bytes] = []

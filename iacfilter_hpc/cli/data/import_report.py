@@ -79,7 +79,7 @@ def document(given: argparse.Namespace, done: Done) -> dict[str, object]:
         "samples": len(intake.samples),
         "counts": balance_document(intake.samples),
         "report": str(given.report),
-        "form": done.report.form,
+        "form": done.report.format,
         "prefix": done.scripts.prefix,
         "rows": intake.rows,
         "merged": intake.merged,
@@ -101,7 +101,7 @@ def render(given: argparse.Namespace, done: Done) -> str:
     other = ", ".join(f"{count} {plain(smell)}" for smell, count in intake.other) or "none"
     lines = [
         f"Wrote {len(intake.samples)} samples to {given.output}",
-        f"  report      {given.report}: {intake.rows} rows of form {done.report.form}, {below}",
+        f"  report      {given.report}: {intake.rows} rows of form {done.report.format}, {below}",
         f"  merged      {intake.merged} rows that repeat a file, line and smell",
         f"  other       {other}",
         f"  unusable    {len(intake.unusable)}, bad rows {len(intake.bad)}",
@@ -134,7 +134,7 @@ def run(given: argparse.Namespace) -> int:
         smells=frozenset(NAMES if "all" in given.smells else given.smells),
         technology=given.technology,
         source=given.source
-        or (f"oracle:{given.oracle.name}" if oracle else f"glitch:{report.form}"),
+        or (f"oracle:{given.oracle.name}" if oracle else f"glitch:{report.format}"),
         oracle=oracle,
         groups=_groups(given),
     )
