@@ -1,4 +1,4 @@
-"""What a model makes of a report's rows, and how many of each there are."""
+"""Decisions: what a model makes of a report's rows, and how many of each there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a report's own rows again, byte for byte, each with what was decided about it.
+"""Filtered report: its own rows again, byte for byte, each with what was decided about it.
 
 A row is followed by two columns, DECISION and P_TP, which the header names if there is one:
 

@@ -1,4 +1,4 @@
-"""Human labels from an oracle file: CSV with the columns PATH, LINE, CATEGORY and AGREEMENT.
+"""Oracle: human labels from a CSV file with the columns PATH, LINE, CATEGORY and AGREEMENT.
 
 A detection is a TP if the oracle names its file, line and category, and an FP if the oracle knows
 the file and names no such thing there. Of a file that the oracle does not know it says nothing.
@@ -69,6 +69,7 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
             continue
         files.add(file)
         if row.smell is not None:
+            # an oracle may name a line twice, once a rater: the most raters count
             reported = (file, row.line, row.smell)
             agreement[reported] = max(row.raters, agreement.get(reported, 0))
     return Oracle(agreement, frozenset(files), tuple(missing))
@@ -132,6 +133,7 @@ def _entry(fields: dict[str, str]) -> _Entry | str:
     smell = smell_of_words(category)
     if smell is None:
         return f"CATEGORY {category!a} is unknown"
+    # nine digits are more lines than a file has, and int() takes no thousands of digits
     if not (line.isascii() and line.isdigit() and int(line[:9]) >= 1):
         return f"LINE is {line!a}, not a line number from 1"
     if raters not in [str(number) for number in range(1, RATERS + 1)]:

@@ -1,4 +1,4 @@
-"""GLITCH's CSV reports, read row by row, in the three forms that exist, told apart by content.
+"""GLITCH's CSV reports, read row by row, in the three formats that exist, told apart by content.
 
 2022          PATH,LINE,CODE,REPR without a header; nothing is quoted
 v2            header PATH,LINE,ERROR,DESCRIPTION,CODE; nothing is quoted, ERROR holds the code
@@ -174,6 +174,7 @@ def open_report(path: Path, *, may_be_empty: bool = False) -> GlitchReport:
     csv_format = HEADERS.get(_spelt(text).removesuffix(DECISION_COLUMNS))
     if csv_format is not None:
         return GlitchReport(path, csv_format, text, newline, line.bom)
+    # the format of 2022 has no header: it is known by its first row that can be read
     report = GlitchReport(path, "2022", None, newline, line.bom)
     found = next((row for row in report.rows() if isinstance(row, Detection)), None)
     if found is None:

@@ -323,6 +323,7 @@ class SarifLog:
         reported = ReportedLine(judged.file or found.path, what, found.line, content)
         fingerprint = self._occurrences.fingerprint(reported)
         is_suppressed = judged.decision == "FP"
+        # asked for in any case: a result has its number whether suppressed ones are left out or not
         if fingerprint is None or (is_suppressed and self.omit_suppressed):
             return
         self.write(b",\n" if self.results else b"\n")

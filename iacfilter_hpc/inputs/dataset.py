@@ -45,6 +45,7 @@ def training_rows(
     answers = tokenizer.answers
     rows = []
     for sample, prompt in zip(samples, encoded, strict=True):
+        # the tokens that both answers begin with are the prompt's last ones already
         rest = [*(answers.tp if sample.label == "TP" else answers.fp), tokenizer.eos]
         answer = [*answers.shared, *rest]
         ids = [*prompt.ids, *rest]
@@ -90,6 +91,7 @@ class HeldOut:
 
 def hold_out(samples: Sequence[Sample], encoded: Sequence[Encoded], shares: bool) -> HeldOut:
     """Samples as rows to score, by their beginnings if these are shared, else by length."""
+    # what begins alike is computed once if side by side; what is as long needs the least padding
     order = sorted(
         range(len(samples)),
         key=lambda i: ((0 if shares else len(encoded[i].ids)), encoded[i].ids, i),

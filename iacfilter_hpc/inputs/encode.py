@@ -42,7 +42,7 @@ def try_prompts(
     max_positions: int,
 ) -> list[Encoded | NoFit]:
     """Prompts as token ids that leave room for the longer answer and EOS within `max_length`."""
-    answer = tokenizer.answers.longest + 1
+    answer = tokenizer.answers.longest + 1  # and EOS
     limit = max_length - answer - len(tokenizer.bos)
     room = max_positions - answer - len(tokenizer.bos)
     return [_encode_prompt(sample, tokenizer, limit, room) for sample in samples]
@@ -120,6 +120,7 @@ def encode_fields(
         ids: list[int] = []
         for name in fields:
             ids += [separator, *encode_plain(tokenizer, _field(sample, name))]
+        # CLS stands in place of the first separator, and the last token is a separator
         kept = ids[1 : max_length - 1]
         encoded.append(Encoded((begin, *kept, separator), tokens_dropped=len(ids) - 1 - len(kept)))
     return encoded

@@ -131,6 +131,7 @@ def fit_prompt(sample: Sample, encode: Encode, limit: int) -> Prompt:
     whole = ids_without(0)
     dropped = 0
     if block and len(whole) > limit:
+        # fewer lines are fewer tokens, so the least number that fits is found by halving
         counts = range(block.droppable)
         dropped = bisect_left(counts, True, key=lambda n: len(ids_without(n)) <= limit)
     ids = ids_without(dropped) if dropped else whole

@@ -73,6 +73,7 @@ def settle_special_tokens(
     bos = tokenizer.bos_token_id
     return PromptTokenizer(
         tokenizer=tokenizer,
+        # a BOS that is EOS, as of some models, would say that the text before it is over
         bos=() if bos is None or bos == tokenizer.eos_token_id else (bos,),
         eos=tokenizer.eos_token_id,
         pad=tokenizer.pad_token_id,

@@ -1,4 +1,4 @@
-"""Whether a sample's fields can be of one place in one file, and its names are known."""
+"""Consistency of a sample: its fields can be of one place in one file, and its names are known."""
 
 from __future__ import annotations
 

@@ -101,6 +101,7 @@ def _equal(samples: Sequence[Sample], kind: Kind) -> Iterator[Tie]:
 
 def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
     """Files of one path are the same file unless all of them say which repository they are of."""
+    # a sample that names no repository may be of any: main.yml is then every main.yml
     unplaced = {same_file(sample.file) for sample in samples if sample.repo is None}
 
     def key(sample: Sample) -> Hashable:

@@ -1,4 +1,4 @@
-"""What data files share that must not be in two of them, and what each holds twice."""
+"""Leakage: what data files share and must not, and what each of them holds twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The question about a detection: what the smell is, where it was reported, the code, `Answer:`.
+"""Prompt of a detection: what the smell is, where it was reported, the code, and `Answer:`.
 
 What is the same for all samples comes first, so that its tokens can be shared. Label, source,
 confidence and repository are no part of it. What each smell means is in the table of smells.

@@ -130,9 +130,11 @@ def _lines(path: Path, sha256: hashlib._Hash) -> Iterator[tuple[int, bytes | Non
     try:
         with path.open("rb") as file:
             number = 0
+            # a file without line ends, which is no file of samples, must not fill the memory
             while line := file.readline(MAX_LINE_BYTES):
                 number += 1
                 sha256.update(line)
+                # such a line is read on to its end, so that the next one is counted right
                 too_long = len(line) == MAX_LINE_BYTES and not line.endswith(b"\n")
                 while too_long and line and not line.endswith(b"\n"):
                     line = file.readline(MAX_LINE_BYTES)
