@@ -69,7 +69,7 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
             continue
         files.add(file)
         if row.smell is not None:
-            # an oracle may name a line twice, once a rater: the most raters count
+            # an oracle may name the same more than once: the most raters count
             reported = (file, row.line, row.smell)
             agreement[reported] = max(row.raters, agreement.get(reported, 0))
     return Oracle(agreement, frozenset(files), tuple(missing))
