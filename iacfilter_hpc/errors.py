@@ -82,6 +82,11 @@ class TrainingError(IacfilterError):
     """Training cannot go on, or what runs is not what was asked for."""
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Such as "1 process" and "2 processes"; `many` where it is not `one` with an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def together(problems: Sequence[IacfilterError]) -> IacfilterError:
     """Several errors as one, with every message and every hint once."""
     messages = dict.fromkeys(problem.message for problem in problems)

@@ -18,14 +18,14 @@ def main() -> int:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     add_flags(parser)
-    given = parser.parse_args()
+    args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     from iacfilter_hpc.evaluation.evaluate import evaluate
     from iacfilter_hpc.evaluation.text import render
 
     try:
-        run = RunLayout(given.run_dir.absolute())
-        done = evaluate(of_run(run), given.data, from_flags(given))
+        run = RunLayout(args.run_dir.absolute())
+        done = evaluate(of_run(run), args.data, from_flags(args))
     except IacfilterError as error:
         sys.stderr.write(f"{error.text()}\n")
         return 1

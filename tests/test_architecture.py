@@ -18,7 +18,11 @@ from tests.made_runs import MadeRuns
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "jobs").glob("*.py")])
 SLOW = "torch transformers peft accelerate deepspeed datasets sklearn numpy".split()
 HEAVY = "pydantic submitit yaml jinja2".split()
-IMPORT_TORCH = {("cli", "compare.py"), ("trained_model", "save.py"), ("trained_model", "card.py")}
+IMPORT_TORCH = {
+    ("cli", "compare_text.py"),
+    ("trained_model", "save.py"),
+    ("trained_model", "card.py"),
+}
 MODULES_AFTER = """
 import json, runpy, sys
 try:
@@ -116,6 +120,19 @@ def test_every_room_is_small_and_says_what_goes_in_and_out(room: Path) -> None:
     assert docstring
     for word in ("In: ", "Out: ", "May import: "):
         assert word in docstring
+
+
+READ_FLAGS = {"config/evaluate_options.py", "worker/after_step.py"}
+"""Modules below cli/ that read flags: those of two commands and a job, and those of a job."""
+
+
+def test_what_argparse_gives_stays_in_the_commands() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "argparse" in path.read_text(encoding="utf-8")
+    }
+    assert {name for name in found if not name.startswith("cli/")} == READ_FLAGS
 
 
 def test_importing_has_no_side_effect() -> None:

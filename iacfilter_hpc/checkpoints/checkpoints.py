@@ -18,7 +18,7 @@ from iacfilter_hpc.checkpoints.manifest import (
     verify,
     write_manifest,
 )
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import TrainingError, counted
 from iacfilter_hpc.runs.files import current_umask
 from iacfilter_hpc.runs.layout import RunLayout
 
@@ -143,9 +143,9 @@ def check_processes(found: Found, processes: int) -> None:
         TrainingError: the numbers differ.
     """
     if found.manifest.processes != processes:
+        saved_by = counted(found.manifest.processes, "process", "processes")
         raise TrainingError(
-            f"{found.path.name} was saved by {found.manifest.processes} processes, and this "
-            f"attempt has {processes}",
+            f"{found.path.name} was saved by {saved_by}, and this attempt has {processes}",
             hint=f"resume with --gpus {found.manifest.processes}, or start a new run",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
@@ -14,6 +15,16 @@ from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.slurm import queue
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """Which runs' jobs to end; `drain` asks them to save and stop instead."""
+
+    models: Path
+    runs: tuple[str, ...]
+    drain: bool
+    as_json: bool
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -30,17 +41,26 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    models = layout.models_dir(given.models_dir)
-    return terminal.run(lambda: _cancel(given, models))
+    request = request_of(arguments().parse_args(argv))
+    return terminal.run(lambda: _cancel(request))
 
 
-def _cancel(given: argparse.Namespace, models: Path) -> int:
-    layouts = [records.find(models, name) for name in given.runs]
-    if given.drain:
-        return _drain(given, layouts)
+def request_of(args: argparse.Namespace) -> CancelRequest:
+    """What the flags ask for."""
+    return CancelRequest(
+        models=layout.models_dir(args.models_dir),
+        runs=tuple(args.runs),
+        drain=args.drain,
+        as_json=args.json,
+    )
+
+
+def _cancel(request: CancelRequest) -> int:
+    layouts = [records.find(request.models, name) for name in request.runs]
+    if request.drain:
+        return _drain(layouts, request.as_json)
     cancelled = {run.name: [*_cancel_local(run), *_cancel_slurm(run)] for run in layouts}
-    if given.json:
+    if request.as_json:
         terminal.print_json({"cancelled": cancelled})
         return 0
     for name, job_ids in cancelled.items():
@@ -51,12 +71,12 @@ def _cancel(given: argparse.Namespace, models: Path) -> int:
     return 0
 
 
-def _drain(given: argparse.Namespace, layouts: Sequence[RunLayout]) -> int:
+def _drain(layouts: Sequence[RunLayout], as_json: bool) -> int:
     asked = {run.name: [*_live_local(run), *_live_slurm(run)] for run in layouts}
     for run in layouts:
         if asked[run.name]:
             ask(run, "iacfilter-cancel --drain")
-    if given.json:
+    if as_json:
         terminal.print_json({"asked": asked})
         return 0
     for name, job_ids in asked.items():

@@ -7,27 +7,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.terminal import talk_on_stderr
-from iacfilter_hpc.comparison.compare import Comparison, Entry
-from iacfilter_hpc.comparison.sentences import (
-    conclusions,
-    pooled,
-    representative,
-    span,
-    subject,
-    varieties,
-)
-from iacfilter_hpc.comparison.systems import PROTOCOLS
-from iacfilter_hpc.comparison.tables import costs, score_text
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions, add_flags, from_flags
 from iacfilter_hpc.errors import IacfilterError, UsageError, together
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS
-from iacfilter_hpc.evaluation.text import FEW
 from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.layout import RunLayout
 
@@ -36,145 +24,9 @@ if TYPE_CHECKING:
     from iacfilter_hpc.comparison.external import Named
     from iacfilter_hpc.evaluation.data import Labelled
 
-WIDTH = 100
-SCORES = {
-    "precision": "P",
-    "recall": "R",
-    "f1": "F1",
-    "mcc": "MCC",
-    "average_precision": "AP",
-    "roc_auc": "AUC",
-    "fp_reduction": "FP REMOVED",
-}
-
-
-def render(done: Comparison) -> str:
-    """The answer, warnings first."""
-    file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
-    lines = [
-        file,
-        _wrapped(subject(done)),
-        *(_wrapped(f"WARNING: {warning}.") for warning in done.warnings),
-        "",
-        _scores(done),
-        "",
-        *(_wrapped(sentence) for sentence in conclusions(done)),
-        "",
-        _costs(done),
-        "",
-        *_footnotes(done),
-    ]
-    return "\n".join(lines)
-
-
-def _scores(done: Comparison) -> str:
-    columns = ["SYSTEM", "PROTOCOL", *SCORES.values()]
-    columns.insert(columns.index("F1") + 1, "95 % OF F1")
-    rows = [_row(entry) for entry in done.entries]
-    return terminal.table(columns, rows, columns[2:])
-
-
-def _row(entry: Entry) -> list[str]:
-    row = [entry.system.title, entry.system.protocol]
-    for name in SCORES:
-        measured = entry.cells.overall.measured[name]
-        row.append(score_text(measured))
-        if name == "f1":
-            row.append(span(measured.interval))
-    return row
-
-
-def _costs(done: Comparison) -> str:
-    made = costs(done)
-    columns = [name.upper() for name in made.columns]
-    rows = [[cell.text for cell in row] for row in made.rows]
-    return terminal.table(columns, rows, columns[1:])
-
-
-def _footnotes(done: Comparison) -> list[str]:
-    used = sorted({entry.system.protocol for entry in done.entries})
-    stand_ins = [
-        f"{note} stands for {entry.system.title} in McNemar's test"
-        for entry in done.entries
-        if (note := representative(entry.system))
-    ]
-    looks = [
-        f"{member.name} {member.look}"
-        for entry in done.entries
-        for member in entry.system.members
-        if member.look is not None
-    ]
-    notes = [
-        "Positive class: TP, a real smell. A dash marks what is not defined.",
-        *(f"{name}: {PROTOCOLS[name]}." for name in used),
-        f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.used_seed}) of "
-        f"{done.clusters.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
-        "pairs) and the bootstrap of the difference in F1 agree.",
-        *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
-        *varieties(done),
-        *([sentence] if (sentence := pooled(done)) else []),
-        *([FEW] if done.clusters.groups < FEW_GROUPS else []),
-        *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
-        *(f"Left out: {reason}." for reason in done.left_out),
-    ]
-    return [_wrapped(note) for note in notes]
-
-
-def _wrapped(text: str) -> str:
-    """Lines that break at spaces only; a name may hold hyphens."""
-    return fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
-
-
-WRITTEN = ("report.html", "report.md", "comparison.json")
-
-
-def answer(given: argparse.Namespace, done: Comparison, directory: Path) -> None:
-    """Print it, warnings on stderr."""
-    from iacfilter_hpc.comparison.document import document
-    from iacfilter_hpc.comparison.markdown import render_markdown
-
-    for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
-        terminal.say(f"warning: {warning}")
-    if given.json:
-        terminal.print_json({**document(done), "directory": str(directory)})
-    elif given.markdown:
-        print(render_markdown(done), end="")
-    else:
-        print(render(done))
-        print(f"Written: {directory / 'report.html'}, report.md, comparison.json")
-
-
-def write(done: Comparison, directory: Path) -> Path:
-    """Put the report into a directory: all of its files or none."""
-    from iacfilter_hpc.comparison.document import document
-    from iacfilter_hpc.comparison.html import render_html
-    from iacfilter_hpc.comparison.markdown import render_markdown
-    from iacfilter_hpc.runs.files import replacing
-
-    values = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
-    texts = (render_html(done), render_markdown(done), values)
-    with replacing(*(directory / name for name in WRITTEN)) as files:
-        for file, text in zip(files, texts, strict=True):
-            file.write(text.encode())
-    return directory
-
-
-def folder_of(request: Request, data: Labelled) -> str:
-    """The same for the same systems, data and options."""
-    options = request.options
-    systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
-    asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]
-    asked.append(options.cross_fit)
-    digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
-    return f"{data.path.stem}-{data.sha256[:8]}-{digest[:8]}"
-
-
-def _words(file: Named) -> list[str]:
-    return [file.name, str(file.path)]
-
-
 LONGEST_NAME = 60
 FOLDER = "comparisons"
+WRITTEN = ("report.html", "report.md", "comparison.json")
 
 EPILOG = """\
 examples:
@@ -194,6 +46,27 @@ smell, and decision (TP or FP) or p_tp (0 to 1) or both; a row for every sample 
 
 Written: report.html (all of it, with figures; needs no other file), report.md, comparison.json.
 """
+
+
+class Answer(Enum):
+    """What goes to standard output."""
+
+    TEXT = auto()
+    MARKDOWN = auto()
+    JSON = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRequest:
+    """What to compare on which samples: runs by name, and files of predictions by system."""
+
+    models: Path
+    runs: tuple[str, ...]
+    predictions: tuple[tuple[str, Path], ...]
+    data: Path
+    options: EvaluateOptions
+    fresh: bool
+    answer: Answer
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -229,25 +102,63 @@ def arguments() -> argparse.ArgumentParser:
     return made
 
 
+def _named(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not path or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is no name of 1 to {LONGEST_NAME} printable characters"
+        )
+    return name.strip(), Path(path)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
     parser = arguments()
-    given = parser.parse_args(argv)
-    if not given.runs and not given.predictions:
+    args = parser.parse_args(argv)
+    if not args.runs and not args.predictions:
         parser.error("nothing to compare: name a RUN, or --predictions NAME=FILE")
-    if given.json and given.markdown:
+    if args.json and args.markdown:
         parser.error("--json and --markdown are two answers; ask for one")
-    models = layout.models_dir(given.models_dir)
-    return terminal.run(lambda: _compare(given, models))
+    return terminal.run(lambda: _compare(request_of(args)))
 
 
-def _compare(given: argparse.Namespace, models: Path) -> int:
+def request_of(args: argparse.Namespace) -> CompareRequest:
+    """What the flags ask for.
+
+    Raises:
+        UsageError: files that are none (all are named), or flags that make no sense together.
+    """
+    options = from_flags(args)
+    # here, where a path still is what the person has written
+    files = (("--data", args.data), ("--groups", args.groups))
+    named = ((f"--predictions {name}", path) for name, path in args.predictions)
+    problems = [
+        f"{flag}: {path} is not a file"
+        for flag, path in (*files, *named)
+        if path is not None and not layout.absolute(path).is_file()
+    ]
+    if options.output is not None and options.output.exists() and not options.output.is_dir():
+        problems.append(f"--output: {options.output} is not a directory")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return CompareRequest(
+        models=layout.models_dir(args.models_dir),
+        runs=tuple(args.runs),
+        predictions=tuple((name, layout.absolute(path)) for name, path in args.predictions),
+        data=layout.absolute(args.data),
+        options=options,
+        fresh=args.fresh,
+        answer=Answer.JSON if args.json else Answer.MARKDOWN if args.markdown else Answer.TEXT,
+    )
+
+
+def _compare(asked: CompareRequest) -> int:
     from iacfilter_hpc.launch.submission import check_training_is_installed
     from iacfilter_hpc.slurm.accounting import accounted_seconds
 
-    options = from_flags(given)
-    _check_files(given, options)
-    runs = _trained_runs(models, given.runs)
+    runs = _trained_runs(asked.models, asked.runs)
     check_training_is_installed()
     seconds = accounted_seconds(runs)
     with talk_on_stderr():
@@ -256,35 +167,18 @@ def _compare(given: argparse.Namespace, models: Path) -> int:
         from iacfilter_hpc.comparison.external import Named
         from iacfilter_hpc.evaluation.results import make_writable
 
-        files = [Named(name, layout.absolute(path)) for name, path in given.predictions]
-        data = layout.absolute(given.data)
-        request = Request(tuple(runs), tuple(files), data, options, fresh=given.fresh)
+        files = tuple(Named(name, path) for name, path in asked.predictions)
+        request = Request(tuple(runs), files, asked.data, asked.options, fresh=asked.fresh)
 
         def place(labelled: Labelled) -> Path:
-            return options.output or models / FOLDER / folder_of(request, labelled)
+            return asked.options.output or asked.models / FOLDER / _folder(request, labelled)
 
         done = compare(
             request, seconds, terminal.say, lambda found: make_writable(place(found), WRITTEN)
         )
-        directory = write(done, place(done.data))
-    answer(given, done, directory)
+        directory = _write(done, place(done.data))
+    _print(asked.answer, done, directory)
     return 0
-
-
-def _check_files(given: argparse.Namespace, options: EvaluateOptions) -> None:
-    problems = [
-        f"{flag}: {path} is not a file"
-        for flag, path in (
-            ("--data", given.data),
-            ("--groups", given.groups),
-            *((f"--predictions {name}", path) for name, path in given.predictions),
-        )
-        if path is not None and not layout.absolute(path).is_file()
-    ]
-    if options.output is not None and options.output.exists() and not options.output.is_dir():
-        problems.append(f"--output: {options.output} is not a directory")
-    if problems:
-        raise UsageError("\n".join(problems))
 
 
 def _trained_runs(models: Path, names: Sequence[str]) -> list[RunLayout]:
@@ -313,15 +207,50 @@ def _trained_run(models: Path, name: str) -> RunLayout:
     return model.run
 
 
-def _named(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not equals or not path or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
-    if not name.isprintable() or len(name) > LONGEST_NAME:
-        raise argparse.ArgumentTypeError(
-            f"{name!r} is no name of 1 to {LONGEST_NAME} printable characters"
-        )
-    return name.strip(), Path(path)
+def _print(answer: Answer, done: Comparison, directory: Path) -> None:
+    """Print it, warnings on stderr."""
+    from iacfilter_hpc.cli.compare_text import render
+    from iacfilter_hpc.comparison.document import document
+    from iacfilter_hpc.comparison.markdown import render_markdown
+
+    for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
+        terminal.say(f"warning: {warning}")
+    if answer is Answer.JSON:
+        terminal.print_json({**document(done), "directory": str(directory)})
+    elif answer is Answer.MARKDOWN:
+        print(render_markdown(done), end="")
+    else:
+        print(render(done))
+        print(f"Written: {directory / 'report.html'}, report.md, comparison.json")
+
+
+def _write(done: Comparison, directory: Path) -> Path:
+    """Put the report into a directory: all of its files or none."""
+    from iacfilter_hpc.comparison.document import document
+    from iacfilter_hpc.comparison.html import render_html
+    from iacfilter_hpc.comparison.markdown import render_markdown
+    from iacfilter_hpc.runs.files import replacing
+
+    values = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
+    texts = (render_html(done), render_markdown(done), values)
+    with replacing(*(directory / name for name in WRITTEN)) as files:
+        for file, text in zip(files, texts, strict=True):
+            file.write(text.encode())
+    return directory
+
+
+def _folder(request: Request, data: Labelled) -> str:
+    """The same for the same systems, data and options."""
+    options = request.options
+    systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
+    asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]
+    asked.append(options.cross_fit)
+    digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
+    return f"{data.path.stem}-{data.sha256[:8]}-{digest[:8]}"
+
+
+def _words(file: Named) -> list[str]:
+    return [file.name, str(file.path)]
 
 
 if __name__ == "__main__":

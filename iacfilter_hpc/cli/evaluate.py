@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
 
 if TYPE_CHECKING:
+    from iacfilter_hpc.launch.submission import AskedExecutor
     from iacfilter_hpc.trained_model.find import Trained
 
 EPILOG = """\
@@ -28,6 +30,19 @@ examples:
 Below the run's evaluation/: predictions.jsonl has each sample, metrics.json each score, and
 looks.jsonl has a line for each time that this command looked at a file.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """Which run to score on which samples, and how; `submit` means as a job of `executor`."""
+
+    models: Path
+    run: str
+    data: Path
+    options: EvaluateOptions
+    submit: bool
+    executor: AskedExecutor
+    as_json: bool
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -56,26 +71,44 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    models = layout.models_dir(given.models_dir)
-    return terminal.run(lambda: _evaluate(given, models))
+    args = arguments().parse_args(argv)
+    return terminal.run(lambda: _evaluate(request_of(args)))
 
 
-def _evaluate(given: argparse.Namespace, models: Path) -> int:
-    from iacfilter_hpc.trained_model.find import find_trained
+def request_of(args: argparse.Namespace) -> EvaluateRequest:
+    """What the flags ask for.
 
-    for flag, path in (("--data", given.data), ("--groups", given.groups)):
+    Raises:
+        UsageError: a file that is none, or flags that make no sense together.
+    """
+    # here, where a path still is what the person has written
+    for flag, path in (("--data", args.data), ("--groups", args.groups)):
         if path is not None and not layout.absolute(path).is_file():
             raise UsageError(f"{flag} {path} is not a file")
-    data, model = layout.absolute(given.data), find_trained(models, given.run)
-    return (_submit if given.submit else _here)(given, model, data, from_flags(given))
+    return EvaluateRequest(
+        models=layout.models_dir(args.models_dir),
+        run=args.run,
+        data=layout.absolute(args.data),
+        options=from_flags(args),
+        submit=args.submit,
+        executor=args.executor,
+        as_json=args.json,
+    )
 
 
-def _here(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
+def _evaluate(request: EvaluateRequest) -> int:
+    from iacfilter_hpc.trained_model.find import find_trained
+
+    model = find_trained(request.models, request.run)
+    return (_submit if request.submit else _here)(request, model)
+
+
+def _here(request: EvaluateRequest, model: Trained) -> int:
     from iacfilter_hpc.evaluation.admission import check_data
     from iacfilter_hpc.evaluation.results import results_directory
     from iacfilter_hpc.launch.submission import check_training_is_installed
 
+    data, options = request.data, request.options
     check_training_is_installed()
     results_directory(model, options)
     check_data(model, data, options)
@@ -88,7 +121,7 @@ def _here(given: argparse.Namespace, model: Trained, data: Path, options: Evalua
         if options.cross_fit is not None:
             _show_progress()
         done = evaluate(model, data, options)
-    if given.json:
+    if request.as_json:
         for warning in done.warnings:
             terminal.say(f"warning: {warning}")
         terminal.print_json(document(done))
@@ -104,7 +137,7 @@ def _show_progress() -> None:
     log.setLevel(logging.INFO)
 
 
-def _submit(given: argparse.Namespace, model: Trained, data: Path, options: EvaluateOptions) -> int:
+def _submit(request: EvaluateRequest, model: Trained) -> int:
     from iacfilter_hpc.config import resolve
     from iacfilter_hpc.config.schema import load_config
     from iacfilter_hpc.evaluation.admission import check_data
@@ -114,16 +147,16 @@ def _submit(given: argparse.Namespace, model: Trained, data: Path, options: Eval
         raise UsageError(
             f"--submit needs a run, and {model.final} lies in none", hint="evaluate it here"
         )
-    run = model.run
+    run, data, options = model.run, request.data, request.options
     can_split = find_spec("sklearn") is not None
     check_data(model, data, options, folds=can_split)
     if options.cross_fit is not None and not can_split:
         terminal.say("note: scikit-learn is not installed here, so the job checks the folds")
-    executor = submission.choose_executor(given.executor)
+    executor = submission.choose_executor(request.executor)
     submitted = submission.submit_evaluation(
         run, load_config(run), data, options, resolve.site_settings(), executor
     )
-    if given.json:
+    if request.as_json:
         terminal.print_json(
             {"run": run.name, "job_id": submitted.job_id, "log": str(submitted.log)}
         )

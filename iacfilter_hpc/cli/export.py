@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.terminal import talk_on_stderr
 from iacfilter_hpc.runs import layout
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.evaluation.export import Dtype
 
 EPILOG = """\
 examples:
@@ -20,6 +24,17 @@ examples:
 The directory holds safetensors, the tokenizer and a card; transformers, vLLM and others load it.
 Merging rounds to 16 bits where the base model has them; --dtype float32 keeps the adapter's scores.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Which run's adapter to merge, into which directory; `dtype` None is the base model's."""
+
+    models: Path
+    run: str
+    output: Path
+    dtype: Dtype | None
+    as_json: bool
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -39,22 +54,33 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    return terminal.run(lambda: _export(given))
+    request = request_of(arguments().parse_args(argv))
+    return terminal.run(lambda: _export(request))
 
 
-def _export(given: argparse.Namespace) -> int:
+def request_of(args: argparse.Namespace) -> ExportRequest:
+    """What the flags ask for."""
+    return ExportRequest(
+        models=layout.models_dir(args.models_dir),
+        run=args.run,
+        output=layout.absolute(args.output),
+        dtype=args.dtype,
+        as_json=args.json,
+    )
+
+
+def _export(request: ExportRequest) -> int:
     from iacfilter_hpc.launch.submission import check_training_is_installed
     from iacfilter_hpc.trained_model.find import find_trained
 
-    model = find_trained(layout.models_dir(given.models_dir), given.run)
+    model = find_trained(request.models, request.run)
     check_training_is_installed()
     with talk_on_stderr():
         # only now: torch takes seconds to import
         from iacfilter_hpc.evaluation.export import export
 
-        done = export(model.final, layout.absolute(given.output), given.dtype)
-    if given.json:
+        done = export(model.final, request.output, request.dtype)
+    if request.as_json:
         terminal.print_json({"schema": 1, **asdict(done)})
     else:
         print(

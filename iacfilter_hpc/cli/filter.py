@@ -3,355 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.data.tables import plain
-from iacfilter_hpc.cli.outputs import (
-    Output,
-    input_problems,
-    model_problems,
-    output_problems,
-    refuse,
-    reported_problems,
-    script_problems,
-    stdout_problems,
-)
-from iacfilter_hpc.cli.report_warnings import report_warnings, technology_warnings
-from iacfilter_hpc.errors import IacfilterError, UsageError
+from iacfilter_hpc.errors import IacfilterError, counted
 from iacfilter_hpc.glitch.decisions import OTHER, Tally
-from iacfilter_hpc.glitch.filtered import FilteredReport
-from iacfilter_hpc.glitch.report import GlitchReport, open_report
-from iacfilter_hpc.glitch.rows import read_rows
-from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
-from iacfilter_hpc.glitch.scripts import MISSING, Scripts
-from iacfilter_hpc.glitch.to_samples import MISMATCH, OUTSIDE, prefix_of
+from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.runs import layout
-from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.samples.smells import title_of
-from iacfilter_hpc.trained_model.find import Trained, find_trained
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.evaluation.filter import Cutoff
-
-# what scoring imports; DeepSpeed is no part of it
-PACKAGES = "torch transformers peft datasets scipy".split()
-
-
-def check_flags(given: argparse.Namespace) -> None:
-    """Raise what is wrong with them, whatever model and report hold."""
-    refuse(list(_problems(given)))
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise IacfilterError(
-            f"{sys.executable} lacks {', '.join(missing)}",
-            hint="pip install 'iacfilter-hpc[train]'",
-        )
-
-
-def check_outputs(
-    given: argparse.Namespace, model: Trained, report: GlitchReport, scripts: Scripts
-) -> None:
-    """Raise UsageError if an output would replace a script of the report, or be in the model."""
-    outputs = outputs_of(given)
-    refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
-
-
-def outputs_of(given: argparse.Namespace) -> list[Output]:
-    """The files to be written: the rows, then the SARIF log."""
-    named = (("--output", given.output), ("--sarif", given.sarif))
-    return [Output(flag, path) for flag, path in named if path]
-
-
-def _problems(given: argparse.Namespace) -> Iterator[UsageError]:
-    yield from input_problems(given.report)
-    if given.json or not given.output:
-        yield from stdout_problems(given.report)
-    if not given.scripts.is_dir():
-        yield UsageError(
-            f"--scripts {given.scripts} is not a directory", hint="name the folder GLITCH has read"
-        )
-    if given.technology is not None and not (
-        given.technology.strip() and given.technology.isprintable()
-    ):
-        yield UsageError(
-            f"--technology {given.technology!a} is not a name", hint="a name is a line of text"
-        )
-    if given.bare and given.annotate:
-        yield UsageError(
-            "--bare leaves away the marks that --annotate is for", hint="give one of them"
-        )
-    if given.omit_suppressed and not given.sarif:
-        yield UsageError(
-            "--omit-suppressed is about --sarif, which is not given", hint="give both or neither"
-        )
-    outputs = outputs_of(given)
-    yield from output_problems(outputs, [given.report])
-    yield from script_problems(outputs, given.scripts)
-
+    from iacfilter_hpc.evaluation.filter_report import Filtered, FilterRequest, Write
+    from iacfilter_hpc.glitch.report import GlitchReport
 
 SHOWN = 3
 """Names in one warning."""
 GITHUB_TAKES = 25_000
 """Results of a run; beyond it an upload is refused. Source: docs.github.com, SARIF support."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A report as it was filtered; `seconds` are those of judging, without loading the model."""
-
-    given: argparse.Namespace
-    model: Trained
-    report: GlitchReport
-    scripts: Scripts
-    approach: str
-    cutoff: Cutoff
-    tally: Tally
-    log: SarifLog | None
-    seconds: float
-
-    @property
-    def rows_a_second(self) -> float:
-        return self.tally.total().rows / self.seconds
-
-
-def warnings(done: Done) -> list[str]:
-    """What a person must know before trusting the result."""
-    total = done.tally.total()
-    found = [
-        *done.cutoff.warnings,
-        *technology_warnings(done.given.technology),
-        *report_warnings(done.report),
-        *_misplaced(done),
-    ]
-    if not total.rows:
-        found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
-    if odd := done.scripts.latin1:
-        found.append(f"{len(odd)} scripts are not UTF-8, and were read as Latin-1: {_some(odd)}")
-    if done.log is not None and done.log.results > GITHUB_TAKES:
-        found.append(
-            f"{done.given.sarif} has {done.log.results} results; GitHub code scanning takes "
-            f"{GITHUB_TAKES}"
-        )
-    return found
-
-
-def _misplaced(done: Done) -> Iterator[str]:
-    """Rows that found no script, or another one: the folder or the prefix may be wrong."""
-    reasons, rows = done.tally.reasons(), done.tally.total().rows
-    folder, prefix = done.scripts.folder, done.scripts.prefix or "no prefix"
-    outside = sum(count for reason, count in reasons.items() if reason.startswith(OUTSIDE))
-    for count, why in (
-        (reasons.get(MISSING), f"their file is missing below {folder}, for paths below {prefix}"),
-        (outside, f"their path is not below {prefix}, or leads out of {folder}"),
-        (reasons.get(MISMATCH), f"{MISMATCH}, in the files of {folder} for paths below {prefix}"),
-    ):
-        if count:
-            yield f"{count} of {rows} rows are kept because {why}: see --scripts and --path-prefix"
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(ascii(name) for name in names[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
-
-
-def document(done: Done) -> dict[str, object]:
-    """The answer of --json."""
-    total, log = done.tally.total(), done.log
-    return {
-        "report": str(done.report.path),
-        "form": done.report.format,
-        "prefix": done.scripts.prefix,
-        "model": {
-            "name": done.model.name,
-            "directory": str(done.model.final),
-            "approach": done.approach,
-        },
-        "threshold": {
-            "value": done.cutoff.value,
-            "mode": done.cutoff.mode,
-            "origin": done.cutoff.origin,
-        },
-        "rows": {"read": total.rows, "kept": total.kept, **asdict(total)},
-        "by_smell": {smell: asdict(counts) for smell, counts in done.tally.by_smell().items()},
-        "unjudged": done.tally.reasons(),
-        "outputs": {
-            "rows": _text(done.given.output),
-            "sarif": _text(done.given.sarif),
-            "sarif_results": None if log is None else log.results,
-            "sarif_suppressed": None if log is None else log.suppressed,
-        },
-        "seconds": round(done.seconds, 3),
-        "rows_per_second": round(done.rows_a_second, 1),
-        "warnings": warnings(done),
-    }
-
-
-def render(done: Done) -> str:
-    """The same for people."""
-    total, prefix = done.tally.total(), done.scripts.prefix
-    below = f"paths below {plain(prefix)}" if prefix else "paths as they are"
-    lines = [
-        f"{done.report.path}: {total.rows} rows of form {done.report.format}, {below}",
-        f"  model      {done.model.name} ({done.model.final})",
-        f"  threshold  p(TP) >= {done.cutoff.value:.4f}, {done.cutoff.origin}",
-        f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
-        f"  {'marked FP ' if done.given.annotate else 'removed   '} {total.fp}",
-        *(f"  written    {written}" for written in _written(done)),
-        f"  speed      {done.rows_a_second:.0f} rows a second, {done.seconds:.1f} s",
-        "",
-        _by_smell(done.tally),
-    ]
-    if reasons := done.tally.reasons():
-        rows = [[str(count), plain(reason)] for reason, count in reasons.items()]
-        lines += ["", terminal.table(["rows", "not judged because"], rows, ["rows"])]
-    return "\n".join(lines)
-
-
-def _written(done: Done) -> list[str]:
-    written = [] if done.given.output is None else [str(done.given.output)]
-    if log := done.log:
-        note = f", {log.suppressed} of them suppressed" if log.suppressed else ""
-        written.append(f"{done.given.sarif}: {log.results} results{note}")
-    return written
-
-
-def _by_smell(tally: Tally) -> str:
-    rows = [
-        [name if name == OTHER else title_of(name), *map(str, (c.rows, c.tp, c.fp, c.unjudged))]
-        for name, c in tally.by_smell().items()
-    ]
-    numbers = ["rows", "TP", "FP", "not judged"]
-    return terminal.table(["smell", *numbers], rows, numbers)
-
-
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)
-
-
-Write = Callable[[bytes], object]
-
-
-def run(given: argparse.Namespace, models: Path) -> int:
-    """The command, once its flags are parsed."""
-    check_flags(given)
-    model = find_trained(models, given.model)
-    report = open_report(given.report, may_be_empty=True)
-    prefix = given.path_prefix
-    scripts = Scripts(given.scripts, prefix_of(report, given.scripts) if prefix is None else prefix)
-    check_outputs(given, model, report, scripts)
-    done = _filter_report(given, model, report, scripts)
-    for warning in warnings(done):
-        terminal.say(f"warning: {warning}")
-    if given.json:
-        terminal.print_json(document(done))
-    else:
-        terminal.say(render(done))
-    kept = done.tally.total().kept
-    if given.fail_on_findings and kept:
-        terminal.say(f"findings: {kept} rows are kept, so --fail-on-findings ends with exit code 1")
-        return 1
-    return 0
-
-
-def _filter_report(
-    given: argparse.Namespace, model: Trained, report: GlitchReport, scripts: Scripts
-) -> Done:
-    # Where cores are shared, as on a CI runner, threads that wait in a loop take them from those
-    # that compute: seven times slower, measured. OpenMP reads this when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # only now: torch takes seconds to import
-    from iacfilter_hpc.evaluation.filter import Filter, choose_cutoff
-    from iacfilter_hpc.evaluation.predict import load_scorer
-    from iacfilter_hpc.trained_model.decision import read_decision
-
-    cutoff = choose_cutoff(
-        model.final, read_decision(model.final), given.threshold, given.min_recall
-    )
-    judge = DecidingModel(model.name, cutoff.value, cutoff.origin)
-    with _outputs(given, report, judge) as (rows, log):
-        scorer = load_scorer(model.final)
-        started, tally = time.monotonic(), Tally()
-        sinks = [sink for sink in (rows, log) if sink is not None]
-        for sink in sinks:
-            sink.begin()
-        with _progress(report) as advance:
-            chosen = Filter(scorer, cutoff.value, scripts, given.technology)
-            for judged in chosen.judge(read_rows(report)):
-                for sink in sinks:
-                    sink.add(judged)
-                tally.add(judged)
-                advance(len(judged))
-        if log is not None:
-            log.end()
-        seconds = time.monotonic() - started
-    return Done(
-        given, model, report, scripts, scorer.decision.approach, cutoff, tally, log, seconds
-    )
-
-
-@contextmanager
-def _outputs(
-    given: argparse.Namespace, report: GlitchReport, judge: DecidingModel
-) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
-    """The rows and the SARIF log, of which no file appears before all is well."""
-    paths = [output.real for output in outputs_of(given)]
-    with replacing(*paths) as files, report.path.open("rb") as source:
-        writers: list[Write] = [file.write for file in files]
-        to_rows = writers.pop(0) if given.output else None if given.json else _to_stdout(given)
-        yield (
-            FilteredReport(report, source, to_rows, every=given.annotate, bare=given.bare)
-            if to_rows
-            else None,
-            SarifLog(writers[0], judge, given.omit_suppressed) if given.sarif else None,
-        )
-
-
-def _to_stdout(given: argparse.Namespace) -> Write:
-    """Straight to the file descriptor: what cannot be written must not be tried again at exit."""
-    sys.stdout.flush()
-    handle = sys.stdout.fileno()
-
-    def write(content: bytes) -> None:
-        left = memoryview(content)
-        try:
-            while left:
-                left = left[os.write(handle, left) :]
-        except BrokenPipeError as error:
-            if not (given.sarif or given.fail_on_findings):
-                raise
-            raise IacfilterError(
-                "the reader of standard output stopped before the end, so nothing is decided",
-                hint="-o writes the rows to a file",
-            ) from error
-        except OSError as error:
-            error.filename = "standard output"
-            raise
-
-    return write
-
-
-@contextmanager
-def _progress(report: GlitchReport) -> Iterator[Callable[[int], object]]:
-    """A bar on stderr if a person looks on."""
-    if not sys.stderr.isatty():
-        yield lambda rows: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=sum(1 for _ in report.rows()), unit=" rows", leave=False) as bar:
-        yield bar.update
-
 
 EPILOG = """\
 examples:
@@ -436,17 +112,208 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
     )
 
 
+def request_of(args: argparse.Namespace) -> FilterRequest:
+    """What the flags ask for."""
+    from iacfilter_hpc.evaluation.filter_report import FilterRequest
+
+    return FilterRequest(
+        report=args.report,
+        scripts=args.scripts,
+        models=layout.models_dir(args.models_dir),
+        model=args.model,
+        threshold=args.threshold,
+        min_recall=args.min_recall,
+        technology=args.technology,
+        prefix=args.path_prefix,
+        output=args.output,
+        sarif=args.sarif,
+        annotate=args.annotate,
+        bare=args.bare,
+        omit_suppressed=args.omit_suppressed,
+        fail_on_findings=args.fail_on_findings,
+        as_json=args.json,
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    models = layout.models_dir(given.models_dir)
+    args = arguments().parse_args(argv)
     with _ended_by_signals():
-        return terminal.run(lambda: _filter(given, models))
+        return terminal.run(lambda: _filter(request_of(args)))
 
 
-def _filter(given: argparse.Namespace, models: Path) -> int:
+def _filter(request: FilterRequest) -> int:
+    from iacfilter_hpc.evaluation.filter_report import filter_report
 
-    return run(given, models)
+    done = filter_report(request, lambda: _open_stdout(request), _progress)
+    for warning in warnings(done):
+        terminal.say(f"warning: {warning}")
+    if request.as_json:
+        terminal.print_json(document(done))
+    else:
+        terminal.say(render(done))
+    kept = done.tally.total().kept
+    if request.fail_on_findings and kept:
+        said = counted(kept, "row is", "rows are")
+        terminal.say(f"findings: {said} kept, so --fail-on-findings ends with exit code 1")
+        return 1
+    return 0
+
+
+def warnings(done: Filtered) -> list[str]:
+    """What a person must know before trusting the result."""
+    from iacfilter_hpc.glitch.checks import report_warnings, technology_warnings
+
+    total = done.tally.total()
+    found = [
+        *done.cutoff.warnings,
+        *technology_warnings(done.request.technology),
+        *report_warnings(done.report),
+        *_misplaced(done),
+    ]
+    if not total.rows:
+        found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
+    if odd := done.scripts.latin1:
+        read = counted(len(odd), "script is not UTF-8, and was", "scripts are not UTF-8, and were")
+        found.append(f"{read} read as Latin-1: {_some(odd)}")
+    if done.log is not None and done.log.results > GITHUB_TAKES:
+        found.append(
+            f"{done.request.sarif} has {done.log.results} results; GitHub code scanning takes "
+            f"{GITHUB_TAKES}"
+        )
+    return found
+
+
+def _misplaced(done: Filtered) -> Iterator[str]:
+    """Rows that found no script, or another one: the folder or the prefix may be wrong."""
+    rows = done.tally.total().rows
+    folder, prefix = done.scripts.folder, done.scripts.prefix or "no prefix"
+    for cause, why in (
+        (Cause.MISSING, f"their file is missing below {folder}, for paths below {prefix}"),
+        (Cause.OUTSIDE, f"their path is not below {prefix}, or leads out of {folder}"),
+        (
+            Cause.MISMATCH,
+            f"the line does not hold what GLITCH reports, in the files of {folder} for paths below "
+            f"{prefix}",
+        ),
+    ):
+        if count := done.tally.because(cause):
+            yield f"{count} of {rows} rows are kept because {why}: see --scripts and --path-prefix"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(ascii(name) for name in names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
+
+
+def document(done: Filtered) -> dict[str, object]:
+    """The answer of --json."""
+    total, log = done.tally.total(), done.log
+    return {
+        "report": str(done.report.path),
+        "form": done.report.format,
+        "prefix": done.scripts.prefix,
+        "model": {
+            "name": done.model.name,
+            "directory": str(done.model.final),
+            "approach": done.approach,
+        },
+        "threshold": {
+            "value": done.cutoff.value,
+            "mode": done.cutoff.mode,
+            "origin": done.cutoff.origin,
+        },
+        "rows": {"read": total.rows, "kept": total.kept, **asdict(total)},
+        "by_smell": {smell: asdict(counts) for smell, counts in done.tally.by_smell().items()},
+        "unjudged": done.tally.reasons(),
+        "outputs": {
+            "rows": _text(done.request.output),
+            "sarif": _text(done.request.sarif),
+            "sarif_results": None if log is None else log.results,
+            "sarif_suppressed": None if log is None else log.suppressed,
+        },
+        "seconds": round(done.seconds, 3),
+        "rows_per_second": round(done.rows_a_second, 1),
+        "warnings": warnings(done),
+    }
+
+
+def render(done: Filtered) -> str:
+    """The same for people."""
+    total, prefix = done.tally.total(), done.scripts.prefix
+    below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
+    lines = [
+        f"{done.report.path}: {counted(total.rows, 'row')} of form {done.report.format}, {below}",
+        f"  model      {done.model.name} ({done.model.final})",
+        f"  threshold  p(TP) >= {done.cutoff.value:.4f}, {done.cutoff.origin}",
+        f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
+        f"  {'marked FP ' if done.request.annotate else 'removed   '} {total.fp}",
+        *(f"  written    {written}" for written in _written(done)),
+        f"  speed      {done.rows_a_second:.0f} rows a second, {done.seconds:.1f} s",
+        "",
+        _by_smell(done.tally),
+    ]
+    if reasons := done.tally.reasons():
+        rows = [[str(count), terminal.plain(reason)] for reason, count in reasons.items()]
+        lines += ["", terminal.table(["rows", "not judged because"], rows, ["rows"])]
+    return "\n".join(lines)
+
+
+def _written(done: Filtered) -> list[str]:
+    written = [] if done.request.output is None else [str(done.request.output)]
+    if log := done.log:
+        note = f", {log.suppressed} of them suppressed" if log.suppressed else ""
+        written.append(f"{done.request.sarif}: {counted(log.results, 'result')}{note}")
+    return written
+
+
+def _by_smell(tally: Tally) -> str:
+    rows = [
+        [name if name == OTHER else title_of(name), *map(str, (c.rows, c.tp, c.fp, c.unjudged))]
+        for name, c in tally.by_smell().items()
+    ]
+    numbers = ["rows", "TP", "FP", "not judged"]
+    return terminal.table(["smell", *numbers], rows, numbers)
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+def _open_stdout(request: FilterRequest) -> Write:
+    """Straight to the file descriptor: what cannot be written must not be tried again at exit."""
+    sys.stdout.flush()
+    handle = sys.stdout.fileno()
+
+    def write(content: bytes) -> None:
+        left = memoryview(content)
+        try:
+            while left:
+                left = left[os.write(handle, left) :]
+        except BrokenPipeError as error:
+            if not (request.sarif or request.fail_on_findings):
+                raise
+            raise IacfilterError(
+                "the reader of standard output stopped before the end, so nothing is decided",
+                hint="-o writes the rows to a file",
+            ) from error
+        except OSError as error:
+            error.filename = "standard output"
+            raise
+
+    return write
+
+
+@contextmanager
+def _progress(report: GlitchReport) -> Iterator[Callable[[int], object]]:
+    """A bar on stderr if a person looks on."""
+    if not sys.stderr.isatty():
+        yield lambda rows: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=sum(1 for _ in report.rows()), unit=" rows", leave=False) as bar:
+        yield bar.update
 
 
 @contextmanager

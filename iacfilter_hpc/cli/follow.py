@@ -1,4 +1,4 @@
-"""Show a local job's log as it grows, until the job has ended."""
+"""Log of a local job, copied to stderr as it grows, until the job has ended."""
 
 from __future__ import annotations
 

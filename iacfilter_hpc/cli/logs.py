@@ -7,14 +7,41 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
+from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError, counted
 from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 
 LINES = 100
+
+
+class Streams(Enum):
+    """Which of a job's two logs."""
+
+    OUT = auto()
+    ERR = auto()
+    BOTH = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRequest:
+    """Which log to show, and how much of it.
+
+    `run` None is the newest run, `attempt` None the newest attempt; `node` is a rank in the job.
+    """
+
+    models: Path
+    run: str | None
+    attempt: int | None
+    node: int
+    streams: Streams
+    lines: int
+    follow: bool
+    as_json: bool
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -41,18 +68,33 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    models = layout.models_dir(given.models_dir)
-    return terminal.run(lambda: _logs(given, models))
+    request = request_of(arguments().parse_args(argv))
+    return terminal.run(lambda: _logs(request))
 
 
-def _logs(given: argparse.Namespace, models: Path) -> int:
+def request_of(args: argparse.Namespace) -> LogsRequest:
+    """What the flags ask for."""
+    # neither flag asks for both logs, and so do the two together
+    alone = Streams.OUT if args.out else Streams.ERR
+    return LogsRequest(
+        models=layout.models_dir(args.models_dir),
+        run=args.run,
+        attempt=args.attempt,
+        node=args.node,
+        streams=Streams.BOTH if args.out == args.err else alone,
+        lines=args.lines,
+        follow=args.follow,
+        as_json=args.json,
+    )
+
+
+def _logs(request: LogsRequest) -> int:
     """Becomes tail, unless --json asks for the files alone."""
-    run = records.find(models, given.run) if given.run else _newest(models)
-    job_id = _job_id(run, given.run)
-    attempt = _attempt(run, job_id, given.attempt)
-    files = _files(run, attempt, given)
-    if given.json:
+    run = records.find(request.models, request.run) if request.run else _newest(request.models)
+    job_id = _job_id(run, request.run)
+    attempt = _attempt(run, job_id, request.attempt)
+    files = _files(run, attempt, request)
+    if request.as_json:
         terminal.print_json(
             {
                 "run": run.name,
@@ -63,7 +105,7 @@ def _logs(given: argparse.Namespace, models: Path) -> int:
         )
         return 0
     there = [path for path in files if path.exists()]
-    if not there and not given.follow:
+    if not there and not request.follow:
         raise IacfilterError(
             f"job {attempt} of {run.name} has not written a log yet",
             hint=f"iacfilter-status {run.name}; iacfilter-logs {run.name} -f waits for it",
@@ -72,21 +114,21 @@ def _logs(given: argparse.Namespace, models: Path) -> int:
     tail = shutil.which("tail")
     if tail is None:
         raise IacfilterError("tail is not on PATH", hint=f"the log is {files[0]}")
-    follow = ["-F"] if given.follow else []
+    follow = ["-F"] if request.follow else []
     sys.stdout.flush()
-    os.execv(tail, ["tail", "-n", str(given.lines), *follow, *map(str, there or files)])
+    os.execv(tail, ["tail", "-n", str(request.lines), *follow, *map(str, there or files)])
     raise AssertionError("execv does not return")
 
 
-def _files(run: RunLayout, attempt: str, given: argparse.Namespace) -> list[Path]:
-    both = given.out == given.err
-    wanted = [
-        *([run.log(attempt, given.node)] if given.out or both else []),
-        *([run.error_log(attempt, given.node)] if given.err or both else []),
-    ]
+def _files(run: RunLayout, attempt: str, request: LogsRequest) -> list[Path]:
+    wanted = []
+    if request.streams is not Streams.ERR:
+        wanted.append(run.log(attempt, request.node))
+    if request.streams is not Streams.OUT:
+        wanted.append(run.error_log(attempt, request.node))
     # while a job waits there is nothing to read; an empty file says no more than none
     filled = [path for path in wanted if path.exists() and path.stat().st_size]
-    return wanted if given.follow or not filled else filled
+    return wanted if request.follow or not filled else filled
 
 
 def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
@@ -96,9 +138,10 @@ def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
         return known[-1]
     name = attempt_name(job_id, asked)
     if name not in known:
+        restarts = len(known) - 1
         raise UsageError(
-            f"--attempt {asked}: job {job_id} has been restarted {len(known) - 1} times",
-            hint=f"0 to {len(known) - 1}",
+            f"--attempt {asked}: job {job_id} has been restarted {counted(restarts, 'time')}",
+            hint=f"--attempt takes 0 to {restarts}" if restarts else "it has only --attempt 0",
         )
     return name
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
@@ -38,6 +38,17 @@ exit code with --exit-status: 0 all completed, 1 any failed, 8 any not yet ended
 """
 
 
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    """Which runs to show, none being all; every `watch` seconds, or once."""
+
+    models: Path
+    runs: tuple[str, ...]
+    watch: int | None
+    exit_status: bool
+    as_json: bool
+
+
 def arguments() -> argparse.ArgumentParser:
     """Every flag of the command."""
     made = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
@@ -57,26 +68,38 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
     parser = arguments()
-    given = parser.parse_args(argv)
-    if given.watch is not None and given.watch < 1:
-        parser.error(f"--watch {given.watch}: SECONDS is at least 1")
-    if given.watch is not None and given.json:
+    args = parser.parse_args(argv)
+    if args.watch is not None and args.watch < 1:
+        parser.error(f"--watch {args.watch}: SECONDS is at least 1")
+    if args.watch is not None and args.json:
         parser.error("--watch is for a person, --json for a program")
-    models = layout.models_dir(given.models_dir)
-    return terminal.run(lambda: _show(given, models))
+    request = request_of(args)
+    return terminal.run(lambda: _show(request))
 
 
-def _show(given: argparse.Namespace, models: Path) -> int:
+def request_of(args: argparse.Namespace) -> StatusRequest:
+    """What the flags ask for."""
+    return StatusRequest(
+        models=layout.models_dir(args.models_dir),
+        runs=tuple(args.runs),
+        watch=args.watch,
+        exit_status=args.exit_status,
+        as_json=args.json,
+    )
+
+
+def _show(request: StatusRequest) -> int:
+    models = request.models
     while True:
-        layouts = [records.find(models, name) for name in given.runs] or records.all_runs(models)
+        layouts = [records.find(models, name) for name in request.runs] or records.all_runs(models)
         found = report(layouts)
-        if given.watch is not None and terminal.is_terminal():
+        if request.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")
-        _print(found, models, given.json)
-        if given.watch is None:
-            return _exit_code(found) if given.exit_status else 0
+        _print(found, models, request.as_json)
+        if request.watch is None:
+            return _exit_code(found) if request.exit_status else 0
         sys.stdout.flush()
-        time.sleep(given.watch)
+        time.sleep(request.watch)
 
 
 def _print(found: Report, models: Path, as_json: bool) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.runs import layout
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.layers import Layer
-    from iacfilter_hpc.config.schema import RunConfig
+    from iacfilter_hpc.config.schema import Approach, RunConfig
     from iacfilter_hpc.config.site import Site
-    from iacfilter_hpc.launch.submission import Submitted
+    from iacfilter_hpc.launch.submission import AskedExecutor, Submitted
 
 EPILOG = """\
 examples:
@@ -49,9 +50,63 @@ AUTO = "auto"
 """The --batch-size that the plan decides."""
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
+REHEARSAL = (
+    # many short epochs: time enough to be stopped twice, and small steps
+    "training.num_train_epochs=60",
+    "training.save_total_limit=2",
+    "data.test_file=null",
+    "resources.mem=null",
+    "resources.time=00:30:00",
+)
+"""Settings of a rehearsal, over those of a dry run."""
+
+
+class Action(Enum):
+    """What to do with a new run."""
+
+    SUBMIT = auto()
+    DRY_RUN = auto()
+    REHEARSE = auto()
+    PRINT_SCRIPT = auto()
+    PLAN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRequest:
+    """A new run and what to do with it.
+
+    `settings` are those of the flags, over `assignments`, over `config_file`. `tiny` takes a tiny
+    model in place of the run's. `automatic_batch` lets the plan choose the batch size.
+    """
+
+    action: Action
+    approach: Approach
+    models: Path
+    config_file: Path | None
+    assignments: tuple[str, ...]
+    settings: tuple[Layer, ...]
+    tiny: bool
+    automatic_batch: bool
+    executor: AskedExecutor
+    preempt_with: str | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """A run to go on with, and the resources that differ from those it had."""
+
+    run: str
+    models: Path
+    assignments: tuple[str, ...]
+    settings: tuple[Layer, ...]
+    executor: AskedExecutor
+    as_json: bool
+
+
+def arguments() -> argparse.ArgumentParser:
     """Every flag of the command."""
-    made = terminal.parser("iacfilter-submit", description, epilog=EPILOG)
+    made = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
     made.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
     made.add_argument(
         "--approach",
@@ -139,135 +194,199 @@ def _add_mode(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def given_settings(given: argparse.Namespace) -> list[Layer]:
-    """The settings that the command line gives, each with its flag as the place."""
-    from iacfilter_hpc.config.layers import from_value
-
-    return [
-        from_value(key, value, f"--{name.replace('_', '-')}")
-        for name, key in KEY_OF_FLAG.items()
-        if (value := getattr(given, name)) is not None and not asks_plan(name, value)
-    ]
-
-
-def asks_plan(name: str, value: object) -> bool:
-    """Whether the plan, not the command line, gives the setting."""
-    return name == "batch_size" and value == AUTO
-
-
-REHEARSAL = (
-    # many short epochs: time enough to be stopped twice, and small steps
-    "training.num_train_epochs=60",
-    "training.save_total_limit=2",
-    "data.test_file=null",
-    "resources.mem=null",
-    "resources.time=00:30:00",
-)
-"""Settings of a rehearsal, over those of a dry run."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = arguments(__doc__.partition(": ")[2].strip())
-    given = parser.parse_args(argv)
-    if given.resume is None and given.approach is None:
+    parser = arguments()
+    args = parser.parse_args(argv)
+    if args.resume is None and args.approach is None:
         parser.error("the following arguments are required: --approach")
-    return terminal.run(lambda: _submit(given) if given.resume is None else _resume(given))
+    return terminal.run(lambda: _act(request_of(args)))
 
 
-def _submit(given: argparse.Namespace) -> int:
-    from iacfilter_hpc.cli import plan
-    from iacfilter_hpc.config import resolve
-    from iacfilter_hpc.gpu_memory.plan import with_batch_size
-    from iacfilter_hpc.launch import submission
+def request_of(args: argparse.Namespace) -> SubmitRequest | ResumeRequest:
+    """What the flags ask for.
 
-    if given.preempt_with and not given.rehearse:
+    Raises:
+        UsageError: flags that make no sense together.
+        ConfigError: a flag's value is none of its setting.
+    """
+    _check(args)
+    models, assignments = layout.models_dir(args.models_dir), tuple(args.assignments)
+    if args.resume is not None:
+        return ResumeRequest(
+            run=args.resume,
+            models=models,
+            assignments=assignments,
+            settings=_settings(args),
+            executor=args.executor,
+            as_json=args.json,
+        )
+    return SubmitRequest(
+        action=_action(args),
+        approach=args.approach,
+        models=models,
+        config_file=args.config,
+        assignments=(*REHEARSAL, *assignments) if args.rehearse else assignments,
+        settings=_settings(args),
+        tiny=args.dry_run or args.rehearse,
+        automatic_batch=args.batch_size == AUTO,
+        executor="local" if args.dry_run else args.executor,
+        preempt_with=args.preempt_with,
+        as_json=args.json,
+    )
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise UsageError if flags do not go together."""
+    if args.resume is not None:
+        _check_resume(args)
+        return
+    if args.preempt_with and not args.rehearse:
         raise UsageError("--preempt-with goes with --rehearse")
-    if given.dry_run and given.executor == "slurm":
+    if args.dry_run and args.executor == "slurm":
         raise UsageError(
             "--dry-run runs on this machine, not with --executor slurm",
-            hint=f"tiny models on Slurm: --config {given.approach}-tiny --executor slurm",
+            hint=f"tiny models on Slurm: --config {args.approach}-tiny --executor slurm",
         )
     for name in ("dry_run", "rehearse", "print_script"):
-        if given.plan and getattr(given, name):
-            raise UsageError(f"--plan does not go with --{name.replace('_', '-')}")
-    site = resolve.site_settings()
-    config = resolve.run_config(
-        given.approach,
-        site=site,
-        config_file=given.config,
-        assignments=[*(REHEARSAL if given.rehearse else ()), *given.assignments],
-        flags=given_settings(given),
-        dry_run=given.dry_run or given.rehearse,
-        needs_data=not given.plan,
+        if args.plan and getattr(args, name):
+            raise UsageError(f"--plan does not go with {_flag(name)}")
+    if args.rehearse and (args.dry_run or args.executor == "local"):
+        raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
+
+
+def _check_resume(args: argparse.Namespace) -> None:
+    alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
+    for name in alone:
+        if getattr(args, name):
+            raise UsageError(
+                f"{_flag(name)} does not go with --resume: a run has its settings",
+                hint="only resources can change, such as --time or --set resources.X=Y",
+            )
+    if args.batch_size == AUTO:
+        raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
+
+
+def _action(args: argparse.Namespace) -> Action:
+    if args.rehearse:
+        return Action.REHEARSE
+    if args.plan:
+        return Action.PLAN
+    # before the dry run, whose script can be shown too
+    if args.print_script:
+        return Action.PRINT_SCRIPT
+    return Action.DRY_RUN if args.dry_run else Action.SUBMIT
+
+
+def _settings(args: argparse.Namespace) -> tuple[Layer, ...]:
+    """The settings that flags give, each with its flag as the place."""
+    from iacfilter_hpc.config.layers import from_value
+
+    values = {name: getattr(args, name) for name in KEY_OF_FLAG}
+    if values["batch_size"] == AUTO:
+        # the plan gives it, not the command line
+        del values["batch_size"]
+    return tuple(
+        from_value(KEY_OF_FLAG[name], value, _flag(name))
+        for name, value in values.items()
+        if value is not None
     )
-    models = layout.models_dir(given.models_dir)
-    if given.batch_size == AUTO:
-        config = with_batch_size(config, site, models)
-    if given.rehearse:
-        return _rehearse(given, config, site)
-    if given.plan:
-        return plan.show(config, site, models, given.json)
-    if given.print_script:
-        script = submission.script_text(config, site, models)
-        if given.json:
-            terminal.print_json({"script": script})
-        else:
-            print(script, end="")
-        return 0
-    executor = "local" if given.dry_run else submission.choose_executor(given.executor)
-    if executor == "local" and given.executor == "auto" and not given.dry_run:
-        terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
-    planned = plan.check(config, site, models)
-    submitted = submission.submit(config, site, models, executor, planned)
-    if given.dry_run:
-        return _run_to_the_end(submitted, config, given.json)
-    if given.json:
-        terminal.print_json(_document(submitted, config))
-    else:
-        print(_announcement(submitted, config))
-    return 0
 
 
-def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _act(request: SubmitRequest | ResumeRequest) -> int:
+    if isinstance(request, ResumeRequest):
+        return _resume(request)
+    from iacfilter_hpc.cli import plan
+    from iacfilter_hpc.config import resolve
+
+    site = resolve.site_settings()
+    config = _config(request, site)
+    match request.action:
+        case Action.REHEARSE:
+            return _rehearse(request, config, site)
+        case Action.PLAN:
+            return plan.show(config, site, request.models, request.as_json)
+        case Action.PRINT_SCRIPT:
+            return _print_script(request, config, site)
+        case Action.DRY_RUN | Action.SUBMIT:
+            return _submit(request, config, site)
+
+
+def _config(request: SubmitRequest, site: Site) -> RunConfig:
+    from iacfilter_hpc.config import resolve
+    from iacfilter_hpc.gpu_memory.plan import with_batch_size
+
+    config = resolve.run_config(
+        request.approach,
+        site=site,
+        config_file=request.config_file,
+        assignments=request.assignments,
+        flags=request.settings,
+        dry_run=request.tiny,
+        needs_data=request.action is not Action.PLAN,
+    )
+    return with_batch_size(config, site, request.models) if request.automatic_batch else config
+
+
+def _rehearse(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.launch import rehearsal, submission
 
-    if given.dry_run or given.executor == "local":
-        raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
     submission.choose_executor("slurm")
-    models = layout.models_dir(given.models_dir)
-    verdict = rehearsal.rehearse(config, site, models, terminal.say, given.preempt_with)
-    if given.json:
+    verdict = rehearsal.rehearse(config, site, request.models, terminal.say, request.preempt_with)
+    if request.as_json:
         terminal.print_json({**asdict(verdict), "survives": verdict.survives})
     else:
         print(rehearsal.describe(verdict))
     return 0 if verdict.survives else 1
 
 
-def _resume(given: argparse.Namespace) -> int:
+def _print_script(request: SubmitRequest, config: RunConfig, site: Site) -> int:
+    from iacfilter_hpc.launch import submission
+
+    script = submission.script_text(config, site, request.models)
+    if request.as_json:
+        terminal.print_json({"script": script})
+    else:
+        print(script, end="")
+    return 0
+
+
+def _submit(request: SubmitRequest, config: RunConfig, site: Site) -> int:
+    from iacfilter_hpc.cli import plan
+    from iacfilter_hpc.launch import submission
+
+    executor = submission.choose_executor(request.executor)
+    if executor == "local" and request.executor == "auto":
+        terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
+    planned = plan.check(config, site, request.models)
+    submitted = submission.submit(config, site, request.models, executor, planned)
+    if request.action is Action.DRY_RUN:
+        return _run_to_the_end(submitted, config, request.as_json)
+    if request.as_json:
+        terminal.print_json(_document(submitted, config))
+    else:
+        print(_announcement(submitted, config))
+    return 0
+
+
+def _resume(request: ResumeRequest) -> int:
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.config import resolve
     from iacfilter_hpc.config.schema import load_config
     from iacfilter_hpc.launch import resume, submission
     from iacfilter_hpc.runs import records
 
-    alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
-    for name in alone:
-        if getattr(given, name):
-            raise UsageError(
-                f"--{name.replace('_', '-')} does not go with --resume: a run has its settings",
-                hint="only resources can change, such as --time or --set resources.X=Y",
-            )
-    if given.batch_size == AUTO:
-        raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
-    models = layout.models_dir(given.models_dir)
-    run = records.find(models, given.resume)
-    config = resolve.resumed_config(load_config(run), given.assignments, given_settings(given))
-    executor, site = submission.choose_executor(given.executor), resolve.site_settings()
-    plan.check(config, site, models)
+    run = records.find(request.models, request.run)
+    config = resolve.resumed_config(load_config(run), request.assignments, request.settings)
+    executor, site = submission.choose_executor(request.executor), resolve.site_settings()
+    plan.check(config, site, request.models)
     submitted = resume.resume(run, config, site, executor)
     saved = resume.newest_saved(run)
-    if given.json:
+    if request.as_json:
         terminal.print_json({**_document(submitted, config), "step": saved.step if saved else 0})
     else:
         print(_announcement(submitted, config))
@@ -292,7 +411,7 @@ def _batch(config: RunConfig) -> str:
     training = config.training
     return (
         f"{config.global_batch_size} samples a step = {training.per_device_train_batch_size} "
-        f"a device x {config.num_processes} processes x "
+        f"a device x {counted(config.num_processes, 'process', 'processes')} x "
         f"{training.gradient_accumulation_steps} accumulated"
     )
 

@@ -16,6 +16,9 @@ from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.runs.layout import MODELS_VARIABLE
 
 STDOUT, STDERR = 1, 2
+INTERRUPTED = 130
+SCHEMA = 1
+PLAIN_WIDTH = 60
 
 
 @contextmanager
@@ -35,10 +38,6 @@ def talk_on_stderr() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, STDOUT)
         os.close(kept)
-
-
-INTERRUPTED = 130
-SCHEMA = 1
 
 
 def parser(
@@ -119,6 +118,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequen
         made.align[name] = "r"
     made.add_rows([list(row) for row in rows])
     return "\n".join(line.rstrip() for line in made.get_string().splitlines())
+
+
+def plain(text: str) -> str:
+    """Text of a file as a terminal can take it, cut to one short line."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= PLAIN_WIDTH else f"{shown[: PLAIN_WIDTH - 3]}..."
 
 
 def is_terminal() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Verdict
 from iacfilter_hpc.comparison.systems import System
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.text import POOLED_SCORES
@@ -133,9 +134,9 @@ def _with(pairs: Sequence[Pair], verdict: Verdict) -> list[Pair]:
 def _different(pair: Pair) -> str:
     better, worse, right, wrong = _by_errors(pair)
     return (
-        f"{better} decides better than {worse}: it alone is right on {right} samples, the other "
-        f"alone on {wrong} (adjusted p {p_value(pair.p_adjusted)}), and its F1 is higher by "
-        f"{_gain(pair, better)}."
+        f"{better} decides better than {worse}: it alone is right on {counted(right, 'sample')}, "
+        f"the other alone on {wrong} (adjusted p {p_value(pair.p_adjusted)}), and its F1 is "
+        f"higher by {_gain(pair, better)}."
     )
 
 

@@ -94,24 +94,24 @@ def add_flags(
     )
 
 
-def from_flags(given: argparse.Namespace) -> EvaluateOptions:
+def from_flags(args: argparse.Namespace) -> EvaluateOptions:
     """What was asked for, with paths that hold in any working directory.
 
     Raises:
         UsageError: a threshold is given although inner folds choose it.
     """
-    if given.cross_fit is not None and given.threshold != DEFAULTS.threshold:
+    if args.cross_fit is not None and args.threshold != DEFAULTS.threshold:
         raise UsageError(
-            f"--threshold {given.threshold} with --cross-fit: inner folds choose the threshold",
+            f"--threshold {args.threshold} with --cross-fit: inner folds choose the threshold",
             hint="leave --threshold out",
         )
     return EvaluateOptions(
-        threshold=given.threshold,
-        groups=None if given.groups is None else absolute(given.groups),
-        draws=given.draws,
-        seed=given.seed,
-        output=None if given.output is None else absolute(given.output),
-        cross_fit=given.cross_fit,
+        threshold=args.threshold,
+        groups=None if args.groups is None else absolute(args.groups),
+        draws=args.draws,
+        seed=args.seed,
+        output=None if args.output is None else absolute(args.output),
+        cross_fit=args.cross_fit,
     )
 
 

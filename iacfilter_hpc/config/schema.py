@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from iacfilter_hpc.config.slurm_options import Resources
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.runs.layout import RunLayout, absolute
 
 PACKED: dict[Approach, tuple[str, ...]] = {
@@ -80,7 +81,8 @@ def process_problems(config: RunConfig) -> list[str]:
     if gpus % nodes and not config.training.use_cpu:
         return [f"--gpus {gpus} cannot be shared equally by --nodes {nodes}: use a multiple"]
     if config.num_processes % nodes:
-        return [f"{config.num_processes} processes cannot be shared equally by --nodes {nodes}"]
+        shared = counted(config.num_processes, "process", "processes")
+        return [f"{shared} cannot be shared equally by --nodes {nodes}"]
     if config.num_processes > 1 and config.accelerate.deepspeed_config_file is None:
         return [f"{config.num_processes} processes need accelerate.deepspeed_config_file"]
     if asked is not None and asked != gpus and not config.training.use_cpu:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.training.calibrate import choose_threshold, fit_temperature, scaled
 
@@ -48,10 +48,11 @@ def plan_folds(samples: Sequence[Sample], folds: int, seed: int) -> list[Fold]:
     """
     groups = _groups(samples)
     if not 2 <= folds <= groups:
+        possible = f"it takes 2 to {groups} here" if groups > 1 else "it needs two groups"
         raise UsageError(
             f"--cross-fit {folds}: folds keep groups whole, and the data has {groups} "
             "families, repositories or files",
-            hint=f"a number from 2 to {groups}; --groups CSV names families",
+            hint=f"{possible}; --groups CSV names families",
         )
     splits = split_groups(samples, folds, seed)
     return [
@@ -74,7 +75,7 @@ def split_groups(samples: Sequence[Sample], folds: int, seed: int) -> tuple[Spli
     found = _split(samples, folds, seed)
     if isinstance(found, str):
         raise UsageError(
-            f"--cross-fit {folds}: {found}", hint="fewer folds, finer groups, or more samples"
+            f"--cross-fit {folds}: {found}", hint="try fewer folds, finer groups, or more samples"
         )
     return found
 
@@ -95,7 +96,7 @@ def _inner_folds(train: Sequence[Sample], number: int, seed: int) -> tuple[Split
             return problem
     raise UsageError(
         f"inner folds of fold {number}: {problem}",
-        hint="fewer or more folds, finer groups, or more samples",
+        hint="try fewer or more folds, finer groups, or more samples",
     )
 
 
@@ -208,8 +209,9 @@ def cross_fit(
             threshold=threshold,
         )
         say(
-            f"fold {fold.number} of {folds}: {choice.samples} samples of {choice.groups} groups; "
-            f"{choice.inner_folds} inner folds chose {choice.epochs} epochs, "
+            f"fold {fold.number} of {folds}: {counted(choice.samples, 'sample')} of "
+            f"{counted(choice.groups, 'group')}; "
+            f"{choice.inner_folds} inner folds chose {counted(choice.epochs, 'epoch')}, "
             f"threshold {threshold:.4f}"
         )
         choices.append(choice)

@@ -21,14 +21,13 @@ from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.runs.layout import resource
 from iacfilter_hpc.samples.sample import read_samples
-from iacfilter_hpc.trained_model.card import ADAPTER_ALONE, NEEDS_BASE
+from iacfilter_hpc.trained_model.card import merged_card
 from iacfilter_hpc.trained_model.decision import FILE as DECISION
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 DEMO = ("train.jsonl", "validation.jsonl", "test.jsonl")
-MERGED = "A causal language model with a LoRA adapter merged into it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +112,9 @@ def _write_card(final: Path, partial: Path, dtype: str, difference: float, compa
     """The run's card, as far as it holds; none if the run's was taken away."""
     if not (final / CARD).is_file():
         return
-    card = ModelCard.load(final / CARD)
-    card.data.library_name = "transformers"
-    card.data.tags = [tag for tag in card.data.tags or [] if tag != "lora"]
-    text = str(card).replace(ADAPTER_ALONE, MERGED, 1).replace(NEEDS_BASE, "", 1)
     told = (
         f"The adapter was merged in {dtype}. On {compared} samples the log-odds of TP differ from "
         f"the adapter's own by at most {difference:.2g}."
     )
-    (partial / CARD).write_text(f"{text.rstrip()}\n\n## Export\n\n{told}\n", encoding="utf-8")
+    text = merged_card(ModelCard.load(final / CARD), read_decision(final), told)
+    (partial / CARD).write_text(text, encoding="utf-8")

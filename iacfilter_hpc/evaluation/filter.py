@@ -15,6 +15,7 @@ from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.predict import Scorer, score
 from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow
 from iacfilter_hpc.glitch.rows import Row
 from iacfilter_hpc.glitch.scripts import Scripts
@@ -98,6 +99,7 @@ TEXT_IN_A_CHUNK = 8 * 1024 * 1024
 """Characters of rows and prompts after which a chunk is full, however few rows it has."""
 REMEMBERED = 16384
 SOURCE = "iacfilter-filter"
+NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,14 @@ class Filter:
         """A row as a sample, or with the reason why it is none for this model."""
         found = row.found
         if isinstance(found, BadRow):
-            return DecidedRow(row, None, None, reason=found.problem)
+            return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, found.problem))
         file = self.scripts.relative(found.path)
         made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
         if isinstance(made, Unusable):
             return DecidedRow(row, file, None, reason=made.reason)
         if made.smell not in known:
-            return DecidedRow(row, file, made, reason=f"the model was not trained on {made.smell}")
+            text = f"the model was not trained on {made.smell}"
+            return DecidedRow(row, file, made, reason=Reason(Cause.UNTRAINED_SMELL, text))
         return DecidedRow(row, file, made)
 
     def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
@@ -159,10 +162,10 @@ class Filter:
 
     def _with_score(self, judged: DecidedRow, p_tp: float | NoFit) -> DecidedRow:
         if isinstance(p_tp, NoFit):
-            return replace(judged, reason=p_tp.problem)
+            return replace(judged, reason=Reason(Cause.NO_FIT, p_tp.problem))
         # every comparison with NaN is false, which would remove the row
         if math.isnan(p_tp):
-            return replace(judged, reason="the model's p(TP) is not a number")
+            return replace(judged, reason=NO_SCORE)
         return replace(judged, p_tp=p_tp, decision="TP" if p_tp >= self.threshold else "FP")
 
     def _scores(self, samples: Sequence[Sample]) -> list[float | NoFit]:

@@ -7,6 +7,7 @@ from textwrap import fill
 
 from prettytable import PrettyTable
 
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.evaluation.breakdown import Cell
 from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
@@ -64,8 +65,9 @@ def footnotes(done: Evaluation) -> list[str]:
 def _threshold(done: Evaluation) -> list[str]:
     if done.cross_fit is not None:
         return [
-            f"Fold {each.fold}: {each.samples} samples of {each.groups} groups; "
-            f"{each.inner_folds} inner folds chose {each.epochs} epochs, "
+            f"Fold {each.fold}: {counted(each.samples, 'sample')} of "
+            f"{counted(each.groups, 'group')}; "
+            f"{each.inner_folds} inner folds chose {counted(each.epochs, 'epoch')}, "
             f"TP if p(TP) >= {each.threshold:.4f}, temperature {each.temperature:.3f}."
             for each in done.cross_fit.choices
         ]

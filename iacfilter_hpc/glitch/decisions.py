@@ -6,10 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow
 from iacfilter_hpc.glitch.rows import Row
-from iacfilter_hpc.samples.sample import Label, Sample
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.samples.sample import Label, Sample
 
 OTHER = "other"
 """Counts under this name what is none of our smells, and rows that are none at all."""
@@ -27,7 +31,7 @@ class DecidedRow:
     sample: Sample | None
     p_tp: float | None = None
     decision: Label | None = None
-    reason: str | None = None
+    reason: Reason | None = None
 
     @property
     def smell(self) -> str | None:
@@ -59,6 +63,7 @@ class Tally:
 
     _outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     _reasons: Counter[str] = field(default_factory=Counter)
+    _causes: Counter[Cause] = field(default_factory=Counter)
 
     def add(self, judged: Iterable[DecidedRow]) -> None:
         """Count some rows."""
@@ -67,7 +72,8 @@ class Tally:
                 continue
             self._outcomes[each.smell or OTHER, each.decision or ""] += 1
             if each.reason is not None:
-                self._reasons[_kind(each.reason)] += 1
+                self._reasons[_without_numbers(each.reason.text)] += 1
+                self._causes[each.reason.cause] += 1
 
     def total(self) -> Counts:
         """Of all rows."""
@@ -81,6 +87,10 @@ class Tally:
         """Why rows were not judged, most frequent first; N stands for any number."""
         return dict(self._reasons.most_common())
 
+    def because(self, cause: Cause) -> int:
+        """Rows that were not judged because of this."""
+        return self._causes[cause]
+
     def _counts(self, smells: Iterable[str]) -> Counts:
         chosen = set(smells)
         tp, fp, unjudged = (
@@ -90,6 +100,6 @@ class Tally:
         return Counts(tp, fp, unjudged)
 
 
-def _kind(reason: str) -> str:
-    """A reason without its numbers; those inside names stay."""
+def _without_numbers(reason: str) -> str:
+    """A reason's words without its numbers; those inside names stay."""
     return re.sub(r"(?<![\w./-])-?[0-9]+(?![\w./-])", "N", reason)

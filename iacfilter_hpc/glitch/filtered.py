@@ -85,7 +85,7 @@ class FilteredReport:
 
 def _columns(judged: DecidedRow) -> str:
     if judged.reason is not None:
-        return f",{UNJUDGED}: {_without_commas(judged.reason)},"
+        return f",{UNJUDGED}: {_without_commas(judged.reason.text)},"
     return f",{judged.decision},{judged.p_tp:.6f}"
 
 

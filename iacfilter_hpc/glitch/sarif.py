@@ -204,8 +204,8 @@ def compact_json(value: object) -> str:
 def _message(judged: DecidedRow, found: Detection, model: DecidingModel) -> str:
     title = "another smell" if found.smell is None else title_of(found.smell)
     said = (
-        f"not judged: {judged.reason}"
-        if judged.p_tp is None
+        f"not judged: {judged.reason.text}"
+        if judged.reason is not None
         else f"p(TP) is {judged.p_tp:.4f}, the threshold {model.threshold:.4f}"
     )
     return plain_message(f"{title[0].upper()}{title[1:]}. GLITCH reports {found.code}; {said}.")
@@ -249,7 +249,7 @@ def _properties(judged: DecidedRow, found: Detection) -> dict[str, object]:
         "code": unicode(found.code),
         "decision": judged.decision or "UNJUDGED",
         "p_tp": judged.p_tp,
-        "reason": None if judged.reason is None else unicode(judged.reason),
+        "reason": None if judged.reason is None else unicode(judged.reason.text),
         "reportRow": found.row,
     }
 

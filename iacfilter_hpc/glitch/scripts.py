@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from iacfilter_hpc.glitch.reasons import Cause, Reason
+
 MAX_SCRIPT_BYTES = 32 * 1024 * 1024
 CACHED = 64
 CACHED_BYTES = 64 * 1024 * 1024
 """Of all cached scripts, beyond the newest: 64 large ones would be gigabytes."""
-MISSING = "file is missing"
 
 
 class Unreadable(Exception):
-    """A script that cannot be read; the message is the reason, in words."""
+    """A script that cannot be read."""
+
+    def __init__(self, text: str, cause: Cause = Cause.UNREADABLE) -> None:
+        super().__init__(text)
+        self.reason = Reason(cause, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +166,10 @@ def _read(path: Path) -> Script:
     try:
         if path.is_dir():
             raise Unreadable("it is a directory")
+        if not path.exists():
+            raise Unreadable("file is missing", Cause.MISSING)
         if not path.is_file():
-            raise Unreadable(MISSING if not path.exists() else "it is no regular file")
+            raise Unreadable("it is no regular file")
         if path.stat().st_size > MAX_SCRIPT_BYTES:
             raise Unreadable(f"file is larger than {MAX_SCRIPT_BYTES // 2**20} MiB")
         content = path.read_bytes()

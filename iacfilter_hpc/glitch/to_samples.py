@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from iacfilter_hpc.glitch.oracle import Oracle, OracleLabel
+from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts, Unreadable, find_prefix
 from iacfilter_hpc.samples.groups import Groups
@@ -20,19 +21,17 @@ from iacfilter_hpc.samples.technologies import technology_of
 
 AROUND = 5
 """Lines of context before and after the reported one."""
-OUTSIDE = "its path is not"
-"""How the reason begins of a path that is not below the scripts' prefix, or leads out of them."""
-MISMATCH = "the line does not hold what GLITCH reports"
+MISMATCH = Reason(Cause.MISMATCH, "the line does not hold what GLITCH reports")
 WORDS_COMPARED = 100
 """Of what GLITCH reports: a row of a megabyte must not take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A detection that makes no sample; `reason` says why, in words."""
+    """A detection that makes no sample, and why."""
 
     detection: Detection
-    reason: str
+    reason: Reason
 
 
 def build_sample(
@@ -52,11 +51,12 @@ def build_sample(
     assert file is not None and detection.smell is not None, "checked by _problem_of"
     known = technology or technology_of(file)
     if known is None:
-        return Unusable(detection, "technology unknown: pass --technology")
+        text = "technology unknown: pass --technology"
+        return Unusable(detection, Reason(Cause.NO_TECHNOLOGY, text))
     try:
         lines = scripts.lines(file)
-    except Unreadable as reason:
-        return Unusable(detection, str(reason))
+    except Unreadable as error:
+        return Unusable(detection, error.reason)
     if not 1 <= detection.line <= len(lines):
         return Unusable(detection, _missing_line(detection.line, len(lines)))
     first, last = max(1, detection.line - AROUND), min(len(lines), detection.line + AROUND)
@@ -83,27 +83,29 @@ def build_sample(
         family=origin.family,
     )
     if len(line_of(sample).encode()) >= MAX_LINE_BYTES:
-        return Unusable(detection, f"its sample is longer than {MAX_LINE_BYTES // 2**20} MiB")
+        text = f"its sample is longer than {MAX_LINE_BYTES // 2**20} MiB"
+        return Unusable(detection, Reason(Cause.TOO_LONG, text))
     return sample
 
 
-def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> str | None:
+def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> Reason | None:
     """What is wrong with a detection before its script is read."""
     if detection.smell is None:
-        return f"code {detection.code} is none of the {COUNT_IN_WORDS} smells"
+        return Reason(
+            Cause.UNKNOWN_CODE, f"code {detection.code} is none of the {COUNT_IN_WORDS} smells"
+        )
     if file is None:
         under = f"below {scripts.prefix}, or leads" if scripts.prefix else "relative, or leads"
-        return f"{OUTSIDE} {under} out of {scripts.folder}"
+        return Reason(Cause.OUTSIDE, f"its path is not {under} out of {scripts.folder}")
     # bytes that are no UTF-8 cannot stand in a sample's JSON
     if any("\udc80" <= character <= "\udcff" for character in file):
-        return "its path is not UTF-8"
+        return Reason(Cause.NOT_UTF8, "its path is not UTF-8")
     return None
 
 
-def _missing_line(line: int, count: int) -> str:
-    if line < 1:
-        return f"line is {line}"
-    return f"line {line} is past the end ({count} lines)"
+def _missing_line(line: int, count: int) -> Reason:
+    text = f"line is {line}" if line < 1 else f"line {line} is past the end ({count} lines)"
+    return Reason(Cause.NO_SUCH_LINE, text)
 
 
 def _holds(lines: Sequence[str], detail: str) -> bool:
@@ -124,7 +126,7 @@ def _words(pattern: str, text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """What to make of a report. `smells` are the names to keep, `technology` None: by extension."""
 
     smells: frozenset[str]
@@ -138,7 +140,7 @@ class Wanted:
 class Intake:
     """The samples in the report's order, and what became of the other rows.
 
-    `merged` counts rows that repeat a file, line and smell; `other` rows of smells not wanted, by
+    `merged` counts rows that repeat a file, line and smell; `other` rows of smells not selected, by
     smell or by a code that is none of ours; `latin1` and `ungrouped` are files.
     """
 
@@ -157,7 +159,7 @@ def prefix_of(report: GlitchReport, folder: Path) -> str:
     return find_prefix((row.path for row in report.rows() if isinstance(row, Detection)), folder)
 
 
-def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted) -> Intake:
+def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Selection) -> Intake:
     """Make samples of a report's rows; blank lines are no rows."""
     samples: list[Sample] = []
     unusable: list[Unusable] = []
@@ -172,7 +174,7 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
                 count += 1
             continue
         count += 1
-        if row.smell not in wanted.smells:
+        if row.smell not in selection.smells:
             other[row.smell or f"{row.code} (unknown)"] += 1
             continue
         reported = (scripts.relative(row.path) or row.path, row.line, row.smell)
@@ -180,7 +182,7 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
             merged += 1
             continue
         seen.add(reported)
-        made = _judged(row, scripts, wanted)
+        made = _judged(row, scripts, selection)
         (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
     odd = set(scripts.latin1)
     files = sorted({sample.file for sample in samples})
@@ -192,25 +194,25 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, wanted: Wanted
         unusable=tuple(unusable),
         bad=tuple(bad),
         latin1=tuple(file for file in files if file in odd),
-        ungrouped=tuple(file for file in files if wanted.groups.of(file) == Groups().rest),
+        ungrouped=tuple(file for file in files if selection.groups.of(file) == Groups().rest),
     )
 
 
-def _judged(detection: Detection, scripts: Scripts, wanted: Wanted) -> Sample | Unusable:
+def _judged(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
     """The sample of a detection with the oracle's label, if there is an oracle."""
     found: OracleLabel | None = None
     file = scripts.relative(detection.path)
-    if wanted.oracle is not None and file is not None and detection.smell is not None:
-        found = wanted.oracle.label_of(file, detection.line, detection.smell)
+    if selection.oracle is not None and file is not None and detection.smell is not None:
+        found = selection.oracle.label_of(file, detection.line, detection.smell)
     made = build_sample(
         detection,
         scripts,
-        technology=wanted.technology,
+        technology=selection.technology,
         label=found.label if found else None,
-        source=wanted.source,
+        source=selection.source,
         confidence=found.confidence if found else None,
-        groups=wanted.groups,
+        groups=selection.groups,
     )
-    if isinstance(made, Sample) and wanted.oracle is not None and found is None:
-        return Unusable(detection, "file is not in the oracle")
+    if isinstance(made, Sample) and selection.oracle is not None and found is None:
+        return Unusable(detection, Reason(Cause.NOT_IN_ORACLE, "file is not in the oracle"))
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -34,10 +35,10 @@ class Audit:
 
     def describe(self, name: str) -> list[str]:
         """Sentences for the log; `name` says which file."""
-        lines = [f"{name}: {self.samples} samples"]
+        lines = [f"{name}: {counted(self.samples, 'sample')}"]
         if self.samples_cut:
             lines.append(
-                f"{name}: {self.samples_cut} samples cut to fit max_length "
+                f"{name}: {counted(self.samples_cut, 'sample')} cut to fit max_length "
                 f"({self.context_lines_dropped} context lines, {self.tokens_dropped} tokens)"
             )
         if self.yes_no_mapped:
@@ -57,8 +58,9 @@ class Audit:
         if not self.kept_over_max_length:
             return None
         return (
-            f"{name}: {self.kept_over_max_length} samples are longer than data.max_length although "
-            "only the reported line is left of their context; they are kept whole"
+            f"{name}: {counted(self.kept_over_max_length, 'sample is', 'samples are')} longer than "
+            "data.max_length although only the reported line is left of their context; they are "
+            "kept whole"
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
-from iacfilter_hpc.errors import IacfilterError, JobMayExist, UsageError
+from iacfilter_hpc.errors import IacfilterError, JobMayExist, UsageError, counted
 from iacfilter_hpc.launch import processes, submission
 from iacfilter_hpc.launch.submission import Executor, Submitted
 from iacfilter_hpc.runs import records
@@ -63,7 +63,8 @@ def check(layout: RunLayout, config: RunConfig) -> None:
     saved = newest_saved(layout)
     if saved is not None and saved.processes != config.num_processes:
         raise UsageError(
-            f"{layout.name} has saved step {saved.step} with {saved.processes} processes, and "
+            f"{layout.name} has saved step {saved.step} with "
+            f"{counted(saved.processes, 'process', 'processes')}, and "
             f"would go on with {config.num_processes}",
             hint=f"resume it with --gpus {saved.processes}, or start a new run",
         )

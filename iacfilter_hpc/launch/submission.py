@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from iacfilter_hpc.slurm.executor import TemplateExecutor
 
 Executor = Literal["slurm", "local"]
+AskedExecutor = Literal["auto", "slurm", "local"]
 TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 
 
@@ -49,7 +50,7 @@ class Submitted:
         return self.layout.log(self.job_id)
 
 
-def choose_executor(asked: str) -> Executor:
+def choose_executor(asked: AskedExecutor) -> Executor:
     """`auto` is Slurm where sbatch is on PATH, else this machine."""
     if asked == "auto":
         return "slurm" if shutil.which("sbatch") else "local"

@@ -12,10 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from iacfilter_hpc.samples.hashes import QUOTES, normalised, same_file, same_repo, same_smell
-from iacfilter_hpc.samples.sample import Sample
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.samples.sample import Sample
 
 Kind = Literal["content", "context", "near-context", "file", "repo", "family"]
 CODE: tuple[Kind, ...] = ("content", "context", "near-context")

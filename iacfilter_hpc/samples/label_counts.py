@@ -35,3 +35,17 @@ def count_cells(samples: Iterable[Sample]) -> dict[tuple[str, str], Counts]:
     for sample in samples:
         cells.setdefault((sample.technology, sample.smell), []).append(sample)
     return {cell: count_labels(cells[cell]) for cell in sorted(cells)}
+
+
+def balance_document(samples: Iterable[Sample]) -> list[dict[str, object]]:
+    """The same for JSON, an entry for each pair."""
+    return [
+        {
+            "technology": technology,
+            "smell": smell,
+            "TP": counts.tp,
+            "FP": counts.fp,
+            "unlabelled": counts.unlabelled,
+        }
+        for (technology, smell), counts in count_cells(samples).items()
+    ]

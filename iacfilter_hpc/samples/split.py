@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from random import Random
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.errors import DataError, counted
 from iacfilter_hpc.samples.assignment import Goal, assign
 from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, find_ties
-from iacfilter_hpc.samples.sample import Sample
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.samples.sample import Sample
 
 By = Literal["auto", "family", "repo", "file"]
 KEPT_WHOLE: dict[By, tuple[Kind, ...]] = {
@@ -71,12 +74,36 @@ class Sizes:
     exact: bool
 
 
+class Cause(Enum):
+    """Why a sample is of no split."""
+
+    SHARED = auto()
+    """A larger split has code of it."""
+    ENOUGH = auto()
+    """Its split has as many samples as were asked for."""
+    GROUP = auto()
+    """Its whole group is needed nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A sample of no split, by its index, and why."""
+    """A sample of no split, by its index, and why; `part` is a split's name, `kind` a tie's."""
 
     index: int
-    reason: str
+    cause: Cause
+    part: str | None = None
+    kind: Kind | None = None
+
+    @property
+    def reason(self) -> str:
+        """The same in words."""
+        match self.cause:
+            case Cause.SHARED:
+                return f"its {self.kind} is in {self.part} too"
+            case Cause.ENOUGH:
+                return f"{self.part} has enough"
+            case Cause.GROUP:
+                return "its group is not needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +143,7 @@ def split(samples: Sequence[Sample], sizes: Sizes, by: By, seed: int) -> Split:
         found = work.apart()
     parts = tuple(tuple(sorted(order[index] for index in part)) for part in found.parts)
     left_out = sorted(
-        (LeftOut(order[out.index], out.reason) for out in found.left_out), key=lambda out: out.index
+        (replace(out, index=order[out.index]) for out in found.left_out), key=lambda out: out.index
     )
     return Split(parts, tuple(left_out), found.units, joined)
 
@@ -146,7 +173,7 @@ class _Work:
         """
         asked = list(self.sizes.counts)
         parts: list[list[int]] = []
-        dropped: dict[int, str] = {}
+        dropped: dict[int, LeftOut] = {}
         for _ in range(TRIES):
             parts = self._assigned(self.origin, asked)
             dropped = self._shared(parts)
@@ -186,19 +213,23 @@ class _Work:
             return
         wanted = "/".join(str(size) for size in self.sizes.counts)
         possible = "/".join(str(len(part)) for part in parts)
-        shared = f"{dropped} samples share code with another split: --dedupe; " if dropped else ""
+        shared = ""
+        if dropped:
+            sharing = counted(dropped, "sample shares", "samples share")
+            shared = f"{sharing} code with another split: --dedupe; "
+        here = f"{counted(len(self.strata), 'sample')} in {counted(len(self.units), 'group')}"
         raise DataError(
-            f"{len(self.strata)} samples in {len(self.units)} groups cannot be split {wanted}",
+            f"{here} cannot be split {wanted}",
             hint=f"possible here: {possible}\n{shared}shares (0.8/0.2) or smaller groups "
             "(--by file) bind less",
         )
 
-    def _shared(self, parts: Sequence[Sequence[int]]) -> dict[int, str]:
+    def _shared(self, parts: Sequence[Sequence[int]]) -> dict[int, LeftOut]:
         """Samples to leave out so that no code is in two splits, and why."""
         part_of = {index: number for number, part in enumerate(parts) for index in part}
         by_size = sorted(range(len(parts)), key=lambda part: -self.sizes.counts[part])
         rank = {part: number for number, part in enumerate(by_size)}
-        dropped: dict[int, str] = {}
+        dropped: dict[int, LeftOut] = {}
 
         def kept(side: Sequence[int]) -> list[int]:
             return [index for index in side if index in part_of and index not in dropped]
@@ -208,22 +239,21 @@ class _Work:
                 largest = min((rank[part_of[other]] for other in kept(others)), default=len(parts))
                 for index in kept(side):
                     if rank[part_of[index]] > largest:
-                        dropped[index] = f"its {tie.kind} is in {NAMES[by_size[largest]]} too"
+                        larger = NAMES[by_size[largest]]
+                        dropped[index] = LeftOut(index, Cause.SHARED, larger, tie.kind)
         return dropped
 
-    def _finished(self, parts: Sequence[Sequence[int]], dropped: dict[int, str]) -> Split:
+    def _finished(self, parts: Sequence[Sequence[int]], dropped: dict[int, LeftOut]) -> Split:
         random = Random(self.seed)
-        left_out = [LeftOut(index, reason) for index, reason in dropped.items()]
+        left_out = list(dropped.values())
         kept = []
         for number, part in enumerate(parts):
             extra = self._trimmed(part, self.sizes.counts[number], random)
-            left_out += [LeftOut(index, f"{NAMES[number]} has enough") for index in sorted(extra)]
+            left_out += [LeftOut(index, Cause.ENOUGH, NAMES[number]) for index in sorted(extra)]
             kept.append(tuple(index for index in part if index not in extra))
         used = {index for part in kept for index in part} | {out.index for out in left_out}
         left_out += [
-            LeftOut(index, "its group is not needed")
-            for index in range(len(self.strata))
-            if index not in used
+            LeftOut(index, Cause.GROUP) for index in range(len(self.strata)) if index not in used
         ]
         return Split(tuple(kept), tuple(left_out), len(self.units), joined=False)
 

@@ -115,7 +115,11 @@ iacfilter-evaluate DIR --data labelled.jsonl -o results
 DIR is this directory, with every file in it.{needs}"""
 
 ADAPTER_ALONE = "A LoRA adapter"
+MERGED = "A causal language model with a LoRA adapter merged into it"
 NEEDS_BASE = " The base model is loaded too: it is not in DIR."
+
+TRAINING_DATA = "## Training data"
+"""The heading behind the introduction."""
 
 VALIDATION = """\
 {count} samples of {file} chose the epoch, the temperature and the threshold, so these numbers
@@ -142,9 +146,14 @@ def model_card(
     Source: https://huggingface.co/docs/hub/model-cards
     """
     record = records.read_record(layout) if layout.record.is_file() else None
+    generative = decision.approach == "generative"
     sections = {
-        f"# {layout.name}": _introduction(decision),
-        "## Training data": _data(train, validation),
+        f"# {layout.name}": _introduction(
+            decision,
+            ADAPTER_ALONE if generative else "An encoder with a classifying head",
+            needs_base=generative,
+        ),
+        TRAINING_DATA: _data(train, validation),
         "## Configuration": _configuration(config),
         "## Results on validation data": _validation(decision, scores),
         "## Limits": limits(decision, train.samples, validation.samples),
@@ -152,6 +161,23 @@ def model_card(
     }
     body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
     return str(ModelCard(f"---\n{_metadata(decision).to_yaml()}\n---\n\n{body}\n"))
+
+
+def merged_card(card: ModelCard, decision: Decision, told: str) -> str:
+    """The card of a run for its model with the adapter merged; `told` says how that went.
+
+    Metadata and introduction are made anew. The sections behind stay: what they tell of the run
+    cannot be made again without its data. So does a text that is no longer the one written here.
+    """
+    assert isinstance(card.data, ModelCardData), "a ModelCard's data, which its type does not tell"
+    card.data.library_name = "transformers"
+    card.data.tags = [tag for tag in card.data.tags or [] if tag != "lora"]
+    title, _, _ = card.text.strip().partition("\n")
+    _, heading, sections = card.text.partition(f"\n{TRAINING_DATA}\n")
+    if heading:
+        introduction = _introduction(decision, MERGED, needs_base=False)
+        card.text = f"\n{title}\n\n{introduction}\n{heading}{sections}"
+    return f"{str(card).rstrip()}\n\n## Export\n\n{told}\n"
 
 
 def _metadata(decision: Decision) -> ModelCardData:
@@ -170,19 +196,17 @@ def _name_on_hub(base_model: str) -> str | None:
     return None if base_model == TINY or Path(base_model).is_absolute() else base_model
 
 
-def _introduction(decision: Decision) -> str:
+def _introduction(decision: Decision, what: str, *, needs_base: bool) -> str:
     base = code(Path(decision.base_model).name)
     if _name_on_hub(decision.base_model):
         base = code(decision.base_model)
     revision = f" at revision {code(decision.revision)}" if decision.revision else ""
-    generative = decision.approach == "generative"
-    what = ADAPTER_ALONE if generative else "An encoder with a classifying head"
     return INTRODUCTION.format(
         what=what,
         base=f"{base}{revision}",
         threshold=decision.threshold,
         temperature=decision.temperature,
-        needs=NEEDS_BASE if generative else "",
+        needs=NEEDS_BASE if needs_base else "",
     )
 
 

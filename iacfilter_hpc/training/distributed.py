@@ -11,7 +11,7 @@ from accelerate.state import PartialState
 from transformers import TrainingArguments
 
 from iacfilter_hpc.config.schema import RunConfig
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import TrainingError, counted
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def check_one_gpu(args: TrainingArguments) -> None:
 
 
 def describe(args: TrainingArguments) -> str:
-    """One line for the log, such as "DEEPSPEED zero2, gloo, 2 processes on 1 node(s)"."""
+    """One line for the log, such as "DEEPSPEED zero2, gloo, 2 processes on 1 node"."""
     actual = actual_setting()
     if args.deepspeed_plugin is None:
         return f"{actual.distributed}, {actual.processes} process on {args.device}"
@@ -102,5 +102,5 @@ def describe(args: TrainingArguments) -> str:
     nodes = actual.processes // int(os.environ.get("LOCAL_WORLD_SIZE", actual.processes))
     return (
         f"{actual.distributed} zero{stage}, {actual.backend}, "
-        f"{actual.processes} processes on {nodes} node(s)"
+        f"{counted(actual.processes, 'process', 'processes')} on {counted(nodes, 'node')}"
     )

@@ -64,7 +64,7 @@ def settle(config: RunConfig, gpu: Gpu | None) -> RunConfig:
         return config
     if gpu is None:
         raise TrainingError(
-            "no GPU is to be seen here", hint="ask for one with --gpus, or set training.use_cpu"
+            "no GPU is visible here", hint="ask for one with --gpus, or set training.use_cpu"
         )
     if problems := _problems(config, gpu):
         raise together(problems)

@@ -123,7 +123,7 @@ def test_all_outputs_say_the_same(
         f"work: {see}",
         f"1 of 13 rows are kept because their path is not below work, or leads out of {folder}: "
         f"{see}",
-        "1 scripts are not UTF-8, and were read as Latin-1: 'cookbooks/a b/caf\\xe9:1.rb'",
+        "1 script is not UTF-8, and was read as Latin-1: 'cookbooks/a b/caf\\xe9:1.rb'",
     ]
 
 
@@ -267,9 +267,9 @@ def test_whatever_a_report_holds_no_row_is_lost(
     header = content.startswith(b"PATH")
     assert found["rows"]["read"] == sum(bool(x.strip()) for x in content.split(b"\n")) - header
     assert not list(VALIDATOR.iter_errors(json.loads(sarif.read_text(encoding="utf-8"))))
-    given, marked = content.split(b"\n"), rows.read_bytes().split(b"\n")
-    assert len(given) == len(marked)
-    for before, after in zip(given, marked, strict=True):
+    plain, marked = content.split(b"\n"), rows.read_bytes().split(b"\n")
+    assert len(plain) == len(marked)
+    for before, after in zip(plain, marked, strict=True):
         row, ending = before.removesuffix(b"\r"), b"\r" if before.endswith(b"\r") else b""
         assert after.startswith(row) and after.endswith(ending)
         columns = after.removeprefix(row).removesuffix(ending)
@@ -383,5 +383,5 @@ def test_real_reports(
     assert (found["rows"]["read"], found["rows"]["unjudged"]) == (count, unjudged)
     log = json.loads(sarif.read_text())
     assert not list(Draft4Validator(VALIDATOR.schema).iter_errors(log))
-    given, marked = report.read_bytes().splitlines(), rows.read_bytes().splitlines()
-    assert [line.rsplit(b",", 2)[0] for line in marked] == given
+    plain, marked = report.read_bytes().splitlines(), rows.read_bytes().splitlines()
+    assert [line.rsplit(b",", 2)[0] for line in marked] == plain

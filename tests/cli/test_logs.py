@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from iacfilter_hpc.runs import records
 from tests.cli.commands import PROGRAMS, iacfilter
 from tests.made_runs import MadeRuns
 
@@ -50,6 +51,22 @@ def test_the_newest_job_of_the_newest_run(two_jobs: MadeRuns) -> None:
 def test_a_choice_of_logs(two_jobs: MadeRuns, words: list[str], shown: str) -> None:
     done = iacfilter("logs", *words)
     assert (done.returncode, done.stdout, done.stderr) == (0, shown, "")
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ("new", "job 7 has been restarted 1 time\nhint: --attempt takes 0 to 1\n"),
+        ("6", "job 6 has been restarted 0 times\nhint: it has only --attempt 0\n"),
+        ("old", "job 5 has been restarted 2 times\nhint: --attempt takes 0 to 2\n"),
+    ],
+)
+def test_an_attempt_that_never_was(two_jobs: MadeRuns, run: str, message: str) -> None:
+    for name, attempt in (("new", "7.1"), ("old", "5.1"), ("old", "5.2")):
+        records.find(two_jobs.models, name).log(attempt).write_text("again\n")
+    done = iacfilter("logs", run, "--attempt", "7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: --attempt 7: {message}"
 
 
 def test_both_streams_are_told_apart(two_jobs: MadeRuns) -> None:

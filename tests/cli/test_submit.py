@@ -56,7 +56,7 @@ def test_json_is_one_document(fake_slurm: FakeSlurm, models: Path) -> None:
 def test_every_flag_gives_its_setting(
     fake_slurm: FakeSlurm, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {
+    values = {
         "--name": "mine",
         "--model-name": "some/model",
         "--test-file": str(DEMO["test"]),
@@ -71,11 +71,11 @@ def test_every_flag_gives_its_setting(
         "--account": "012345",
         "--qos": "high",
     }
-    flags = [word for pair in given.items() for word in pair]
+    flags = [word for pair in values.items() for word in pair]
     assert main([*GENERATIVE, *flags]) == 0
     config = load_config(records.find(models, "mine"))
     found = config.as_dict()
-    for flag, value in {**given, **dict(zip(FILES[::2], FILES[1::2], strict=True))}.items():
+    for flag, value in {**values, **dict(zip(FILES[::2], FILES[1::2], strict=True))}.items():
         section, _, key = KEY_OF_FLAG[flag[2:].replace("-", "_")].rpartition(".")
         setting = found[section][key] if section else found[key]
         assert str(setting) == str(type(setting)(value)), flag
@@ -87,16 +87,16 @@ def test_every_flag_gives_its_setting(
 
 
 def test_every_flag_has_a_setting() -> None:
-    given = vars(arguments("").parse_args(["--approach", "encoder"]))
+    flags = vars(arguments().parse_args(["--approach", "encoder"]))
     others = {"approach", "assignments", "config", "dry_run", "executor", "json", "models_dir"}
-    assert set(given) - others - {
+    assert set(flags) - others - {
         "print_script",
         "resume",
         "rehearse",
         "preempt_with",
         "plan",
     } == set(KEY_OF_FLAG)
-    assert all(given[name] is None for name in KEY_OF_FLAG)
+    assert all(flags[name] is None for name in KEY_OF_FLAG)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_generative_on_two_nodes(toolkit: Toolkit, stage: str) -> None:
     )
     done = toolkit.wait(f"gen-{stage}", "COMPLETED", timeout=300)
     log = toolkit.log(f"gen-{stage}")
-    assert f"DEEPSPEED {stage}, gloo, 4 processes on 2 node(s)" in log
+    assert f"DEEPSPEED {stage}, gloo, 4 processes on 2 nodes" in log
     assert log.count("from srun to the first step") == 1
     assert "packed rows, attention segments" in log
     nodes = toolkit.cluster.run("scontrol", "show", "hostnames", done["nodes"]).stdout.split()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.cli.compare import render as render_text
+from iacfilter_hpc.cli.compare_text import render as render_text
 from iacfilter_hpc.comparison.compare import Comparison, Request, compare
 from iacfilter_hpc.comparison.external import Named
 from iacfilter_hpc.comparison.html import render_html

@@ -156,6 +156,15 @@ def test_the_fold_that_cannot_be_split_again_is_named() -> None:
     assert not fit.calls
 
 
+@pytest.mark.parametrize(
+    ("groups", "hint"), [(3, "it takes 2 to 3 here; "), (1, "it needs two groups; ")]
+)
+def test_more_folds_than_groups_are_refused(groups: int, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"--cross-fit 4: .* has {groups} families") as caught:
+        cross_fit(data(groups), Recorder(), 4, seed=0, say=lambda _: None)
+    assert caught.value.hint == f"{hint}--groups CSV names families"
+
+
 def test_both_labels_are_needed_on_each_side() -> None:
     one_sided = [made_sample(i, "TP" if i == 0 else "FP", f"f{i}") for i in range(8)]
     with pytest.raises(UsageError, match="here are 1 TP and 7 FP"):

@@ -19,6 +19,7 @@ from iacfilter_hpc.evaluation.export import export
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.runs.layout import RunLayout, resource
 from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.card import merged_card
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from iacfilter_hpc.training.run import train
 from tests.training.settings import TRAINS, run_config
@@ -86,6 +87,20 @@ def test_it_stands_alone_and_scores_the_same(
     assert "lora" not in card.data.tags
     assert "merged in float32. On 14 samples" in card.text
     assert "not in DIR" not in card.text
+    before = ModelCard.load(run.final / "README.md").text
+    data = "## Training data\n"
+    needs = " The base model is loaded too: it is not in DIR."
+    introduction = before.partition(data)[0].replace(needs, "")
+    merged = "A causal language model with a LoRA adapter merged into it"
+    assert card.text.partition(data)[0] == introduction.replace("A LoRA adapter", merged)
+    assert card.text.partition(data)[2].startswith(before.partition(data)[2].rstrip())
+
+
+def test_a_card_that_somebody_has_rewritten_keeps_their_words(run: RunLayout) -> None:
+    card = ModelCard("---\ntags:\n- lora\n- mine\n---\n\n# mine\n\nA LoRA adapter of my own.\n")
+    text = merged_card(card, read_decision(run.final), "It was merged.")
+    assert "A LoRA adapter of my own.\n\n## Export\n\nIt was merged.\n" in text
+    assert ModelCard(text).data.tags == ["mine"]
 
 
 def test_sixteen_bits_say_what_they_cost(run: RunLayout, tmp_path: Path) -> None:

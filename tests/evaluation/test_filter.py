@@ -62,11 +62,15 @@ def test_rows_have_the_probability_that_evaluation_gives(
     assert {each.decision for each in again if each.p_tp and each.p_tp >= p_tp[1]} == {"TP"}
 
 
+def why(judged: DecidedRow) -> str | None:
+    return judged.reason and judged.reason.text
+
+
 def test_what_cannot_be_judged_has_a_reason_and_no_decision(tmp_path: Path, scorer: Scorer) -> None:
     (chunk,) = judged(tmp_path, scorer)
     rest = chunk[7:]
     assert all(each.reason and each.decision is each.p_tp is None for each in rest)
-    assert [each.reason for each in rest[:3]] == [
+    assert [why(each) for each in rest[:3]] == [
         "file is missing",
         "line 99 is past the end (13 lines)",
         "line is -1",
@@ -78,7 +82,7 @@ def test_a_smell_that_training_never_saw_is_not_judged(tmp_path: Path, scorer: S
     """Its names may be words: they are those of the training file."""
     told = replace(scorer.decision, smells=("Use of HTTP without TLS", "hardcoded-secret"))
     (chunk,) = judged(tmp_path, replace(scorer, decision=told))
-    assert [each.reason for each in chunk[:4]] == [
+    assert [why(each) for each in chunk[:4]] == [
         None,
         None,
         None,
@@ -92,7 +96,7 @@ def test_a_prompt_that_cannot_fit_is_not_judged(tmp_path: Path, generative: Scor
     (scripts.folder / "long.yml").write_text(f"url: http://a.example/{'a ' * 9000}\n")
     (one,) = flat(list(Filter(generative, 0.5, scripts, None).judge(read_rows(report))))
     assert one.decision is None and one.sample is not None
-    assert one.reason and "even without context; the model takes" in one.reason
+    assert one.reason and "even without context; the model takes" in one.reason.text
 
 
 def test_no_number_is_no_reason_to_remove(tmp_path: Path, scorer: Scorer) -> None:
@@ -100,7 +104,7 @@ def test_no_number_is_no_reason_to_remove(tmp_path: Path, scorer: Scorer) -> Non
         scorer, logits=lambda rows, _: ((ids, torch.full((2,), torch.nan)) for ids in rows)
     )
     (chunk,) = judged(tmp_path, broken)
-    assert {each.reason for each in chunk[:7]} == {"the model's p(TP) is not a number"}
+    assert {why(each) for each in chunk[:7]} == {"the model's p(TP) is not a number"}
     assert {each.decision for each in chunk} == {None}
 
 
@@ -162,6 +166,6 @@ def test_a_technology_for_all_is_what_the_model_reads(tmp_path: Path, scorer: Sc
     report, scripts = write_all(tmp_path, "work/tool.conf,1,sec_https,url\n")
     (scripts.folder / "tool.conf").write_text("url = http://a.example\n")
     (without,) = flat(list(Filter(scorer, 0.5, scripts, None).judge(read_rows(report))))
-    assert without.reason == "technology unknown: pass --technology"
+    assert why(without) == "technology unknown: pass --technology"
     (told,) = flat(list(Filter(scorer, 0.5, scripts, "puppet").judge(read_rows(report))))
     assert told.sample and told.sample.technology == "puppet" and told.p_tp is not None

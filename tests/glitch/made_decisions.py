@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, GlitchReport, open_report
 from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.scripts import Scripts
@@ -67,7 +68,7 @@ def judge(report: GlitchReport, scripts: Scripts, p_tp: Sequence[float] = P_TP) 
 
 def _decided(row: Row, scripts: Scripts, p_tp: Iterator[float]) -> DecidedRow:
     if isinstance(row.found, BadRow):
-        return DecidedRow(row, None, None, reason=row.found.problem)
+        return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, row.found.problem))
     file = scripts.relative(row.found.path)
     made = build_sample(row.found, scripts, technology=None, source="test")
     if isinstance(made, Unusable):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from iacfilter_hpc.glitch.decisions import Counts, Tally
+from iacfilter_hpc.glitch.reasons import Cause
 from tests.glitch.made_decisions import ROWS, judge, write_all
 
 
@@ -33,6 +34,21 @@ def test_rows_are_counted_by_outcome_smell_and_reason(tmp_path: Path) -> None:
         "code design_long_statement is none of the nine smells": 1,
         "not PATH,LINE,CODE,REPR": 1,
     }
+    assert {cause: tally.because(cause) for cause in Cause if tally.because(cause)} == {
+        Cause.MISSING: 2,
+        Cause.NO_SUCH_LINE: 2,
+        Cause.OUTSIDE: 1,
+        Cause.UNKNOWN_CODE: 1,
+        Cause.BAD_ROW: 1,
+    }
+
+
+def test_a_path_that_is_no_utf8_is_not_taken_for_one_outside(tmp_path: Path) -> None:
+    rows = b"work/caf\xe9.yml,1,sec_https,x\n/etc/hosts.yml,1,sec_https,x\n"
+    report, scripts = write_all(tmp_path, rows)
+    tally = Tally()
+    tally.add(judge(report, scripts))
+    assert (tally.because(Cause.NOT_UTF8), tally.because(Cause.OUTSIDE)) == (1, 1)
 
 
 def test_nothing_read_is_nothing_counted() -> None:

@@ -9,6 +9,7 @@ import pytest
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.filtered import FilteredReport
+from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import Detection, GlitchReport, open_report
 from iacfilter_hpc.samples.byte_lines import BOM, MAX_ROW_BYTES
 from tests.glitch.made_decisions import ROWS, judge, write_all
@@ -135,7 +136,8 @@ def test_a_reason_stays_one_field(tmp_path: Path) -> None:
     """Whatever stands in a folder's name."""
     report, scripts = write_all(tmp_path, "/elsewhere/a.yml,1,sec_https,x\n")
     (judged,) = judge(report, scripts)
-    odd = DecidedRow(judged.row, None, None, reason="its path, a\nb\udcff\u20ac, is odd")
+    reason = Reason(Cause.BAD_ROW, "its path, a\nb\udcff\u20ac, is odd")
+    odd = DecidedRow(judged.row, None, None, reason=reason)
     assert written(report, [odd]).decode() == (
         "/elsewhere/a.yml,1,sec_https,x,UNJUDGED: its path; a?b?\u20ac; is odd,\n"
     )

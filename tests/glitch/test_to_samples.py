@@ -50,7 +50,7 @@ def reason(scripts: Scripts, detection: Detection, technology: str | None = None
     found = build_sample(detection, scripts, technology=technology, source="s")
     assert isinstance(found, Unusable)
     assert found.detection is detection
-    return found.reason
+    return found.reason.text
 
 
 def test_a_sample_of_a_detection(scripts: Scripts) -> None:

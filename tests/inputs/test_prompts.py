@@ -216,7 +216,7 @@ def test_kept_over_max_length_is_counted_and_warned(prompt_tokenizer: PromptToke
     counts = audit([made], encoded)
     assert counts.kept_over_max_length == counts.samples_cut == 1
     assert counts.context_lines_dropped == len(CODE) - 1
-    assert "1 samples are longer" in (counts.warning("train") or "")
+    assert "1 sample is longer" in (counts.warning("train") or "")
     assert "password: NO" in prompt_tokenizer.tokenizer.decode(encoded[0].ids)
 
 

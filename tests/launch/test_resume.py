@@ -76,6 +76,9 @@ def test_another_number_of_processes_is_refused(run: RunLayout) -> None:
     with pytest.raises(UsageError, match="saved step 16 with 4 processes") as caught:
         resume(run, fewer, SITE, "slurm")
     assert caught.value.hint == "resume it with --gpus 4, or start a new run"
+    save(run, 20, 1)
+    with pytest.raises(UsageError, match="saved step 20 with 1 process, and would go on with 2"):
+        resume(run, fewer, SITE, "slurm")
 
 
 def test_a_refusal_of_sbatch_changes_nothing(run: RunLayout, fake_slurm: FakeSlurm) -> None:

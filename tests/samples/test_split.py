@@ -105,8 +105,8 @@ def test_what_is_trimmed_leaves_the_strata_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("groups", "sizes", "message", "hint"),
     [
-        ([10], Sizes((6, 2), True), "10 samples in 1 groups cannot be split 6/2", "possible here"),
-        ([10], Sizes((8, 2), False), "10 samples in 1 groups cannot be split 8/2", "10/0"),
+        ([10], Sizes((6, 2), True), "10 samples in 1 group cannot be split 6/2", "possible here"),
+        ([10], Sizes((8, 2), False), "10 samples in 1 group cannot be split 8/2", "10/0"),
         ([10, 10], Sizes((5, 5, 5), True), "20 samples in 2 groups cannot be split 5/5/5", "/"),
         ([10, 10], Sizes((11, 9), True), "20 samples in 2 groups cannot be split 11/9", "10/10"),
         ([10, 10], Sizes((20, 9), True), "29 samples are asked for, there are 20", ""),

@@ -83,7 +83,7 @@ def test_what_a_gpu_lacks_is_told_at_once() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_told() -> None:
-    with pytest.raises(TrainingError, match="no GPU is to be seen here"):
+    with pytest.raises(TrainingError, match="no GPU is visible here"):
         settle(on_gpu(), None)
 
 

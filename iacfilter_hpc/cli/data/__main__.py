@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.data import check, import_report, split
 from iacfilter_hpc.samples.duplicates import KINDS
 from iacfilter_hpc.samples.smells import FILTERED, NAMES
 from iacfilter_hpc.samples.split import KEPT_WHOLE
 
 Commands = argparse._SubParsersAction  # the type has no public name
+Act = Callable[[argparse.Namespace], int]
+"""Makes the request of a subcommand's flags, and runs it."""
 
 
 def _add(
     commands: Commands[argparse.ArgumentParser],
     name: str,
     about: str,
-    act: Callable[[argparse.Namespace], int],
+    act: Act,
 ) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=about, description=f"{about}.", allow_abbrev=False)
     # given before or after the subcommand, it means the same
@@ -33,9 +34,7 @@ def _add(
 
 def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
     """The flags of iacfilter-data import."""
-    made = _add(
-        commands, "import", "make samples of a GLITCH report and its scripts", import_report.run
-    )
+    made = _add(commands, "import", "make samples of a GLITCH report and its scripts", _import)
     made.add_argument(
         "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
     )
@@ -97,7 +96,7 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
     """The flags of iacfilter-data check."""
-    made = _add(commands, "check", "check sample files, and that they share nothing", check.run)
+    made = _add(commands, "check", "check sample files, and that they share nothing", _check)
     made.add_argument(
         "files", type=Path, nargs="+", metavar="JSONL", help="train, validation, test"
     )
@@ -146,12 +145,12 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def add_split(commands: Commands[argparse.ArgumentParser]) -> None:
     """The flags of iacfilter-data split."""
-    made = _add(commands, "split", "split samples into train, validation and test files", split.run)
+    made = _add(commands, "split", "split samples into train, validation and test files", _split)
     made.add_argument("samples", type=Path, metavar="JSONL", help="labelled samples")
     made.add_argument(
         "--sizes",
         required=True,
-        type=split.parse_sizes,
+        type=parse_sizes,
         metavar="A/B[/C]",
         help="samples (600/75) or shares (0.8/0.1/0.1) of train, validation and test",
     )
@@ -201,9 +200,48 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
-    given = arguments().parse_args(argv)
-    act: Callable[[argparse.Namespace], int] = given.act
-    return terminal.run(lambda: act(given))
+    args = arguments().parse_args(argv)
+    act: Act = args.act
+    return terminal.run(lambda: act(args))
+
+
+def _import(args: argparse.Namespace) -> int:
+    from iacfilter_hpc.cli.data import import_report
+
+    return import_report.run(import_report.request_of(args), as_json=args.json)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from iacfilter_hpc.cli.data import check
+
+    return check.run(check.request_of(args), as_json=args.json)
+
+
+def _split(args: argparse.Namespace) -> int:
+    from iacfilter_hpc.cli.data import split
+
+    return split.run(split.request_of(args), as_json=args.json)
+
+
+def parse_sizes(text: str) -> tuple[float, ...]:
+    """The numbers of 600/75 or 0.8/0.1/0.1: all whole, or all shares.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
+    parts = text.split("/")
+    if len(parts) in (2, 3):
+        if all(part.isascii() and part.isdigit() and int(part) for part in parts):
+            return tuple(int(part) for part in parts)
+        try:
+            shares = tuple(float(part) for part in parts)
+        except ValueError:
+            shares = ()
+        if shares and all(0 < share < 1 for share in shares) and sum(shares) < 1 + 1e-9:
+            return shares
+    raise argparse.ArgumentTypeError(
+        f"{text!a} is neither numbers of samples (600/75) nor shares up to 1 (0.8/0.1/0.1)"
+    )
 
 
 if __name__ == "__main__":

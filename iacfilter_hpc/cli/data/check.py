@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.data.tables import balance_document, balance_table, plain
-from iacfilter_hpc.cli.outputs import input_problems, refuse
-from iacfilter_hpc.errors import DataError, UsageError
-from iacfilter_hpc.samples.consistency import contradictions_in, unknown_names
+from iacfilter_hpc.cli.data.balance import balance_table
+from iacfilter_hpc.errors import DataError, UsageError, counted
+from iacfilter_hpc.glitch.checks import input_problems, refuse
+from iacfilter_hpc.samples.check import Checked, check_files
 from iacfilter_hpc.samples.duplicates import KINDS, MEANING, Kind
-from iacfilter_hpc.samples.groups import read_groups, with_groups
-from iacfilter_hpc.samples.label_counts import count_labels
-from iacfilter_hpc.samples.leakage import DataFile, Leak, Place, Repeats, find_leaks
-from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.samples.label_counts import balance_document, count_labels
+from iacfilter_hpc.samples.leakage import DataFile, Leak, Place
 
 if TYPE_CHECKING:
+    from iacfilter_hpc.config.schema import Approach
     from iacfilter_hpc.training.approaches.lengths import Lengths, Measure
 
 SPLIT = "iacfilter-data split makes files that share nothing; --allow KIND accepts a kind"
@@ -30,92 +29,88 @@ TOO_LONG = "--max-length may be too small, or the prompts are not of this approa
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """A sample that contradicts itself: its file, its line there from 1, and how."""
+class CheckRequest:
+    """Which files to check, and how; `model` counts tokens as it does for `approach`.
 
-    file: str
-    row: int
-    problem: str
+    `max_length` and `input_fields` None mean those of the approach; `show` pairs of each kind are
+    shown to a person.
+    """
+
+    files: tuple[Path, ...]
+    groups: Path | None
+    allow: frozenset[Kind]
+    show: int
+    model: str | None
+    approach: Approach | None
+    max_length: int | None
+    input_fields: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found in the files; `lengths` is of each file, or empty without a model."""
+    """The files as checked; `lengths` is of each file, or empty without a model."""
 
-    paths: tuple[Path, ...]
-    files: tuple[DataFile, ...]
-    leaks: tuple[Leak, ...]
-    repeats: tuple[Repeats, ...]
+    checked: Checked
     lengths: tuple[Lengths, ...]
     measure: Measure | None
-    allowed: frozenset[Kind]
 
-    @property
-    def contradictions(self) -> list[Wrong]:
-        """Samples whose fields cannot be of one place, in the files' order."""
-        return [
-            Wrong(file.name, row, problem)
-            for file in self.files
-            for row, sample in enumerate(file.samples, start=1)
-            for problem in contradictions_in(sample)
-        ]
 
-    @property
-    def warnings(self) -> list[str]:
-        """What may be a slip, and is none to somebody who knows better."""
-        return [
-            f"{file.name}: {text}" for file in self.files for text in unknown_names(file.samples)
-        ]
-
-    @property
-    def forbidden(self) -> list[Kind]:
-        """The kinds of leaks that are not accepted, in order."""
-        return [kind for kind in KINDS if kind not in self.allowed and self.of_kind(kind)]
-
-    def of_kind(self, kind: Kind) -> list[Leak]:
-        """The leaks of a kind."""
-        return [leak for leak in self.leaks if leak.kind == kind]
+def request_of(args: argparse.Namespace) -> CheckRequest:
+    """What the flags ask for."""
+    return CheckRequest(
+        files=tuple(args.files),
+        groups=args.groups,
+        allow=frozenset(args.allow),
+        show=args.show,
+        model=args.model,
+        approach=args.approach,
+        max_length=args.max_length,
+        input_fields=tuple(args.input_fields) if args.input_fields else None,
+    )
 
 
 def problems(found: Found) -> list[DataError]:
     """Why the files should not be used as they are, each kind with what to do about it."""
-    contradictory = [f"{w.file}:{w.row}: {w.problem}" for w in found.contradictions]
+    checked = found.checked
+    contradictory = [f"{w.file}:{w.row}: {w.problem}" for w in checked.contradictions]
     no_fit = [
         f"{file.name}:{index + 1}: {problem}"
-        for file, lengths in zip(found.files, found.lengths, strict=False)
+        for file, lengths in zip(checked.files, found.lengths, strict=False)
         for index, problem in lengths.no_fit
     ]
-    parts = [(_leaks(found), SPLIT), (contradictory, ONE_PLACE), (no_fit, TOO_LONG)]
+    parts = [(_leaks(checked), SPLIT), (contradictory, ONE_PLACE), (no_fit, TOO_LONG)]
     return [DataError("\n".join(lines), hint=hint) for lines, hint in parts if lines]
 
 
-def _leaks(found: Found) -> list[str]:
+def _leaks(checked: Checked) -> list[str]:
     wrong = []
-    for kind in found.forbidden:
-        pairs = sum(leak.pairs for leak in found.of_kind(kind))
-        wrong.append(f"leakage: {pairs} pairs of different files have the {MEANING[kind]}")
+    for kind in checked.forbidden:
+        pairs = sum(leak.pairs for leak in checked.of_kind(kind))
+        having = counted(pairs, "pair of different files has", "pairs of different files have")
+        wrong.append(f"leakage: {having} the {MEANING[kind]}")
     return wrong
 
 
 def document(found: Found) -> dict[str, object]:
     """The report for JSON."""
+    checked = found.checked
     return {
-        "leakage": bool(found.forbidden),
+        "leakage": bool(checked.forbidden),
         "files": [
             {
                 "file": file.name,
-                "path": str(path),
-                "sha256": sha256_of(path),
+                "path": str(read.path),
+                "sha256": read.sha256,
                 "samples": len(file.samples),
                 "unlabelled": count_labels(file.samples).unlabelled,
                 "counts": balance_document(file.samples),
             }
-            for path, file in zip(found.paths, found.files, strict=True)
+            for read, file in zip(checked.read, checked.files, strict=True)
         ],
-        "leaks": [_leak_document(found, leak) for leak in found.leaks],
+        "leaks": [_leak_document(checked, leak) for leak in checked.leaks],
         "repeats": [
             {
-                "file": found.files[repeats.data].name,
+                "file": checked.files[repeats.data].name,
                 "kind": repeats.kind,
                 "groups": len(repeats.each),
                 "surplus": repeats.surplus,
@@ -123,33 +118,33 @@ def document(found: Found) -> dict[str, object]:
                 "each": [
                     {
                         "contradictory": repeat.contradictory,
-                        "samples": [_place_document(found, place) for place in repeat.places],
+                        "samples": [_place_document(checked, place) for place in repeat.places],
                     }
                     for repeat in repeats.each
                 ],
             }
-            for repeats in found.repeats
+            for repeats in checked.repeats
         ],
-        "contradictions": [asdict(wrong) for wrong in found.contradictions],
+        "contradictions": [asdict(wrong) for wrong in checked.contradictions],
         "lengths": _lengths_document(found),
-        "warnings": found.warnings,
+        "warnings": checked.warnings,
     }
 
 
-def _leak_document(found: Found, leak: Leak) -> dict[str, object]:
+def _leak_document(checked: Checked, leak: Leak) -> dict[str, object]:
     """A leak with all its samples; any two of different files are a pair."""
     return {
         "kind": leak.kind,
         "what": leak.what,
-        "accepted": leak.kind in found.allowed,
+        "accepted": leak.kind in checked.allowed,
         "pairs": leak.pairs,
-        "samples": [_place_document(found, place) for place in leak.places],
+        "samples": [_place_document(checked, place) for place in leak.places],
     }
 
 
-def _place_document(found: Found, place: Place) -> dict[str, object]:
+def _place_document(checked: Checked, place: Place) -> dict[str, object]:
     return {
-        "data": found.files[place.data].name,
+        "data": checked.files[place.data].name,
         "row": place.row,
         "file": place.sample.file,
         "line": place.sample.line,
@@ -173,20 +168,21 @@ def _lengths_document(found: Found) -> list[dict[str, object]]:
             "kept_over": of.kept_over,
             "no_fit": [{"row": index + 1, "problem": problem} for index, problem in of.no_fit],
         }
-        for file, of in zip(found.files, found.lengths, strict=False)
+        for file, of in zip(found.checked.files, found.lengths, strict=False)
     ]
 
 
 def sections(found: Found, show: int) -> list[str]:
     """The parts of the report for a person; `show` pairs of each kind."""
-    parts = [_files_table(found.files), balance_table(found.files)]
-    if found.repeats:
-        parts.append("Inside one file:\n" + _repeats_table(found))
-        parts.append(_repeats_text(found, show))
+    checked = found.checked
+    parts = [_files_table(checked.files), balance_table(checked.files)]
+    if checked.repeats:
+        parts.append("Inside one file:\n" + _repeats_table(checked))
+        parts.append(_repeats_text(checked, show))
     if found.lengths:
         parts.append(_lengths_table(found))
-    if len(found.files) > 1:
-        parts.append(_leaks_text(found, show))
+    if len(checked.files) > 1:
+        parts.append(_leaks_text(checked, show))
     return parts
 
 
@@ -202,29 +198,29 @@ def _files_table(files: Sequence[DataFile]) -> str:
     return terminal.table(columns, rows, columns[1:])
 
 
-def _repeats_table(found: Found) -> str:
+def _repeats_table(checked: Checked) -> str:
     columns = ["file", "same", "groups", "beyond the first", "with both labels"]
     rows = [
         [
-            found.files[repeats.data].name,
+            checked.files[repeats.data].name,
             repeats.kind,
             str(len(repeats.each)),
             str(repeats.surplus),
             str(repeats.contradictions),
         ]
-        for repeats in found.repeats
+        for repeats in checked.repeats
     ]
     return terminal.table(columns, rows, columns[2:])
 
 
-def _repeats_text(found: Found, show: int) -> str:
+def _repeats_text(checked: Checked, show: int) -> str:
     """The places of what is held twice, those with both labels first."""
     lines = []
-    for repeats in found.repeats:
-        lines.append(f"{found.files[repeats.data].name}, {MEANING[repeats.kind]}:")
+    for repeats in checked.repeats:
+        lines.append(f"{checked.files[repeats.data].name}, {MEANING[repeats.kind]}:")
         for repeat in repeats.each[:show]:
             both = "both labels: " if repeat.contradictory else ""
-            shown = [_labelled(found, place) for place in repeat.places[: max(2, show)]]
+            shown = [_labelled(checked, place) for place in repeat.places[: max(2, show)]]
             more = len(repeat.places) - len(shown)
             lines.append(f"  {both}{'  =  '.join(shown)}" + (f" and {more} more" if more else ""))
         if len(repeats.each) > show:
@@ -232,8 +228,8 @@ def _repeats_text(found: Found, show: int) -> str:
     return "\n".join(lines)
 
 
-def _labelled(found: Found, place: Place) -> str:
-    return f"{place.sample.label or 'unlabelled'} {_place(found, place)}"
+def _labelled(checked: Checked, place: Place) -> str:
+    return f"{place.sample.label or 'unlabelled'} {_place(checked, place)}"
 
 
 def _lengths_table(found: Found) -> str:
@@ -246,43 +242,46 @@ def _lengths_table(found: Found) -> str:
             *map(str, (of.p50, of.p90, of.p99, of.longest, of.over, of.cut)),
             *map(str, (of.tokens_dropped, of.lines_dropped)),
         ]
-        for file, of in zip(found.files, found.lengths, strict=True)
+        for file, of in zip(found.checked.files, found.lengths, strict=True)
     ]
     title = f"Tokens of {measure.model}, {measure.approach}, at most {measure.max_length}:"
     return f"{title}\n{terminal.table(columns, rows, columns[1:])}"
 
 
-def _leaks_text(found: Found, show: int) -> str:
+def _leaks_text(checked: Checked, show: int) -> str:
     lines = []
     for kind in KINDS:
-        leaks = found.of_kind(kind)
+        leaks = checked.of_kind(kind)
         if not leaks:
             continue
         pairs = sum(leak.pairs for leak in leaks)
-        accepted = " (accepted)" if kind in found.allowed else ""
-        lines.append(f"Shared between files: {kind}, {MEANING[kind]}: {pairs} pairs{accepted}")
+        accepted = " (accepted)" if kind in checked.allowed else ""
+        lines.append(
+            f"Shared between files: {kind}, {MEANING[kind]}: {counted(pairs, 'pair')}{accepted}"
+        )
         each = chain.from_iterable(leak.each_pair() for leak in leaks)
         for one, other in islice(each, show):
-            lines.append(f"  {_place(found, one)}  =  {_place(found, other)}")
+            lines.append(f"  {_place(checked, one)}  =  {_place(checked, other)}")
         if pairs > show:
             lines.append(f"  ... and {pairs - show} more")
     return "\n".join(lines) or "Shared between files: nothing"
 
 
-def _place(found: Found, place: Place) -> str:
+def _place(checked: Checked, place: Place) -> str:
     sample = place.sample
-    return f"{found.files[place.data].name}:{place.row} ({plain(sample.file)}:{sample.line})"
+    file = checked.files[place.data].name
+    return f"{file}:{place.row} ({terminal.plain(sample.file)}:{sample.line})"
 
 
-def run(given: argparse.Namespace) -> int:
+def run(request: CheckRequest, *, as_json: bool) -> int:
     """The subcommand."""
-    refuse(list(_problems(given)))
-    found = _find(given)
-    if given.json:
+    refuse(list(_problems(request)))
+    found = _check(request)
+    if as_json:
         terminal.print_json(document(found))
     else:
-        print("\n\n".join(sections(found, given.show)))
-    for warning in found.warnings:
+        print("\n\n".join(sections(found, request.show)))
+    for warning in found.checked.warnings:
         terminal.say(f"warning: {warning}")
     if wrong := problems(found):
         raise DataError(
@@ -292,70 +291,46 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _problems(given: argparse.Namespace) -> Iterator[UsageError]:
+def _problems(request: CheckRequest) -> Iterator[UsageError]:
     """What is wrong with the flags, before anything is read."""
-    yield from input_problems(*given.files)
-    if given.show < 0:
+    yield from input_problems(*request.files)
+    if request.show < 0:
         yield UsageError(
-            f"--show {given.show} is not a number of pairs", hint="0 shows none, 10 is the default"
+            f"--show {request.show} is not a number of pairs",
+            hint="0 shows none, 10 is the default",
         )
-    if given.model and not given.approach:
+    if request.model and not request.approach:
         yield UsageError("--model needs --approach", hint="--approach generative or encoder")
-    if not given.model and (given.approach or given.max_length or given.input_fields):
+    if not request.model and (request.approach or request.max_length or request.input_fields):
         yield UsageError(
             "--approach, --max-length and --input-fields need --model",
             hint="--model counts tokens; without it none are counted",
         )
-    if given.max_length is not None and given.max_length < 1:
+    if request.max_length is not None and request.max_length < 1:
         yield UsageError(
-            f"--max-length {given.max_length} is not a number of tokens", hint="1 or more"
+            f"--max-length {request.max_length} is not a number of tokens",
+            hint="it takes 1 or more",
         )
-    if given.approach == "generative" and given.input_fields:
+    if request.approach == "generative" and request.input_fields:
         yield UsageError(
             "--input-fields is of the encoder; the generative approach reads prompts",
             hint="leave it away, or use --approach encoder",
         )
-    if len({path.resolve() for path in given.files}) < len(given.files):
+    if len({path.resolve() for path in request.files}) < len(request.files):
         yield UsageError("a file is named twice", hint="all of it would be shared")
 
 
-def _find(given: argparse.Namespace) -> Found:
-    files = _read(given.files, given.groups)
-    leaks, repeats = find_leaks(files)
-    measure, lengths = _lengths(given, files) if given.model else (None, [])
-    return Found(
-        paths=tuple(given.files),
-        files=tuple(files),
-        leaks=tuple(leaks),
-        repeats=tuple(repeats),
-        lengths=tuple(lengths),
-        measure=measure,
-        allowed=frozenset(given.allow),
-    )
+def _check(request: CheckRequest) -> Found:
+    checked = check_files(request.files, request.groups, request.allow)
+    if request.model is None or request.approach is None:
+        return Found(checked, (), None)
+    measure, lengths = _lengths(request, request.model, request.approach, checked.files)
+    return Found(checked, tuple(lengths), measure)
 
 
-def _read(paths: Sequence[Path], groups: Path | None) -> list[DataFile]:
-    """All files, or every problem of all of them."""
-    origins = read_groups(groups) if groups else None
-    names = [path.name for path in paths]
-    files: list[DataFile] = []
-    errors: list[DataError] = []
-    for path in paths:
-        try:
-            samples = read_samples(path, unlabelled=True)
-        except DataError as error:
-            errors.append(error)
-            continue
-        if origins:
-            samples = with_groups(samples, origins)
-        name = path.name if names.count(path.name) == 1 else str(path)
-        files.append(DataFile(name, tuple(samples)))
-    if errors:
-        raise DataError("\n".join(error.message for error in errors), hint=errors[0].hint)
-    return files
-
-
-def _lengths(given: argparse.Namespace, files: Sequence[DataFile]) -> tuple[Measure, list[Lengths]]:
+def _lengths(
+    request: CheckRequest, model: str, approach: Approach, files: Sequence[DataFile]
+) -> tuple[Measure, list[Lengths]]:
     from iacfilter_hpc.config import layers
     from iacfilter_hpc.launch.submission import check_training_is_installed
     from iacfilter_hpc.runs.layout import resource
@@ -367,11 +342,11 @@ def _lengths(given: argparse.Namespace, files: Sequence[DataFile]) -> tuple[Meas
     # only now: transformers takes seconds to import
     from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
 
-    defaults = layers.from_file(resource("configs", f"{given.approach}.yaml")).values["data"]
+    defaults = layers.from_file(resource("configs", f"{approach}.yaml")).values["data"]
     measure = Measure(
-        model=given.model,
-        approach=given.approach,
-        max_length=given.max_length or defaults["max_length"],
-        input_fields=tuple(given.input_fields or defaults["input_fields"] or ()),
+        model=model,
+        approach=approach,
+        max_length=request.max_length or defaults["max_length"],
+        input_fields=tuple(request.input_fields or defaults["input_fields"] or ()),
     )
     return measure, [measure_lengths(file.samples, measure) for file in files]

@@ -58,8 +58,8 @@ def test_leaks_are_listed_and_fail(check: Check, tmp_path: Path) -> None:
     place = f"train.jsonl:3 ({train[2].file}:20)  =  validation.jsonl:5 ({validation[4].file}:20)"
     assert out.count(place) == 2
     assert err.splitlines() == [
-        "error: leakage: 1 pairs of different files have the same smell and same reported line",
-        "error: leakage: 1 pairs of different files have the same lines around it",
+        "error: leakage: 1 pair of different files has the same smell and same reported line",
+        "error: leakage: 1 pair of different files has the same lines around it",
         "hint: iacfilter-data split makes files that share nothing; --allow KIND accepts a kind",
     ]
 
@@ -72,7 +72,7 @@ def test_a_kind_can_be_accepted(check: Check, tmp_path: Path) -> None:
     files = ("train.jsonl", "validation.jsonl")
     code, out, err = check(*files, "--allow", "content", "--allow", "context")
     assert code == 1
-    assert "same smell and same reported line: 1 pairs (accepted)" in out
+    assert "same smell and same reported line: 1 pair (accepted)" in out
     assert err.count("error:") == 1
     assert "same repository" in err
     code, out, err = check(*files, *("--allow", "content", "--allow", "context", "--allow", "repo"))
@@ -204,8 +204,8 @@ def test_unknown_names_are_warnings(check: Check, tmp_path: Path) -> None:
     write_samples(tmp_path / "odd.jsonl", [odd])
     code, out, err = check("odd.jsonl", "--json")
     warnings = [
-        "odd.jsonl: 1 samples of smell 'htpp', which is none of the nine",
-        "odd.jsonl: 1 samples of technology 'terraform', which is none of ansible, chef, puppet",
+        "odd.jsonl: 1 sample of smell 'htpp', which is none of the nine",
+        "odd.jsonl: 1 sample of technology 'terraform', which is none of ansible, chef, puppet",
     ]
     assert code == 0
     assert err.splitlines() == [f"warning: {warning}" for warning in warnings]
@@ -249,7 +249,7 @@ def test_groups_make_leaks_visible(check: Check, tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text(f"file,family\n{validation[0].file},{train[5].family}\n")
     code, out, _ = check("train.jsonl", "validation.jsonl", "--groups", "g.csv")
     assert code == 1
-    assert "family, same family of repositories: 1 pairs" in out
+    assert "family, same family of repositories: 1 pair" in out
 
 
 def test_files_of_one_name_are_told_apart(check: Check, tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def test_from_a_report_to_checked_files(
         labels[-1] += "Hard-coded secret,2" if real else "none,3"
     (tmp_path / "glitch.csv").write_text("\n".join(report) + "\n")
     (tmp_path / "labels.csv").write_text("\n".join(labels) + "\n")
-    given = ["glitch.csv", "--scripts", "scripts", "--oracle", "labels.csv", "-o", "all.jsonl"]
-    assert main(["import", *given]) == 0
+    flags = ["glitch.csv", "--scripts", "scripts", "--oracle", "labels.csv", "-o", "all.jsonl"]
+    assert main(["import", *flags]) == 0
     assert main(["split", "all.jsonl", "--sizes", "20/6", "--seed", "1", "-o", "split"]) == 0
     capsys.readouterr()
     assert main(["check", "split/train.jsonl", "split/validation.jsonl"]) == 0

@@ -279,9 +279,9 @@ def test_flags_that_make_no_sense(
 ) -> None:
     monkeypatch.chdir(folder)
     before = {path: path.read_bytes() for path in folder.glob("*.csv")}
-    given = ["import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"]
-    given += ["--oracle", "oracle.csv", "--groups", "groups.csv"]
-    done = iacfilter("data", *given, *flags)
+    words = ["import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"]
+    words += ["--oracle", "oracle.csv", "--groups", "groups.csv"]
+    done = iacfilter("data", *words, *flags)
     assert done.returncode == 2
     assert problem in done.stderr
     assert done.stdout == ""
@@ -292,17 +292,17 @@ def test_flags_that_make_no_sense(
 def test_names_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty.csv").write_bytes(b"")
-    given = ["--scripts", "scripts", "-o", "out.jsonl"]
+    words = ["--scripts", "scripts", "-o", "out.jsonl"]
     for report, problem in (
         ("none.csv", "none.csv cannot be read: No such file or directory"),
         ("empty.csv", "empty.csv is empty"),
         ("oracle.csv", "oracle.csv has no row PATH,LINE,CODE,REPR or"),
     ):
-        done = iacfilter("data", "import", report, *given)
+        done = iacfilter("data", "import", report, *words)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"error: {problem}" in done.stderr
     for flag in ("--oracle", "--groups"):
-        done = iacfilter("data", "import", "report.csv", *given, flag, "report.csv")
+        done = iacfilter("data", "import", "report.csv", *words, flag, "report.csv")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("error: report.csv")
     assert not (folder / "out.jsonl").exists()

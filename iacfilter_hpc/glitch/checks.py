@@ -1,4 +1,4 @@
-"""Where a command may write: in no place of a thing that is no file, and over nothing it reads."""
+"""Checks of a command's files and names, before it reads a report: all that is wrong at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts
-from iacfilter_hpc.samples.technologies import technology_of
+from iacfilter_hpc.samples import technologies
 
 STDOUT = 1
 
@@ -43,6 +43,20 @@ def input_problems(*paths: Path) -> Iterator[UsageError]:
             )
 
 
+def folder_problems(scripts: Path) -> Iterator[UsageError]:
+    """What is wrong with the folder of the scripts."""
+    if not scripts.is_dir():
+        yield UsageError(
+            f"--scripts {scripts} is not a directory", hint="name the folder GLITCH has read"
+        )
+
+
+def name_problems(flag: str, name: str | None) -> Iterator[UsageError]:
+    """What is wrong with a name, which goes into samples and tables."""
+    if name is not None and not (name.strip() and name.isprintable()):
+        yield UsageError(f"{flag} {name!a} is not a name", hint="a name is a line of text")
+
+
 def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:
     """Outputs that cannot be written, or would replace an input or one another."""
     for number, output in enumerate(outputs):
@@ -60,7 +74,7 @@ def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterat
 def script_problems(outputs: Sequence[Output], folder: Path) -> Iterator[UsageError]:
     """Outputs that would replace a script below the folder, to judge by its extension."""
     for output in outputs:
-        if _is_below(output, folder) and technology_of(output.real.name):
+        if _is_below(output, folder) and technologies.technology_of(output.real.name):
             yield _over_script(output, folder)
 
 
@@ -109,6 +123,18 @@ def refuse(problems: Sequence[UsageError]) -> None:
         hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
         message = "\n".join(dict.fromkeys(problem.message for problem in problems))
         raise UsageError(message, hint="\n".join(hints) or None)
+
+
+def report_warnings(report: GlitchReport) -> Iterator[str]:
+    """Signs that the report is not all that GLITCH wrote."""
+    if report.is_cut_off:
+        yield f"{report.path} ends without a line end: it may have been cut off in its last row"
+
+
+def technology_warnings(technology: str | None) -> Iterator[str]:
+    """A name that models and tables do not know: it is taken, and is perhaps a slip."""
+    if technology is not None and technology not in technologies.NAMES:
+        yield f"--technology {technology} is none of {', '.join(technologies.NAMES)}"
 
 
 def _of_place(output: Output) -> Iterator[UsageError]:

@@ -1,0 +1,210 @@
+"""Filtering a report: check what is asked, judge every row, write the rows and the SARIF log.
+
+No torch is imported before the flags, the model's directory and the report have been checked.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iacfilter_hpc.errors import IacfilterError, UsageError
+from iacfilter_hpc.glitch.checks import (
+    Output,
+    folder_problems,
+    input_problems,
+    model_problems,
+    name_problems,
+    output_problems,
+    refuse,
+    reported_problems,
+    script_problems,
+    stdout_problems,
+)
+from iacfilter_hpc.glitch.decisions import Tally
+from iacfilter_hpc.glitch.filtered import FilteredReport
+from iacfilter_hpc.glitch.report import GlitchReport, open_report
+from iacfilter_hpc.glitch.rows import read_rows
+from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
+from iacfilter_hpc.glitch.scripts import Scripts
+from iacfilter_hpc.glitch.to_samples import prefix_of
+from iacfilter_hpc.runs.files import replacing
+from iacfilter_hpc.trained_model.find import Trained, find_trained
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.evaluation.filter import Cutoff
+
+# what scoring imports; DeepSpeed is no part of it
+PACKAGES = "torch transformers peft datasets scipy".split()
+
+Write = Callable[[bytes], object]
+OpenStdout = Callable[[], Write]
+"""Called once the request is checked, and only if rows go to standard output."""
+Progress = Callable[[GlitchReport], AbstractContextManager[Callable[[int], object]]]
+"""Entered before the first row; what it gives is called with the number of rows just judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRequest:
+    """What to filter, with which model, and where the result goes.
+
+    `threshold` and `min_recall` None mean the model's own threshold; `technology` None means as
+    each file's extension says, `prefix` None the one that is found. Without `output` the rows go to
+    standard output, unless `as_json` says that this is for one JSON document.
+    """
+
+    report: Path
+    scripts: Path
+    models: Path
+    model: str
+    threshold: float | None = None
+    min_recall: float | None = None
+    technology: str | None = None
+    prefix: str | None = None
+    output: Path | None = None
+    sarif: Path | None = None
+    annotate: bool = False
+    bare: bool = False
+    omit_suppressed: bool = False
+    fail_on_findings: bool = False
+    as_json: bool = False
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The files to be written: the rows, then the SARIF log."""
+        named = (("--output", self.output), ("--sarif", self.sarif))
+        return [Output(flag, path) for flag, path in named if path]
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A report as it was filtered; `seconds` are those of judging, without loading the model."""
+
+    request: FilterRequest
+    model: Trained
+    report: GlitchReport
+    scripts: Scripts
+    approach: str
+    cutoff: Cutoff
+    tally: Tally
+    log: SarifLog | None
+    seconds: float
+
+    @property
+    def rows_a_second(self) -> float:
+        return self.tally.total().rows / self.seconds
+
+
+def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Progress) -> Filtered:
+    """DecidingModel every row of the report and write what is asked for, all files whole or none.
+
+    Raises:
+        UsageError: flags that make no sense together, outputs that would replace an input.
+        IacfilterError: packages are missing here; there is no such model, or it is not whole.
+        DataError: the report cannot be read, or has no row of any known form.
+    """
+    _check(request)
+    model = find_trained(request.models, request.model)
+    report = open_report(request.report, may_be_empty=True)
+    prefix = prefix_of(report, request.scripts) if request.prefix is None else request.prefix
+    scripts = Scripts(request.scripts, prefix)
+    outputs = request.outputs
+    refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
+    return _judge(request, model, report, scripts, open_stdout, progress)
+
+
+def _check(request: FilterRequest) -> None:
+    """Raise what is wrong with the request, whatever model and report hold."""
+    refuse(list(_problems(request)))
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise IacfilterError(
+            f"{sys.executable} lacks {', '.join(missing)}",
+            hint="pip install 'iacfilter-hpc[train]'",
+        )
+
+
+def _problems(request: FilterRequest) -> Iterator[UsageError]:
+    yield from input_problems(request.report)
+    if request.as_json or not request.output:
+        yield from stdout_problems(request.report)
+    yield from folder_problems(request.scripts)
+    yield from name_problems("--technology", request.technology)
+    if request.bare and request.annotate:
+        yield UsageError(
+            "--bare leaves away the marks that --annotate is for", hint="give one of them"
+        )
+    if request.omit_suppressed and not request.sarif:
+        yield UsageError(
+            "--omit-suppressed is about --sarif, which is not given", hint="give both or neither"
+        )
+    yield from output_problems(request.outputs, [request.report])
+    yield from script_problems(request.outputs, request.scripts)
+
+
+def _judge(
+    request: FilterRequest,
+    model: Trained,
+    report: GlitchReport,
+    scripts: Scripts,
+    open_stdout: OpenStdout,
+    progress: Progress,
+) -> Filtered:
+    # Where cores are shared, as on a CI runner, threads that wait in a loop take them from those
+    # that compute: seven times slower, measured. OpenMP reads this when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # only now: torch takes seconds to import
+    from iacfilter_hpc.evaluation.filter import Filter, choose_cutoff
+    from iacfilter_hpc.evaluation.predict import load_scorer
+    from iacfilter_hpc.trained_model.decision import read_decision
+
+    decision = read_decision(model.final)
+    cutoff = choose_cutoff(model.final, decision, request.threshold, request.min_recall)
+    judge = DecidingModel(model.name, cutoff.value, cutoff.origin)
+    with _open_outputs(request, report, judge, open_stdout) as (rows, log):
+        scorer = load_scorer(model.final)
+        started, tally = time.monotonic(), Tally()
+        sinks = [sink for sink in (rows, log) if sink is not None]
+        for sink in sinks:
+            sink.begin()
+        with progress(report) as advance:
+            chosen = Filter(scorer, cutoff.value, scripts, request.technology)
+            for judged in chosen.judge(read_rows(report)):
+                for sink in sinks:
+                    sink.add(judged)
+                tally.add(judged)
+                advance(len(judged))
+        if log is not None:
+            log.end()
+        seconds = time.monotonic() - started
+    return Filtered(
+        request, model, report, scripts, scorer.decision.approach, cutoff, tally, log, seconds
+    )
+
+
+@contextmanager
+def _open_outputs(
+    request: FilterRequest, report: GlitchReport, judge: DecidingModel, open_stdout: OpenStdout
+) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
+    """The rows and the SARIF log, of which no file appears before all is well."""
+    paths = [output.real for output in request.outputs]
+    with replacing(*paths) as files, report.path.open("rb") as source:
+        writers: list[Write] = [file.write for file in files]
+        rows: Write | None = None
+        if request.output:
+            rows = writers.pop(0)
+        elif not request.as_json:
+            rows = open_stdout()
+        yield (
+            FilteredReport(report, source, rows, every=request.annotate, bare=request.bare)
+            if rows
+            else None,
+            SarifLog(writers[0], judge, request.omit_suppressed) if request.sarif else None,
+        )
