@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.samples.hashes import hash_of_content, hash_of_detection, hashes_of_origin
-from iacfilter_hpc.samples.technologies import UNKNOWN
+from iacfilter_hpc.samples.technologies import UNKNOWN, technology_of
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.samples.schema import SampleFields
 
 Label = Literal["TP", "FP"]
 LABELS: tuple[Label, ...] = ("FP", "TP")
@@ -100,10 +103,10 @@ def read_sample_file(path: Path, *, unlabelled: bool = False) -> SampleFile:
     for number, line in _lines(path, sha256):
         too_long = f"longer than {MAX_LINE_BYTES // 2**20} MiB"
         found = [too_long] if line is None else parsed(line, unlabelled=unlabelled)
-        if isinstance(found, Sample):
-            samples.append(found)
-        else:
+        if isinstance(found, list):
             problems += [f"{path}:{number}: {problem}" for problem in found]
+        else:
+            samples.append(_sample(found))
     if problems:
         raise DataError("\n".join(problems), hint=f"a sample has the fields {', '.join(REQUIRED)}")
     if not samples:
@@ -142,6 +145,25 @@ def _lines(path: Path, sha256: hashlib._Hash) -> Iterator[tuple[int, bytes | Non
                 yield number, None if too_long else line.rstrip(b"\r\n")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _sample(fields: SampleFields) -> Sample:
+    return Sample(
+        smell=fields.smell,
+        file=fields.file,
+        content=fields.content,
+        line=fields.line,
+        detection_span=fields.detection_span,
+        with_context=fields.with_context,
+        with_prompt=fields.with_prompt,
+        label=fields.label,
+        source=fields.source,
+        confidence=fields.confidence,
+        technology=fields.technology or technology_of(fields.file) or UNKNOWN,
+        technology_is_given=fields.technology is not None,
+        repo=fields.repo,
+        family=fields.family,
+    )
 
 
 def line_of(sample: Sample) -> str:

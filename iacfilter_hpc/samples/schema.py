@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,8 +22,6 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from iacfilter_hpc.runs.validation_errors import shown
-from iacfilter_hpc.samples.sample import Label, Sample
-from iacfilter_hpc.samples.technologies import UNKNOWN, technology_of
 
 SHOWN = 60
 """Characters of a value that a message shows."""
@@ -86,7 +84,7 @@ class SampleFields:
     detection_span: Span
     with_context: Text
     with_prompt: Filled
-    label: Annotated[Label | None, Expected(LABEL)]
+    label: Annotated[Literal["TP", "FP"] | None, Expected(LABEL)]
     source: Text
     confidence: Share = None
     technology: OptionalText = None
@@ -100,8 +98,8 @@ KNOWN = frozenset((*REQUIRED, *OPTIONAL))
 FIELDS = TypeAdapter(SampleFields)
 
 
-def parsed(line: bytes, *, unlabelled: bool = False) -> Sample | list[str]:
-    """The sample in a line, or everything that is wrong with it, in words.
+def parsed(line: bytes, *, unlabelled: bool = False) -> SampleFields | list[str]:
+    """The fields of a line, or everything that is wrong with it, in words.
 
     `unlabelled` allows label null.
     """
@@ -121,7 +119,7 @@ def parsed(line: bytes, *, unlabelled: bool = False) -> Sample | list[str]:
         return ["not JSON: a number of thousands of digits"]
     if not isinstance(value, dict):
         return [f"not an object but {_kind_of(value)}"]
-    return _sample(value, unlabelled)
+    return _checked(value, unlabelled)
 
 
 class _DuplicateField(ValueError):
@@ -142,28 +140,6 @@ def _first_again(names: Iterable[str]) -> str:
             return name
         seen.add(name)
     raise AssertionError("no name occurs twice")
-
-
-def _sample(values: dict[str, Any], unlabelled: bool) -> Sample | list[str]:
-    fields = _checked(values, unlabelled)
-    if not isinstance(fields, SampleFields):
-        return fields
-    return Sample(
-        smell=fields.smell,
-        file=fields.file,
-        content=fields.content,
-        line=fields.line,
-        detection_span=fields.detection_span,
-        with_context=fields.with_context,
-        with_prompt=fields.with_prompt,
-        label=fields.label,
-        source=fields.source,
-        confidence=fields.confidence,
-        technology=fields.technology or technology_of(fields.file) or UNKNOWN,
-        technology_is_given=fields.technology is not None,
-        repo=fields.repo,
-        family=fields.family,
-    )
 
 
 def _checked(values: Mapping[str, Any], unlabelled: bool) -> SampleFields | list[str]:
