@@ -11,17 +11,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import IacfilterError, counted
-from iacfilter_hpc.glitch.decisions import OTHER, Tally
-from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.runs import layout
-from iacfilter_hpc.samples.smells import title_of
 
+# typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from iacfilter_hpc.evaluation.filter_report import Filtered, FilterRequest, Write
+    from iacfilter_hpc.glitch.decisions import Tally
     from iacfilter_hpc.glitch.report import GlitchReport
 
 SHOWN = 3
@@ -186,6 +185,8 @@ def warnings(done: Filtered) -> list[str]:
 
 def _misplaced(done: Filtered) -> Iterator[str]:
     """Rows that found no script, or another one: the folder or the prefix may be wrong."""
+    from iacfilter_hpc.glitch.reasons import Cause
+
     rows = done.tally.total().rows
     folder, prefix = done.scripts.folder, done.scripts.prefix or "no prefix"
     for cause, why in (
@@ -268,6 +269,9 @@ def _written(done: Filtered) -> list[str]:
 
 
 def _by_smell(tally: Tally) -> str:
+    from iacfilter_hpc.glitch.decisions import OTHER
+    from iacfilter_hpc.samples.smells import title_of
+
     rows = [
         [name if name == OTHER else title_of(name), *map(str, (c.rows, c.tp, c.fp, c.unjudged))]
         for name, c in tally.by_smell().items()

@@ -355,6 +355,11 @@ def test_another_number_of_processes_is_refused(saves: Checkpoints) -> None:
         check_processes(found, 4)
     assert caught.value.message == ("checkpoint-4 was saved by 2 processes, and this attempt has 4")
     assert caught.value.hint == "resume with --gpus 2, or start a new run"
+    save(saves, 8, processes=1)
+    one = newest_verified(saves.layout, "7.1")
+    assert one
+    with pytest.raises(TrainingError, match="checkpoint-8 was saved by 1 process, and this"):
+        check_processes(one, 2)
 
 
 def test_only_the_main_process_publishes(saves: Checkpoints) -> None:

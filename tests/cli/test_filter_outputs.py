@@ -210,6 +210,13 @@ def test_exit_code_1_if_a_finding_is_kept(
     Path(words[0]).write_text("\n".join([*ROWS.splitlines()[:7], "", " "]) + "\n")
     assert main([*words, *flags, "--threshold", "0.99"]) == 0
     assert rows.read_text() == "\n \n", "a blank line is no finding, and stays"
+    Path(words[0]).write_text("work/roles/x/tasks/gone.yml,3,sec_https,url\n")
+    capfd.readouterr()
+    assert main([*words, *flags]) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert said[-1] == "findings: 1 row is kept, so --fail-on-findings ends with exit code 1"
+    assert any(": 1 row of form 2022, " in line for line in said)
+    assert f"  written    {sarif}: 1 result" in said
 
 
 def test_a_recall_chooses_the_threshold(

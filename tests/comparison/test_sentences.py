@@ -33,6 +33,8 @@ def test_who_is_ahead_is_named_first(done: Comparison) -> None:
     )
     assert said(done, AHEAD) == [sentence.format("a", "b")]
     assert said(done, BEHIND) == [sentence.format("b", "a")]
+    (one,) = said(done, replace(AHEAD, mcnemar=McNemar(1, 0, 0.02)))
+    assert "it alone is right on 1 sample, the other alone on 0" in one
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,11 @@ def refused(approach: Approach, *assignments: str) -> str:
         ("generative", ["data.input_fields=[content]"], "data.input_fields is for the encoder"),
         ("generative", ["resources.gpus=3", "resources.nodes=2"], "--gpus 3 cannot be shared eq"),
         ("generative", ["resources.nodes=2"], "--gpus 1 cannot be shared equally by --nodes 2"),
+        (
+            "generative",
+            ["training.use_cpu=true", "accelerate.num_processes=1", "resources.nodes=2"],
+            "1 process cannot be shared equally by --nodes 2",
+        ),
         ("generative", ["resources.gpus=a100:3", "resources.nodes=2"], "--gpus 3 cannot be sha"),
         ("generative", ["accelerate.num_processes=3"], "num_processes 3 must equal --gpus 1"),
         (

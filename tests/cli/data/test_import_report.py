@@ -289,6 +289,24 @@ def test_flags_that_make_no_sense(
     assert not (folder / "out.jsonl").exists()
 
 
+def test_one_of_each_is_told_in_the_singular(folder: Path, imported: Import) -> None:
+    row = "a.yml,1,sec_https,http\n"
+    write(folder / "scripts", {"a.yml": b"url: http://a.example\n"})
+    (folder / "report.csv").write_text(row * 2 + "no row\n")
+    code, out, _ = imported("--skip-bad-rows")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("Wrote 1 sample to ")
+    assert "  merged      1 row that repeats a file, line and smell" in lines
+    assert "  no group    1 file without repository and family" in lines
+    (folder / "report.csv").write_text("gone.yml,1,sec_https,http\nno row\n")
+    code, _, err = imported("--skip-bad-rows")
+    assert code == 1
+    assert "error: 1 bad row\n" in err
+    (folder / "report.csv").write_text("gone.yml,1,sec_https,http\n")
+    assert "gives no sample (1 row)\n" in imported()[2]
+
+
 def test_names_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty.csv").write_bytes(b"")
