@@ -10,7 +10,7 @@ import torch
 
 from iacfilter_hpc.checkpoints.manifest import write_whole
 from iacfilter_hpc.config.schema import TINY
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.smells import FILTERED
 from iacfilter_hpc.trained_model.decision import write_decision
@@ -55,13 +55,13 @@ def make_generative_final(run: Path, max_length: int = 512) -> Path:
     config = demo_config("generative")
     add_adapter(base, config.lora, config.training).save_pretrained(layout.final)  # type: ignore[operator]
     tokenizer = load_tokenizer(layout.tiny_model, None)
-    vocabulary = settle_vocabulary(tokenizer, base.config.vocab_size)
+    prompt_tokenizer = settle_special_tokens(tokenizer, base.config.vocab_size)
     tokenizer.save_pretrained(layout.final)
     decision = replace(
         made_decision(DEMO["validation"]),
         approach="generative",
         base_model=TINY,
-        answers=vocabulary.answers,
+        answers=prompt_tokenizer.answers,
         input_fields=None,
         smells=FILTERED,
         max_length=max_length,

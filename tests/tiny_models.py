@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from iacfilter_hpc.inputs.tokenizer import Vocabulary, load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, load_tokenizer, settle_special_tokens
 from iacfilter_hpc.training.approaches import tiny
 
 
@@ -37,10 +37,10 @@ def encoder_tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="session", params=["metaspace", "byte-level"])
-def vocabulary(
+def prompt_tokenizer(
     request: pytest.FixtureRequest, tiny_generative: Path, tiny_encoder: Path
-) -> Vocabulary:
+) -> PromptTokenizer:
     """Both styles of tokenizer; the byte-level one serves a causal model as Qwen's does."""
     directory = tiny_generative if request.param == "metaspace" else tiny_encoder
     tokenizer = load_tokenizer(directory, None)
-    return settle_vocabulary(tokenizer, len(tokenizer))
+    return settle_special_tokens(tokenizer, len(tokenizer))

@@ -212,7 +212,7 @@ def document(done: Filtered) -> dict[str, object]:
     total, log = done.tally.total(), done.log
     return {
         "report": str(done.report.path),
-        "form": done.report.form,
+        "form": done.report.format,
         "prefix": done.scripts.prefix,
         "model": {
             "name": done.model.name,
@@ -244,7 +244,7 @@ def render(done: Filtered) -> str:
     total, prefix = done.tally.total(), done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     lines = [
-        f"{done.report.path}: {counted(total.rows, 'row')} of form {done.report.form}, {below}",
+        f"{done.report.path}: {counted(total.rows, 'row')} of form {done.report.format}, {below}",
         f"  model      {done.model.name} ({done.model.final})",
         f"  threshold  p(TP) >= {done.cutoff.value:.4f}, {done.cutoff.origin}",
         f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",

@@ -338,7 +338,7 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
 def _rehearse(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.launch import rehearsal, submission
 
-    submission.choose_executor(Executor.SLURM)
+    submission.choose_executor("slurm")
     result = rehearsal.rehearse(config, site, request.models, terminal.say, request.preempt_with)
     if request.as_json:
         terminal.print_json({**asdict(result), "survives": result.survives})

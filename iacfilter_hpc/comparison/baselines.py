@@ -19,7 +19,7 @@ from iacfilter_hpc.evaluation.admission import ARGMAX, Overlap, find_overlap
 from iacfilter_hpc.evaluation.crossfit import cross_fit
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.runs.records import RunRecord
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_sample_file, sha256_of
 from iacfilter_hpc.trained_model.evidence import seen_of
 from iacfilter_hpc.training.calibrate import choose_threshold
 
@@ -75,14 +75,18 @@ def read_splits(run: str, record: RunRecord, config: RunConfig) -> Splits | str:
         path = getattr(config.data, name)
         if not path.is_file():
             return f"{path}, which {run} was trained with, is gone"
-        if sha256_of(path) != record.data_sha256.get(name):
-            return f"{path} is not what it was when {run} was trained"
+        expected = record.data_sha256.get(name)
+        changed = f"{path} is not what it was when {run} was trained"
         try:
-            found.append(tuple(read_samples(path)))
+            file = read_sample_file(path)
         except DataError as error:
-            return error.message.splitlines()[0]
+            # what could be read then and cannot now has changed, and that says more
+            return error.message.splitlines()[0] if sha256_of(path) == expected else changed
+        if file.sha256 != expected:
+            return changed
+        found.append(file)
     train, validation = found
-    return Splits(run, train, validation, record.data_sha256["validation_file"])
+    return Splits(run, train.samples, validation.samples, validation.sha256)
 
 
 def tfidf(splits: Splits, data: Labelled, threshold: Threshold) -> Baseline:

@@ -9,7 +9,6 @@ from iacfilter_hpc.checkpoints.manifest import model_sha256
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.errors import TrainingError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
-from iacfilter_hpc.samples.hashes import trace_of_content, traces_of_origin
 from iacfilter_hpc.trained_model.decision import Decision, read_decision
 from iacfilter_hpc.trained_model.evidence import Seen, read_seen
 from iacfilter_hpc.trained_model.find import Trained
@@ -78,8 +77,8 @@ def find_overlap(data: Labelled, seen: Seen, validation_sha256: str) -> Overlap:
         train=sum(sample.key in seen.train for sample in data.samples),
         validation=sum(sample.key in seen.validation for sample in data.samples),
         is_validation_file=data.sha256 == validation_sha256,
-        near=sum(trace_of_content(sample) in seen.contents for sample in new),
-        related=sum(not seen.origins.isdisjoint(traces_of_origin(sample)) for sample in new),
+        near=sum(sample.content_hash in seen.contents for sample in new),
+        related=sum(not seen.origins.isdisjoint(sample.origin_hashes) for sample in new),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.samples.groups import read_groups, with_groups
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_sample_file, sha256_of
 
 NAMED = 3
 """Files that a warning names."""
@@ -34,11 +34,11 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
     Raises:
         DataError: wrong lines in either file, a sample without a label, or groups of other files.
     """
-    samples = read_samples(path)
+    found = read_sample_file(path)
     if groups is None:
-        return Labelled(path.absolute(), sha256_of(path), tuple(samples))
+        return Labelled(path.absolute(), found.sha256, found.samples)
     known = read_groups(groups)
-    files = sorted({sample.file for sample in samples})
+    files = sorted({sample.file for sample in found.samples})
     unnamed = [file for file in files if file not in known.by_file]
     if len(unnamed) == len(files):
         raise DataError(
@@ -47,8 +47,8 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
         )
     return Labelled(
         path=path.absolute(),
-        sha256=sha256_of(path),
-        samples=tuple(with_groups(samples, known)),
+        sha256=found.sha256,
+        samples=tuple(with_groups(found.samples, known)),
         groups_sha256=sha256_of(groups),
         warnings=tuple(_unnamed(groups, unnamed, len(files))),
     )

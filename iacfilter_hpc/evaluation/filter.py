@@ -14,7 +14,7 @@ from typing import Literal
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.predict import score
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow
 from iacfilter_hpc.glitch.rows import Row
@@ -116,7 +116,7 @@ class Filter:
     technology: str | None
     _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
 
-    def judge(self, rows: Iterable[Row]) -> Iterator[list[Judged]]:
+    def judge(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
         """Every row in its order, in lists; memory does not grow with the number of rows.
 
         A row that cannot be judged comes with the reason.
@@ -125,7 +125,7 @@ class Filter:
             DataError: the report can no longer be read.
         """
         known = {smell_of_words(smell) or smell for smell in self.scorer.decision.smells}
-        chunk: list[Judged] = []
+        chunk: list[DecidedRow] = []
         size = 0
         for row in rows:
             made = self._prepared(row, known)
@@ -137,21 +137,21 @@ class Filter:
         if chunk:
             yield self._decided(chunk)
 
-    def _prepared(self, row: Row, known: set[str]) -> Judged:
+    def _prepared(self, row: Row, known: set[str]) -> DecidedRow:
         """A row as a sample, or with the reason why it is none for this model."""
         found = row.found
         if isinstance(found, BadRow):
-            return Judged(row, None, None, reason=Reason(Cause.BAD_ROW, found.problem))
+            return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, found.problem))
         file = self.scripts.relative(found.path)
         made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
         if isinstance(made, Unusable):
-            return Judged(row, file, None, reason=made.reason)
+            return DecidedRow(row, file, None, reason=made.reason)
         if made.smell not in known:
             text = f"the model was not trained on {made.smell}"
-            return Judged(row, file, made, reason=Reason(Cause.UNTRAINED_SMELL, text))
-        return Judged(row, file, made)
+            return DecidedRow(row, file, made, reason=Reason(Cause.UNTRAINED_SMELL, text))
+        return DecidedRow(row, file, made)
 
-    def _decided(self, chunk: Sequence[Judged]) -> list[Judged]:
+    def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
         waiting = {_place(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
         scores = dict(zip(waiting, self._scores(list(waiting.values())), strict=True))
         return [
@@ -161,7 +161,7 @@ class Filter:
             for each in chunk
         ]
 
-    def _with_score(self, judged: Judged, p_tp: float | NoFit) -> Judged:
+    def _with_score(self, judged: DecidedRow, p_tp: float | NoFit) -> DecidedRow:
         if isinstance(p_tp, NoFit):
             return replace(judged, reason=Reason(Cause.NO_FIT, p_tp.problem))
         # every comparison with NaN is false, which would remove the row
@@ -196,7 +196,7 @@ def _key(encoded: Encoded) -> bytes:
     return hashlib.blake2b(array("q", encoded.ids).tobytes(), digest_size=16).digest()
 
 
-def _size(judged: Judged) -> int:
+def _size(judged: DecidedRow) -> int:
     sample = judged.sample
     text = 0 if sample is None else len(sample.with_prompt) + len(sample.with_context)
     return text + len(judged.row.found.raw)

@@ -32,7 +32,7 @@ from iacfilter_hpc.glitch.decisions import Tally
 from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.report import GlitchReport, open_report
 from iacfilter_hpc.glitch.rows import read_rows
-from iacfilter_hpc.glitch.sarif import Judge, SarifLog
+from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
 from iacfilter_hpc.runs.files import replacing
@@ -103,7 +103,7 @@ class Filtered:
 
 
 def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Progress) -> Filtered:
-    """Judge every row of the report and write what is asked for, all files whole or none.
+    """DecidingModel every row of the report and write what is asked for, all files whole or none.
 
     Raises:
         UsageError: flags that make no sense together, outputs that would replace an input.
@@ -167,7 +167,7 @@ def _judge(
 
     decision = read_decision(model.final)
     cutoff = choose_cutoff(model.final, decision, request.threshold, request.min_recall)
-    judge = Judge(model.name, cutoff.value, cutoff.origin)
+    judge = DecidingModel(model.name, cutoff.value, cutoff.origin)
     with _open_outputs(request, report, judge, open_stdout) as (rows, log):
         scorer = load_scorer(model.final)
         started, tally = time.monotonic(), Tally()
@@ -191,7 +191,7 @@ def _judge(
 
 @contextmanager
 def _open_outputs(
-    request: FilterRequest, report: GlitchReport, judge: Judge, open_stdout: OpenStdout
+    request: FilterRequest, report: GlitchReport, judge: DecidingModel, open_stdout: OpenStdout
 ) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
     """The rows and the SARIF log, of which no file appears before all is well."""
     paths = [output.real for output in request.outputs]

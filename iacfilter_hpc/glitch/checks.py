@@ -10,7 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts
-from iacfilter_hpc.samples.sample import TECHNOLOGIES, TECHNOLOGY_OF_SUFFIX
+from iacfilter_hpc.samples import technologies
 
 STDOUT = 1
 
@@ -74,7 +74,7 @@ def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterat
 def script_problems(outputs: Sequence[Output], folder: Path) -> Iterator[UsageError]:
     """Outputs that would replace a script below the folder, to judge by its extension."""
     for output in outputs:
-        if _is_below(output, folder) and output.real.suffix.lower() in TECHNOLOGY_OF_SUFFIX:
+        if _is_below(output, folder) and technologies.technology_of(output.real.name):
             yield _over_script(output, folder)
 
 
@@ -133,8 +133,8 @@ def report_warnings(report: GlitchReport) -> Iterator[str]:
 
 def technology_warnings(technology: str | None) -> Iterator[str]:
     """A name that models and tables do not know: it is taken, and is perhaps a slip."""
-    if technology is not None and technology not in TECHNOLOGIES:
-        yield f"--technology {technology} is none of {', '.join(TECHNOLOGIES)}"
+    if technology is not None and technology not in technologies.NAMES:
+        yield f"--technology {technology} is none of {', '.join(technologies.NAMES)}"
 
 
 def _of_place(output: Output) -> Iterator[UsageError]:

@@ -1,4 +1,4 @@
-"""What a model makes of a report's rows, and how many of each there are."""
+"""Decisions: what a model makes of a report's rows, and how many of each there are."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from iacfilter_hpc.samples.sample import Label, Sample
 
 OTHER = "other"
-"""Counts under this name what is none of the nine smells, and rows that are none at all."""
+"""Counts under this name what is none of our smells, and rows that are none at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class DecidedRow:
     """A row with p(TP) and decision, or with the reason why it has none: such a row is kept.
 
     `file` is the script's path below the scripts' folder, None if it leads elsewhere.
@@ -35,7 +35,7 @@ class Judged:
 
     @property
     def smell(self) -> str | None:
-        """Our name of what was reported, None if it is none of the nine smells."""
+        """Our name of what was reported, None if it is none of our smells."""
         return None if isinstance(self.row.found, BadRow) else self.row.found.smell
 
 
@@ -65,7 +65,7 @@ class Tally:
     _reasons: Counter[str] = field(default_factory=Counter)
     _causes: Counter[Cause] = field(default_factory=Counter)
 
-    def add(self, judged: Iterable[Judged]) -> None:
+    def add(self, judged: Iterable[DecidedRow]) -> None:
         """Count some rows."""
         for each in judged:
             if each.row.is_blank:

@@ -1,4 +1,4 @@
-"""Write a report's own rows again, byte for byte, each with what was decided about it.
+"""Filtered report: its own rows again, byte for byte, each with what was decided about it.
 
 A row is followed by two columns, DECISION and P_TP, which the header names if there is one:
 
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.glitch.decisions import Judged
-from iacfilter_hpc.glitch.report import VERDICT_COLUMNS, BadRow, GlitchReport
+from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.report import DECISION_COLUMNS, BadRow, GlitchReport
 from iacfilter_hpc.glitch.rows import PIECE, Row, Span, header_span
 from iacfilter_hpc.samples.byte_lines import BOM
 
@@ -49,10 +49,10 @@ class FilteredReport:
             self.write(BOM)
         header = self.report.header
         if header is not None:
-            old = len(header) - len(header.rsplit(",", 2)[0]) if self.report.names_verdicts else 0
-            self._write(header_span(self.report), VERDICT_COLUMNS, old)
+            old = len(header) - len(header.rsplit(",", 2)[0]) if self.report.names_decisions else 0
+            self._write(header_span(self.report), DECISION_COLUMNS, old)
 
-    def add(self, judged: Iterable[Judged]) -> None:
+    def add(self, judged: Iterable[DecidedRow]) -> None:
         """The next rows.
 
         Raises:
@@ -69,7 +69,7 @@ class FilteredReport:
         # of a row that is too long only the beginning is known
         if isinstance(row.found, BadRow) and len(raw.encode(*BYTES)) < row.span.size:
             return 0
-        return len(self.report.verdict_in(raw).encode(*BYTES))
+        return len(self.report.decision_in(raw).encode(*BYTES))
 
     def _write(self, span: Span, columns: str, old: int) -> None:
         self.source.seek(span.start)
@@ -83,7 +83,7 @@ class FilteredReport:
         self.write((b"" if self.bare else columns.encode()) + span.ending)
 
 
-def _columns(judged: Judged) -> str:
+def _columns(judged: DecidedRow) -> str:
     if judged.reason is not None:
         return f",{UNJUDGED}: {_without_commas(judged.reason.text)},"
     return f",{judged.decision},{judged.p_tp:.6f}"

@@ -128,7 +128,7 @@ def _problems(request: ImportRequest) -> Iterator[UsageError]:
 
 
 def _selection(request: ImportRequest, report: GlitchReport, oracle: Oracle | None) -> Selection:
-    named = f"oracle:{request.oracle.name}" if request.oracle else f"glitch:{report.form}"
+    named = f"oracle:{request.oracle.name}" if request.oracle else f"glitch:{report.format}"
     groups = Groups(rest=Origin(request.repo, request.family))
     return Selection(
         smells=request.smells,

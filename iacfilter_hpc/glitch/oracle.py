@@ -1,4 +1,4 @@
-"""Human labels from an oracle file: CSV with the columns PATH, LINE, CATEGORY and AGREEMENT.
+"""Oracle: human labels from a CSV file with the columns PATH, LINE, CATEGORY and AGREEMENT.
 
 A detection is a TP if the oracle names its file, line and category, and an FP if the oracle knows
 the file and names no such thing there. Of a file that the oracle does not know it says nothing.
@@ -21,12 +21,12 @@ from iacfilter_hpc.samples.smells import SMELLS, smell_of_words
 RATERS = 3
 NOTHING = "none"
 COLUMNS = ("PATH", "LINE", "CATEGORY", "AGREEMENT")
-Place = tuple[str, int, str]
+Reported = tuple[str, int, str]
 """File, line and smell."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OracleLabel:
     """What the oracle says of a detection; `confidence` is the share of raters who named it."""
 
     label: Label
@@ -35,18 +35,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """The raters' agreement on each place, the files they looked at, and paths of no file."""
+    """How many raters name what is reported where, the files they looked at, paths of no file."""
 
-    agreement: Mapping[Place, int]
+    agreement: Mapping[Reported, int]
     files: frozenset[str]
     missing: tuple[str, ...]
 
-    def verdict(self, file: str, line: int, smell: str) -> Verdict | None:
+    def label_of(self, file: str, line: int, smell: str) -> OracleLabel | None:
         """The label of a detection, or None if the oracle does not know the file."""
         raters = self.agreement.get((file, line, smell))
         if raters is not None:
-            return Verdict("TP", round(raters / RATERS, 3))
-        return Verdict("FP", None) if file in self.files else None
+            return OracleLabel("TP", round(raters / RATERS, 3))
+        return OracleLabel("FP", None) if file in self.files else None
 
 
 def read_oracle(path: Path, folder: Path) -> Oracle:
@@ -57,9 +57,9 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
     Raises:
         DataError: the file cannot be read, or has wrong lines (all are named).
     """
-    rows = list(_rows(path))
+    rows = list(_entries(path))
     scripts = Scripts(folder, find_prefix((row.path for row in rows), folder))
-    agreement: dict[Place, int] = {}
+    agreement: dict[Reported, int] = {}
     files: set[str] = set()
     missing: dict[str, None] = {}
     for row in rows:
@@ -69,13 +69,14 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
             continue
         files.add(file)
         if row.smell is not None:
-            place = (file, row.line, row.smell)
-            agreement[place] = max(row.raters, agreement.get(place, 0))
+            # an oracle may name the same more than once: the most raters count
+            reported = (file, row.line, row.smell)
+            agreement[reported] = max(row.raters, agreement.get(reported, 0))
     return Oracle(agreement, frozenset(files), tuple(missing))
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Entry:
     """One entry; `smell` None says that the file has none."""
 
     path: str
@@ -84,11 +85,11 @@ class _Row:
     raters: int
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _entries(path: Path) -> Iterator[_Entry]:
     problems: list[str] = []
     for number, fields in _records(path):
-        row = _row(fields)
-        if isinstance(row, _Row):
+        row = _entry(fields)
+        if isinstance(row, _Entry):
             yield row
         else:
             problems.append(f"{path}:{number}: {row}")
@@ -120,7 +121,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise DataError(f"{path}:{reader.line_num}: not CSV: {error}", hint=QUOTED) from error
 
 
-def _row(fields: dict[str, str]) -> _Row | str:
+def _entry(fields: dict[str, str]) -> _Entry | str:
     """The entry of a row, or what is wrong with it."""
     if not fields:
         return "it has more or fewer columns than the header"
@@ -128,12 +129,13 @@ def _row(fields: dict[str, str]) -> _Row | str:
     if not path:
         return "PATH is empty"
     if category.lower() == NOTHING:
-        return _Row(path, 0, None, 0)
+        return _Entry(path, 0, None, 0)
     smell = smell_of_words(category)
     if smell is None:
         return f"CATEGORY {category!a} is unknown"
+    # nine digits are more lines than a file has, and int() takes no thousands of digits
     if not (line.isascii() and line.isdigit() and int(line[:9]) >= 1):
         return f"LINE is {line!a}, not a line number from 1"
     if raters not in [str(number) for number in range(1, RATERS + 1)]:
         return f"AGREEMENT is {raters!a}, not a number of raters from 1 to {RATERS}"
-    return _Row(path, int(line[:9]), smell, int(raters))
+    return _Entry(path, int(line[:9]), smell, int(raters))

@@ -1,4 +1,4 @@
-"""GLITCH's CSV reports, read row by row, in the three forms that exist, told apart by content.
+"""GLITCH's CSV reports, read row by row, in the three formats that exist, told apart by content.
 
 2022          PATH,LINE,CODE,REPR without a header; nothing is quoted
 v2            header PATH,LINE,ERROR,DESCRIPTION,CODE; nothing is quoted, ERROR holds the code
@@ -22,25 +22,25 @@ from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.samples.byte_lines import MAX_ROW_BYTES, Line, is_cut_off, read_lines
 from iacfilter_hpc.samples.smells import smell_of_code, smell_of_words
 
-Form = Literal["2022", "v2", "replication"]
+CsvFormat = Literal["2022", "v2", "replication"]
 
-HEADERS: dict[str, Form] = {
+HEADERS: dict[str, CsvFormat] = {
     "PATH,LINE,ERROR,DESCRIPTION,CODE": "v2",
     "PATH,LINE,ERROR": "replication",
 }
 _START = r"(?P<path>.+?),(?P<line>-?[0-9]{1,9}),"
 _CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
-_VERDICT = r"(?:,(?:TP|FP|UNJUDGED: [^,]+),[0-9.]*)?"
-ROWS: dict[Form, re.Pattern[str]] = {
+_DECISION = r"(?:,(?:TP|FP|UNJUDGED: [^,]+),[0-9.]*)?"
+ROWS: dict[CsvFormat, re.Pattern[str]] = {
     "2022": re.compile(rf"{_START}{_CODE},(?P<detail>.*)"),
     # the description ends with its CWE, and may hold commas before it
     "v2": re.compile(rf"{_START}{_CODE},(?:.*?\(CWE-[^)]{{1,80}}\)|[^,]*),(?P<detail>.*)"),
-    "replication": re.compile(rf"{_START}(?P<code>(?=[^,]*[^,\s])[^,]*+)(?P<detail>){_VERDICT}"),
+    "replication": re.compile(rf"{_START}(?P<code>(?=[^,]*[^,\s])[^,]*+)(?P<detail>){_DECISION}"),
 }
-VERDICT_COLUMNS = ",DECISION,P_TP"
+DECISION_COLUMNS = ",DECISION,P_TP"
 """What iacfilter-filter adds to each row: its reports can be read as GLITCH's own."""
-VERDICT = re.compile(r",(?:(?:TP|FP),[01]\.[0-9]{6}|UNJUDGED: [^,]+,)\Z")
-COLUMNS: dict[Form, str] = {
+DECISION = re.compile(r",(?:(?:TP|FP),[01]\.[0-9]{6}|UNJUDGED: [^,]+,)\Z")
+COLUMNS: dict[CsvFormat, str] = {
     "2022": "PATH,LINE,CODE,REPR",
     "v2": "PATH,LINE,ERROR,DESCRIPTION,CODE",
     "replication": "PATH,LINE,ERROR",
@@ -94,7 +94,7 @@ class GlitchReport:
     """A report on disk. `header` and every `raw` are without line end and byte order mark."""
 
     path: Path
-    form: Form
+    format: CsvFormat
     header: str | None
     newline: str
     bom: bool
@@ -116,26 +116,26 @@ class GlitchReport:
             return BadRow(number, raw, f"longer than {MAX_ROW_BYTES // 2**20} MiB")
         if problem := _unreadable(raw):
             return BadRow(number, raw, problem)
-        found = ROWS[self.form].fullmatch(raw.removesuffix("\r"))
+        found = ROWS[self.format].fullmatch(raw.removesuffix("\r"))
         if found is None:
-            return BadRow(number, raw, f"not {COLUMNS[self.form]}")
+            return BadRow(number, raw, f"not {COLUMNS[self.format]}")
         code = found["code"].strip()
-        smell = smell_of_words(code) if self.form == "replication" else smell_of_code(code)
+        smell = smell_of_words(code) if self.format == "replication" else smell_of_code(code)
         if not line.ended and self._is_half(raw, smell):
             return BadRow(number, raw, "the file ends inside this row")
-        detail = found["detail"].removesuffix(self.verdict_in(raw))
+        detail = found["detail"].removesuffix(self.decision_in(raw))
         return Detection(number, found["path"], int(found["line"]), code, smell, detail, raw)
 
-    def verdict_in(self, raw: str) -> str:
+    def decision_in(self, raw: str) -> str:
         """The columns that iacfilter-filter has added to a row, "" if it has not."""
-        marked = self.header is None or self.names_verdicts
-        found = VERDICT.search(raw.removesuffix("\r")) if marked else None
+        marked = self.header is None or self.names_decisions
+        found = DECISION.search(raw.removesuffix("\r")) if marked else None
         return found[0] if found else ""
 
     @property
-    def names_verdicts(self) -> bool:
+    def names_decisions(self) -> bool:
         """Whether the header has the columns of iacfilter-filter."""
-        return self.header is not None and _spelt(self.header).endswith(VERDICT_COLUMNS)
+        return self.header is not None and _spelt(self.header).endswith(DECISION_COLUMNS)
 
     @property
     def is_cut_off(self) -> bool:
@@ -148,8 +148,8 @@ class GlitchReport:
 
     def _is_half(self, raw: str, smell: str | None) -> bool:
         """Whether a last row without line end looks like one and lacks what every row has."""
-        return (self.form == "replication" and smell is None) or (
-            self.form == "v2" and "(CWE-" not in raw
+        return (self.format == "replication" and smell is None) or (
+            self.format == "v2" and "(CWE-" not in raw
         )
 
 
@@ -171,9 +171,10 @@ def open_report(path: Path, *, may_be_empty: bool = False) -> GlitchReport:
         raise DataError(f"{path} is UTF-16", hint="save it as UTF-8")
     newline = "\r\n" if line.content.endswith(b"\r\n") else "\n"
     text = line.text(newline)
-    form = HEADERS.get(_spelt(text).removesuffix(VERDICT_COLUMNS))
-    if form is not None:
-        return GlitchReport(path, form, text, newline, line.bom)
+    csv_format = HEADERS.get(_spelt(text).removesuffix(DECISION_COLUMNS))
+    if csv_format is not None:
+        return GlitchReport(path, csv_format, text, newline, line.bom)
+    # the format of 2022 has no header: it is known by its first row that can be read
     report = GlitchReport(path, "2022", None, newline, line.bom)
     found = next((row for row in report.rows() if isinstance(row, Detection)), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""A report's rows together with their bytes, so that a row can be given back as it was."""
+"""Rows of a report with their bytes' place in it, so that each can be given back as it was."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def _spans(path: Path) -> Iterator[Span]:
             while piece := file.readline(min(PIECE, end - start)):
                 size = len(piece)
                 skipped = len(BOM) if start == 0 and piece.startswith(BOM) else 0
+                # of a long line \r and \n may come in two pieces
                 tail = piece[-2:]
                 while not tail.endswith(b"\n") and (
                     piece := file.readline(min(PIECE, end - start - size))

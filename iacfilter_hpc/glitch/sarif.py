@@ -1,8 +1,7 @@
 """SARIF 2.1.0 log of judged detections: rules, results, fingerprints; one result a line.
 
-The CWE numbers are those of GLITCH's own messages. Levels and severities are this project's: no
-analysis of a single line can know what is behind it. Source of the fields: OASIS SARIF 2.1.0,
-section 3.49; `security-severity`, `help` and `tags` as GitHub code scanning reads them.
+Rules follow from the table of smells. Source of their fields: OASIS SARIF 2.1.0, section 3.49;
+`security-severity`, `help` and `tags` as GitHub code scanning reads them.
 
 What is judged FP is a result with level note and a suppression, unless `omit_suppressed` leaves it
 out. Viewers of SARIF hide such results. GitHub code scanning does not: it reads neither
@@ -29,22 +28,28 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import quote
 
 from iacfilter_hpc import __version__
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.report import BadRow, Detection
-from iacfilter_hpc.samples.duplicates import normalised
-from iacfilter_hpc.samples.prompt import MEANINGS
+from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.samples.smells import NAMES, title_of
+from iacfilter_hpc.samples.smells import (
+    BY_NAME,
+    COUNT_IN_WORDS,
+    NAMES,
+    SMELLS,
+    Level,
+    Smell,
+    title_of,
+)
 
 REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReportedLine:
     """What is reported in which line; `content` is that line."""
 
     file: str
@@ -70,51 +75,27 @@ class Occurrences:
 
     _files: OrderedDict[str, _OfFile] = field(default_factory=OrderedDict)
 
-    def fingerprint(self, place: Place) -> str | None:
+    def fingerprint(self, reported: ReportedLine) -> str | None:
         """16 hex digits of smell, file and content, and which of its kind in the file this is.
 
         None for a place that has been here before.
         """
-        file = self._files.setdefault(place.file, _OfFile())
-        self._files.move_to_end(place.file)
+        file = self._files.setdefault(reported.file, _OfFile())
+        self._files.move_to_end(reported.file)
         if len(self._files) > REMEMBERED:
             self._files.popitem(last=False)
-        if (place.what, place.line) in file.seen:
+        if (reported.what, reported.line) in file.seen:
             return None
-        file.seen.add((place.what, place.line))
+        file.seen.add((reported.what, reported.line))
         # half surrogates (a path that is no UTF-8) stand in JSON as escapes
-        text = json.dumps([place.what, place.file, normalised(place.content)])
+        text = json.dumps([reported.what, reported.file, normalised(reported.content)])
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         file.times[digest] = file.times.get(digest, 0) + 1
         return f"{digest}:{file.times[digest]}"
 
 
-Level = Literal["error", "warning", "note"]
-
 OTHER_RULE = "other_smell"
-"""Stands for every code of GLITCH that is none of the nine smells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """How bad a smell is: SARIF's level, and a score from 0 to 10 as in CVSS."""
-
-    level: Level
-    severity: float
-    cwe: int
-
-
-GRADES = {
-    "hard_coded_secret": Grade("error", 7.5, 798),
-    "suspicious_comment": Grade("warning", 2.0, 546),
-    "weak_cryptography_algorithms": Grade("warning", 5.9, 327),
-    "use_of_http": Grade("warning", 5.9, 319),
-    "admin_by_default": Grade("warning", 5.5, 250),
-    "empty_password": Grade("error", 8.0, 258),
-    "unrestricted_ip_address": Grade("warning", 5.3, 284),
-    "no_integrity_check": Grade("warning", 6.5, 353),
-    "missing_default_case": Grade("warning", 3.0, 478),
-}
+"""Stands for every code of GLITCH that is none of our smells."""
 
 
 def rule_of(smell: str | None) -> tuple[str, int]:
@@ -124,28 +105,26 @@ def rule_of(smell: str | None) -> tuple[str, int]:
 
 def level_of(smell: str | None) -> Level:
     """The level of a smell's rule."""
-    return "note" if smell is None else GRADES[smell].level
+    return "note" if smell is None else BY_NAME[smell].level
 
 
 def rules() -> list[dict[str, object]]:
     """Every rule, at the index that `rule_of` answers."""
-    return [*(_rule(name) for name in NAMES), _OTHER]
+    return [*map(_rule, SMELLS), _OTHER]
 
 
-def _rule(smell: str) -> dict[str, object]:
-    meaning, grade = MEANINGS[smell], GRADES[smell]
-    link = f"https://cwe.mitre.org/data/definitions/{grade.cwe}.html"
+def _rule(smell: Smell) -> dict[str, object]:
     return {
-        "id": smell,
-        "name": "".join(word.capitalize() for word in smell.split("_")),
-        "shortDescription": {"text": _sentence(title_of(smell))},
-        "fullDescription": {"text": meaning.smell},
-        "help": {"text": f"It is real where {meaning.tp} It is a false alarm where {meaning.fp}"},
-        "helpUri": link,
-        "defaultConfiguration": {"level": grade.level},
+        "id": smell.name,
+        "name": "".join(word.capitalize() for word in smell.name.split("_")),
+        "shortDescription": {"text": _sentence(smell.title)},
+        "fullDescription": {"text": smell.meaning},
+        "help": {"text": f"It is real where {smell.tp} It is a false alarm where {smell.fp}"},
+        "helpUri": f"https://cwe.mitre.org/data/definitions/{smell.cwe}.html",
+        "defaultConfiguration": {"level": smell.level},
         "properties": {
-            "tags": ["security", f"external/cwe/cwe-{grade.cwe}"],
-            "security-severity": f"{grade.severity:.1f}",
+            "tags": ["security", f"external/cwe/cwe-{smell.cwe}"],
+            "security-severity": f"{smell.severity:.1f}",
         },
     }
 
@@ -154,7 +133,9 @@ _OTHER: dict[str, object] = {
     "id": OTHER_RULE,
     "name": "OtherSmell",
     "shortDescription": {"text": "Another smell that GLITCH reports"},
-    "fullDescription": {"text": "GLITCH reports a smell that is none of the nine security smells."},
+    "fullDescription": {
+        "text": f"GLITCH reports a smell that is none of the {COUNT_IN_WORDS} security smells."
+    },
     "help": {"text": "It is passed on as it is. The property code has GLITCH's own name for it."},
     "helpUri": "https://github.com/sr-lab/GLITCH",
     "defaultConfiguration": {"level": "note"},
@@ -173,16 +154,16 @@ LONGEST_SNIPPET = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class DecidingModel:
     """What a log says about who decided: the model's name, and its threshold in words."""
 
-    model: str
+    name: str
     threshold: float
     origin: str
 
 
 def result_of(
-    judged: Judged, found: Detection, fingerprint: str, judge: Judge
+    judged: DecidedRow, found: Detection, fingerprint: str, model: DecidingModel
 ) -> dict[str, object]:
     """The result of a row that is a detection."""
     rule, index = rule_of(found.smell)
@@ -191,11 +172,11 @@ def result_of(
         "ruleId": rule,
         "ruleIndex": index,
         "level": "note" if is_suppressed else level_of(found.smell),
-        "message": {"text": _message(judged, found, judge)},
+        "message": {"text": _message(judged, found, model)},
         "locations": [_location(judged, found)],
         "partialFingerprints": {FINGERPRINT: fingerprint},
         # 3.27.23: on all results of a run or on none
-        "suppressions": [_suppression(judged, judge)] if is_suppressed else [],
+        "suppressions": [_suppression(judged, model)] if is_suppressed else [],
         "properties": _properties(judged, found),
     }
     if judged.p_tp is not None:
@@ -220,25 +201,25 @@ def compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _message(judged: Judged, found: Detection, judge: Judge) -> str:
+def _message(judged: DecidedRow, found: Detection, model: DecidingModel) -> str:
     title = "another smell" if found.smell is None else title_of(found.smell)
     said = (
         f"not judged: {judged.reason.text}"
         if judged.reason is not None
-        else f"p(TP) is {judged.p_tp:.4f}, the threshold {judge.threshold:.4f}"
+        else f"p(TP) is {judged.p_tp:.4f}, the threshold {model.threshold:.4f}"
     )
     return plain_message(f"{title[0].upper()}{title[1:]}. GLITCH reports {found.code}; {said}.")
 
 
-def _suppression(judged: Judged, judge: Judge) -> dict[str, str]:
+def _suppression(judged: DecidedRow, model: DecidingModel) -> dict[str, str]:
     why = (
-        f"The model {judge.model} judges it a false alarm: p(TP) {judged.p_tp:.4f} is below the "
-        f"threshold {judge.threshold:.4f}."
+        f"The model {model.name} judges it a false alarm: p(TP) {judged.p_tp:.4f} is below the "
+        f"threshold {model.threshold:.4f}."
     )
     return {"kind": "external", "status": "accepted", "justification": unicode(why)}
 
 
-def _location(judged: Judged, found: Detection) -> dict[str, object]:
+def _location(judged: DecidedRow, found: Detection) -> dict[str, object]:
     artifact = (
         {"uri": _uri(found.path)}
         if judged.file is None
@@ -263,7 +244,7 @@ def _columns(sample: Sample) -> dict[str, object]:
     return columns
 
 
-def _properties(judged: Judged, found: Detection) -> dict[str, object]:
+def _properties(judged: DecidedRow, found: Detection) -> dict[str, object]:
     return {
         "code": unicode(found.code),
         "decision": judged.decision or "UNJUDGED",
@@ -295,11 +276,11 @@ class SarifLog:
     """
 
     write: Write
-    judge: Judge
+    model: DecidingModel
     omit_suppressed: bool = False
     results: int = 0
     suppressed: int = 0
-    _places: Occurrences = field(default_factory=Occurrences)
+    _occurrences: Occurrences = field(default_factory=Occurrences)
     _notes: list[str] = field(default_factory=list)
     _bad_rows: int = 0
 
@@ -311,7 +292,7 @@ class SarifLog:
         run = f'{{"tool":{compact_json(tool)},"results":['
         self.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{run}'.encode())
 
-    def add(self, judged: Iterable[Judged]) -> None:
+    def add(self, judged: Iterable[DecidedRow]) -> None:
         """The next rows."""
         for each in judged:
             found = each.row.found
@@ -329,23 +310,24 @@ class SarifLog:
                 {"executionSuccessful": True, "toolExecutionNotifications": self._notifications()}
             ],
             "properties": {
-                "model": unicode(self.judge.model),
-                "threshold": self.judge.threshold,
-                "thresholdOrigin": unicode(self.judge.origin),
+                "model": unicode(self.model.name),
+                "threshold": self.model.threshold,
+                "thresholdOrigin": unicode(self.model.origin),
             },
         }
         self.write(f"\n],{compact_json(rest)[1:]}]}}\n".encode())
 
-    def _add(self, judged: Judged, found: Detection) -> None:
+    def _add(self, judged: DecidedRow, found: Detection) -> None:
         what = found.smell or found.code
         content = found.detail if judged.sample is None else judged.sample.content
-        place = Place(judged.file or found.path, what, found.line, content)
-        fingerprint = self._places.fingerprint(place)
+        reported = ReportedLine(judged.file or found.path, what, found.line, content)
+        fingerprint = self._occurrences.fingerprint(reported)
         is_suppressed = judged.decision == "FP"
+        # asked for in any case: a result has its number whether suppressed ones are left out or not
         if fingerprint is None or (is_suppressed and self.omit_suppressed):
             return
         self.write(b",\n" if self.results else b"\n")
-        self.write(compact_json(result_of(judged, found, fingerprint, self.judge)).encode())
+        self.write(compact_json(result_of(judged, found, fingerprint, self.model)).encode())
         self.results += 1
         self.suppressed += is_suppressed
 

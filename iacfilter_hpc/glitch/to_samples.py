@@ -7,27 +7,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from iacfilter_hpc.glitch.oracle import Oracle, Verdict
+from iacfilter_hpc.glitch.oracle import Oracle, OracleLabel
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts, Unreadable, find_prefix
 from iacfilter_hpc.samples.groups import Groups
 from iacfilter_hpc.samples.prompt import build_prompt
-from iacfilter_hpc.samples.sample import (
-    MAX_LINE_BYTES,
-    TECHNOLOGY_OF_SUFFIX,
-    Label,
-    Sample,
-    line_of,
-)
+from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Label, Sample, line_of
+from iacfilter_hpc.samples.smells import BY_NAME, COUNT_IN_WORDS
+from iacfilter_hpc.samples.technologies import technology_of
 
 AROUND = 5
 """Lines of context before and after the reported one."""
 MISMATCH = Reason(Cause.MISMATCH, "the line does not hold what GLITCH reports")
-OF_A_BLOCK = ("missing_default_case", "no_integrity_check")
-"""Smells reported where a block begins, in words that stand in a later line of it."""
 WORDS_COMPARED = 100
 """Of what GLITCH reports: a row of a megabyte must not take minutes."""
 
@@ -55,7 +49,7 @@ def build_sample(
     if problem := _problem_of(detection, scripts, file):
         return Unusable(detection, problem)
     assert file is not None and detection.smell is not None, "checked by _problem_of"
-    known = technology or TECHNOLOGY_OF_SUFFIX.get(PurePosixPath(file).suffix.lower())
+    known = technology or technology_of(file)
     if known is None:
         text = "technology unknown: pass --technology"
         return Unusable(detection, Reason(Cause.NO_TECHNOLOGY, text))
@@ -68,7 +62,9 @@ def build_sample(
     first, last = max(1, detection.line - AROUND), min(len(lines), detection.line + AROUND)
     context = lines[first - 1 : last]
     reported = lines[detection.line - 1]
-    if not _holds(context if detection.smell in OF_A_BLOCK else [reported], detection.detail):
+    if not _holds(
+        context if BY_NAME[detection.smell].is_of_a_block else [reported], detection.detail
+    ):
         return Unusable(detection, MISMATCH)
     origin = (groups or Groups()).of(file)
     sample = Sample(
@@ -95,7 +91,9 @@ def build_sample(
 def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> Reason | None:
     """What is wrong with a detection before its script is read."""
     if detection.smell is None:
-        return Reason(Cause.UNKNOWN_CODE, f"code {detection.code} is none of the nine smells")
+        return Reason(
+            Cause.UNKNOWN_CODE, f"code {detection.code} is none of the {COUNT_IN_WORDS} smells"
+        )
     if file is None:
         under = f"below {scripts.prefix}, or leads" if scripts.prefix else "relative, or leads"
         return Reason(Cause.OUTSIDE, f"its path is not {under} out of {scripts.folder}")
@@ -143,7 +141,7 @@ class Intake:
     """The samples in the report's order, and what became of the other rows.
 
     `merged` counts rows that repeat a file, line and smell; `other` rows of smells not selected, by
-    smell or by a code that is none of the nine; `latin1` and `ungrouped` are files.
+    smell or by a code that is none of ours; `latin1` and `ungrouped` are files.
     """
 
     samples: tuple[Sample, ...]
@@ -179,11 +177,11 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
         if row.smell not in selection.smells:
             other[row.smell or f"{row.code} (unknown)"] += 1
             continue
-        place = (scripts.relative(row.path) or row.path, row.line, row.smell)
-        if place in seen:
+        reported = (scripts.relative(row.path) or row.path, row.line, row.smell)
+        if reported in seen:
             merged += 1
             continue
-        seen.add(place)
+        seen.add(reported)
         made = _judged(row, scripts, selection)
         (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
     odd = set(scripts.latin1)
@@ -202,19 +200,19 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
 
 def _judged(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
     """The sample of a detection with the oracle's label, if there is an oracle."""
-    verdict: Verdict | None = None
+    found: OracleLabel | None = None
     file = scripts.relative(detection.path)
     if selection.oracle is not None and file is not None and detection.smell is not None:
-        verdict = selection.oracle.verdict(file, detection.line, detection.smell)
+        found = selection.oracle.label_of(file, detection.line, detection.smell)
     made = build_sample(
         detection,
         scripts,
         technology=selection.technology,
-        label=verdict.label if verdict else None,
+        label=found.label if found else None,
         source=selection.source,
-        confidence=verdict.confidence if verdict else None,
+        confidence=found.confidence if found else None,
         groups=selection.groups,
     )
-    if isinstance(made, Sample) and selection.oracle is not None and verdict is None:
+    if isinstance(made, Sample) and selection.oracle is not None and found is None:
         return Unusable(detection, Reason(Cause.NOT_IN_ORACLE, "file is not in the oracle"))
     return made

@@ -12,46 +12,47 @@ from transformers.trainer_utils import PredictionOutput
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.inputs.encoded import Encoded
-from iacfilter_hpc.inputs.tokenizer import Vocabulary
-from iacfilter_hpc.samples.sample import LABELS, Sample, read_samples
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
+from iacfilter_hpc.samples.sample import LABELS, Sample, SampleFile, read_sample_file
 
-IGNORED = -100
+IGNORE_INDEX = -100
 """The label of a token that is no part of the loss (PyTorch's cross entropy)."""
 
 
-def read_both_classes(path: Path) -> list[Sample]:
-    """The samples of a file.
+def read_both_classes(path: Path) -> SampleFile:
+    """The samples of a training or validation file.
 
     Raises:
-        DataError: as read_samples does, and if TP or FP is missing.
+        DataError: as read_sample_file does, and if TP or FP is missing.
     """
-    samples = read_samples(path)
-    missing = sorted(set(LABELS) - {sample.label for sample in samples})
+    file = read_sample_file(path)
+    missing = sorted(set(LABELS) - {sample.label for sample in file.samples})
     if missing:
         raise DataError(
             f"{path} has no sample labelled {missing[0]}",
             hint="training and validation files need both classes",
         )
-    return samples
+    return file
 
 
 def training_rows(
-    samples: Sequence[Sample], encoded: Sequence[Encoded], vocabulary: Vocabulary
+    samples: Sequence[Sample], encoded: Sequence[Encoded], tokenizer: PromptTokenizer
 ) -> Dataset:
     """Prompt, answer and EOS; only answer and EOS are labels.
 
     Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP).
     """
-    answers = vocabulary.answers
+    answers = tokenizer.answers
     rows = []
     for sample, prompt in zip(samples, encoded, strict=True):
-        rest = [*(answers.tp if sample.label == "TP" else answers.fp), vocabulary.eos]
+        # the tokens that both answers begin with are the prompt's last ones already
+        rest = [*(answers.tp if sample.label == "TP" else answers.fp), tokenizer.eos]
         answer = [*answers.shared, *rest]
         ids = [*prompt.ids, *rest]
         rows.append(
             {
                 "input_ids": ids,
-                "labels": [IGNORED] * (len(ids) - len(answer)) + answer,
+                "labels": [IGNORE_INDEX] * (len(ids) - len(answer)) + answer,
                 "label": LABELS.index(sample.label),
             }
         )
@@ -90,6 +91,7 @@ class HeldOut:
 
 def hold_out(samples: Sequence[Sample], encoded: Sequence[Encoded], shares: bool) -> HeldOut:
     """Samples as rows to score, by their beginnings if these are shared, else by length."""
+    # what begins alike is computed once if side by side; what is as long needs the least padding
     order = sorted(
         range(len(samples)),
         key=lambda i: ((0 if shares else len(encoded[i].ids)), encoded[i].ids, i),

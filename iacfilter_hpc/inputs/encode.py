@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.inputs.prompts import Prompt, fit_prompt
-from iacfilter_hpc.inputs.tokenizer import Vocabulary, encode_plain
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, encode_plain
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -22,23 +22,26 @@ class NoFit:
 
 
 def try_prompts(
-    samples: Sequence[Sample], vocabulary: Vocabulary, max_length: int, max_positions: int
+    samples: Sequence[Sample],
+    tokenizer: PromptTokenizer,
+    max_length: int,
+    max_positions: int,
 ) -> list[Encoded | NoFit]:
     """Prompts as token ids that leave room for the longer answer and EOS within `max_length`."""
-    answer = vocabulary.answers.longest + 1
-    limit = max_length - answer - len(vocabulary.bos)
-    room = max_positions - answer - len(vocabulary.bos)
-    return [_encode_prompt(sample, vocabulary, limit, room) for sample in samples]
+    answer = tokenizer.answers.longest + 1  # and EOS
+    limit = max_length - answer - len(tokenizer.bos)
+    room = max_positions - answer - len(tokenizer.bos)
+    return [_encode_prompt(sample, tokenizer, limit, room) for sample in samples]
 
 
 def _encode_prompt(
-    sample: Sample, vocabulary: Vocabulary, limit: int, room: int
+    sample: Sample, tokenizer: PromptTokenizer, limit: int, room: int
 ) -> Encoded | NoFit:
-    prompt = fit_prompt(sample, vocabulary.encode, limit)
+    prompt = fit_prompt(sample, tokenizer.encode, limit)
     if problem := _problem_of(prompt, limit, room):
         return NoFit(problem)
     return Encoded(
-        ids=vocabulary.bos + prompt.ids + vocabulary.answers.shared,
+        ids=tokenizer.bos + prompt.ids + tokenizer.answers.shared,
         tokens_dropped=prompt.tokens_dropped,
         lines_dropped=prompt.lines_dropped,
         over_max_length=len(prompt.ids) > limit,
@@ -103,6 +106,7 @@ def encode_fields(
         ids: list[int] = []
         for name in fields:
             ids += [separator, *encode_plain(tokenizer, _field(sample, name))]
+        # CLS stands in place of the first separator, and the last token is a separator
         kept = ids[1 : max_length - 1]
         encoded.append(Encoded((begin, *kept, separator), tokens_dropped=len(ids) - 1 - len(kept)))
     return encoded

@@ -10,11 +10,11 @@ from typing import ClassVar, Self
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.dataset import scoring_rows, training_rows
 from iacfilter_hpc.inputs.encode import NoFit, encode_fields, try_prompts
 from iacfilter_hpc.inputs.encoded import Encoded
-from iacfilter_hpc.inputs.prompts import Answers
-from iacfilter_hpc.inputs.tokenizer import Vocabulary, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, settle_special_tokens
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -59,7 +59,7 @@ class PromptInputs(ModelInputs):
 
     is_cacheable: ClassVar[bool] = True
 
-    vocabulary: Vocabulary
+    prompt_tokenizer: PromptTokenizer
     max_length: int
     positions: int
 
@@ -73,30 +73,30 @@ class PromptInputs(ModelInputs):
             TrainingError: the tokenizer cannot serve.
         """
         rows, positions = sizes
-        vocabulary = settle_vocabulary(tokenizer, rows)
+        prompt_tokenizer = settle_special_tokens(tokenizer, rows)
         return cls(
             tokenizer=tokenizer,
-            answers=vocabulary.answers,
-            answer_length=vocabulary.answers.longest + 1,  # and EOS
+            answers=prompt_tokenizer.answers,
+            answer_length=prompt_tokenizer.answers.longest + 1,  # and EOS
             positions=positions,
-            vocabulary=vocabulary,
+            prompt_tokenizer=prompt_tokenizer,
             max_length=max_length,
         )
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded | NoFit]:
         """Each prompt as token ids, or why it cannot be made to fit."""
-        return try_prompts(samples, self.vocabulary, self.max_length, self.positions)
+        return try_prompts(samples, self.prompt_tokenizer, self.max_length, self.positions)
 
     def whole_lengths(
         self, samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]
     ) -> list[int]:
         """Of the prompts as they are, also of those that cannot be made to fit."""
-        around = len(self.vocabulary.bos) + self.answer_length
-        return [len(self.vocabulary.encode(s.with_prompt.rstrip())) + around for s in samples]
+        around = len(self.prompt_tokenizer.bos) + self.answer_length
+        return [len(self.prompt_tokenizer.encode(s.with_prompt.rstrip())) + around for s in samples]
 
     def training_rows(self, samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
         """Prompt, answer and EOS, of which the latter two are labels."""
-        return training_rows(samples, encoded, self.vocabulary)
+        return training_rows(samples, encoded, self.prompt_tokenizer)
 
 
 @dataclass(frozen=True, kw_only=True)

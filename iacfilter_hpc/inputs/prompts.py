@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.inputs.answers import Encode
 from iacfilter_hpc.samples.sample import Sample
 
 # "42 | code", "42: code", "42  code", or the number of an empty line
@@ -54,9 +53,9 @@ def find_context(sample: Sample, prompt_lines: list[str]) -> Block | None:
     reported = _reported_line(sample, context)
     if reported is None:
         return None
-    forms = [_forms(line) for line in prompt_lines]
+    spellings = [_spellings(line) for line in prompt_lines]
     for first, last in dict.fromkeys([(0, len(context)), _without_blank_ends(context)]):
-        start = _last_match([_forms(line) for line in context[first:last]], forms)
+        start = _last_match([_spellings(line) for line in context[first:last]], spellings)
         if start is not None:
             return Block(start, start + last - first, start + reported - first)
     return None
@@ -68,7 +67,7 @@ def _reported_line(sample: Sample, context: list[str]) -> int | None:
     if not content:
         return None
     expected = sample.line - sample.detection_span[0]
-    matching = [i for i, line in enumerate(context) if content in _forms(line)]
+    matching = [i for i, line in enumerate(context) if content in _spellings(line)]
     return min(matching, key=lambda i: abs(i - expected), default=None)
 
 
@@ -77,7 +76,7 @@ def _without_blank_ends(lines: list[str]) -> tuple[int, int]:
     return filled[0], filled[-1] + 1
 
 
-def _forms(line: str) -> frozenset[str]:
+def _spellings(line: str) -> frozenset[str]:
     """What code a line may show: itself, less `>` marks, less its number, less `|` or `:`."""
     stripped = line.strip()
     unmarked = stripped.lstrip(">").strip()
@@ -88,31 +87,14 @@ def _forms(line: str) -> frozenset[str]:
 
 def _last_match(wanted: list[frozenset[str]], lines: list[frozenset[str]]) -> int | None:
     for start in range(len(lines) - len(wanted), -1, -1):
-        if all(form & lines[start + i] for i, form in enumerate(wanted)):
+        if all(code & lines[start + i] for i, code in enumerate(wanted)):
             return start
     return None
 
 
-Encode = Callable[[str], list[int]]
-"""Text to token ids, without special tokens."""
-
 YES = re.compile(r"\bYES\b")
 NO = re.compile(r"\bNO\b")
 BEGIN = "<s>"
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Token ids of the two answers: `shared` begins both, `tp` and `fp` differ from their first."""
-
-    shared: tuple[int, ...]
-    tp: tuple[int, ...]
-    fp: tuple[int, ...]
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longer answer."""
-        return len(self.shared) + max(len(self.tp), len(self.fp))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +106,6 @@ class Prompt:
     lines_dropped: int
     asks_yes_no: bool
     context_found: bool
-
-
-def derive_answers(encode: Encode) -> Answers:
-    """Token ids of the answers TP and FP as they follow "Answer:".
-
-    Raises:
-        TrainingError: question and answer merge into one token, or one answer begins the other.
-    """
-    question = encode("Answer:")
-    tp, fp = (encode(f"Answer: {word}") for word in ("TP", "FP"))
-    if not (tp[: len(question)] == fp[: len(question)] == question):
-        raise TrainingError("this tokenizer merges the answer into the question before it")
-    tp, fp = tp[len(question) :], fp[len(question) :]
-    same = 0
-    while same < min(len(tp), len(fp)) and tp[same] == fp[same]:
-        same += 1
-    if same in (len(tp), len(fp)):
-        raise TrainingError("for this tokenizer one of the answers TP and FP begins the other")
-    return Answers(tuple(tp[:same]), tuple(tp[same:]), tuple(fp[same:]))
 
 
 def fit_prompt(sample: Sample, encode: Encode, limit: int) -> Prompt:
@@ -168,6 +131,7 @@ def fit_prompt(sample: Sample, encode: Encode, limit: int) -> Prompt:
     whole = ids_without(0)
     dropped = 0
     if block and len(whole) > limit:
+        # fewer lines are fewer tokens, so the least number that fits is found by halving
         counts = range(block.droppable)
         dropped = bisect_left(counts, True, key=lambda n: len(ids_without(n)) <= limit)
     ids = ids_without(dropped) if dropped else whole

@@ -24,16 +24,16 @@ from iacfilter_hpc.checkpoints.manifest import check_whole, write_whole
 from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.inputs.model_inputs import ModelInputs
-from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.samples.sample import Sample
 
 FORMAT = 1
 """Raise it whenever this code makes other tokens of the same text, or `Encoded` changes.
 
 A key is made of what goes in, and that stays the same: nothing else tells new code that what was
-kept is the work of old code. tests/training/test_tokens.py notices.
+kept is the work of old code. tests/inputs/test_token_cache.py notices.
 """
 
 UNUSED_DAYS = 30

@@ -1,4 +1,4 @@
-"""Load a tokenizer and settle its special tokens: one BOS, one EOS, a pad that is never EOS."""
+"""Tokenizers: loaded, with special tokens settled: one BOS, one EOS, a pad that is never EOS."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.inputs.prompts import Answers, derive_answers
+from iacfilter_hpc.inputs.answers import Answers, derive_answers
 
 PAD = "<pad>"
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """A tokenizer with the ids that frame a prompt and its answer."""
+class PromptTokenizer:
+    """A generative model's tokenizer, with the ids that frame a prompt and its answer."""
 
     tokenizer: PreTrainedTokenizerBase
     bos: tuple[int, ...]
@@ -54,8 +54,10 @@ def encode_plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return ids
 
 
-def settle_vocabulary(tokenizer: PreTrainedTokenizerBase, embedding_rows: int) -> Vocabulary:
-    """The vocabulary of a generative model; gives the tokenizer a pad token if it has none.
+def settle_special_tokens(
+    tokenizer: PreTrainedTokenizerBase, embedding_rows: int
+) -> PromptTokenizer:
+    """What tokenises a generative model's prompts; gives the tokenizer a pad if it has none.
 
     The pad is the tokenizer's own, else its <unk>, else a new token in a spare embedding row:
     embeddings are never resized, which ZeRO-3 does not bear. Attention masks and labels are always
@@ -69,8 +71,9 @@ def settle_vocabulary(tokenizer: PreTrainedTokenizerBase, embedding_rows: int) -
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         _choose_pad(tokenizer, embedding_rows)
     bos = tokenizer.bos_token_id
-    return Vocabulary(
+    return PromptTokenizer(
         tokenizer=tokenizer,
+        # a BOS that is EOS, as of some models, would say that the text before it is over
         bos=() if bos is None or bos == tokenizer.eos_token_id else (bos,),
         eos=tokenizer.eos_token_id,
         pad=tokenizer.pad_token_id,

@@ -22,7 +22,7 @@ from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
 from iacfilter_hpc.runs.states import Executor, Purpose
-from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.samples.sample import SampleFile, read_sample_file
 
 if TYPE_CHECKING:
     from iacfilter_hpc.slurm.executor import TemplateExecutor
@@ -56,7 +56,7 @@ def choose_executor(asked: AskedExecutor) -> Executor:
     """`auto` is Slurm where sbatch is on PATH, else this machine."""
     if asked == "auto":
         return Executor.SLURM if shutil.which("sbatch") else Executor.LOCAL
-    if asked == Executor.SLURM and not shutil.which("sbatch"):
+    if asked == "slurm" and not shutil.which("sbatch"):
         raise SlurmMissing(
             "--executor slurm, but sbatch is not on PATH", hint="--executor local runs it here"
         )
@@ -227,31 +227,29 @@ def _checked_data(config: RunConfig) -> dict[str, str]:
         if (path := getattr(config.data, name)) is not None
     }
     problems = []
-    keys: dict[Path, set[str]] = {}
+    found: dict[Path, SampleFile] = {}
     for path in dict.fromkeys(files.values()):
         try:
-            keys[path] = {sample.key for sample in read_samples(path)}
+            found[path] = read_sample_file(path)
         except DataError as error:
             problems.append(error)
     if problems:
         raise DataError("\n".join(error.message for error in problems), hint=problems[0].hint)
     if (test := config.data.test_file) is not None:
-        validation = config.data.validation_file
-        _check_test_is_new(test, keys[test], validation, keys[validation])
-    return {name: sha256_of(path) for name, path in files.items()}
+        _check_test_is_new(found[test], found[config.data.validation_file])
+    return {name: found[path].sha256 for name, path in files.items()}
 
 
-def _check_test_is_new(
-    test: Path, test_keys: set[str], validation: Path, validation_keys: set[str]
-) -> None:
+def _check_test_is_new(test: SampleFile, validation: SampleFile) -> None:
     """Refuse now what the evaluation after training would refuse hours later.
 
     Raises:
         DataError: samples of the test file would choose the threshold that it is scored with.
     """
-    if shared := len(test_keys & validation_keys):
+    held_out = {sample.key for sample in validation.samples}
+    if shared := len(held_out & {sample.key for sample in test.samples}):
         raise DataError(
-            f"{test} shares {shared} of its samples with {validation}; a threshold is never fitted "
-            "on the data it is reported on",
+            f"{test.path} shares {shared} of its samples with {validation.path}; a threshold is "
+            "never fitted on the data it is reported on",
             hint="take them out of one of the files, or train without data.test_file",
         )

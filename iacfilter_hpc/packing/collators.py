@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import torch
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.inputs.dataset import IGNORED
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
 from iacfilter_hpc.packing.prefixes import LEAST, Tree, grow
 
 
@@ -53,9 +53,9 @@ class PadCollator:
             "weight": weights_of(rows),
         }
         if any("labels" in row for row in rows):
-            batch["labels"] = _padded([row["labels"] for row in rows], IGNORED)
+            batch["labels"] = _padded([row["labels"] for row in rows], IGNORE_INDEX)
             # position 0 is never predicted
-            if not (batch["labels"][:, 1:] != IGNORED).any(dim=1).all():
+            if not (batch["labels"][:, 1:] != IGNORE_INDEX).any(dim=1).all():
                 raise TrainingError("a sample has no answer token in the loss: its answer was lost")
         return batch
 
@@ -119,9 +119,9 @@ def tree_tensors(tree: Tree) -> dict[str, torch.Tensor]:
 def _asked(row: Row) -> list[tuple[int, int]]:
     """What the model is asked: after which depth it predicts, and which token (scoring: none)."""
     if "labels" not in row:
-        return [(len(row["input_ids"]) - 1, IGNORED)]
+        return [(len(row["input_ids"]) - 1, IGNORE_INDEX)]
     # position 0 is never predicted
-    found = [(i - 1, t) for i, t in enumerate(row["labels"]) if i and t != IGNORED]
+    found = [(i - 1, t) for i, t in enumerate(row["labels"]) if i and t != IGNORE_INDEX]
     if not found:
         raise TrainingError("a sample has no answer token in the loss: its answer was lost")
     return found

@@ -22,10 +22,10 @@ def problems_in(error: ValidationError, top: str = "it") -> list[str]:
     ]
 
 
-def shown(value: object) -> str:
+def shown(value: object, most: int = MOST) -> str:
     """A value as the file has it: in the words of JSON, short, printable, on one line."""
     text = json.dumps(value, default=ascii)
-    return text if len(text) <= MOST else f"{text[: MOST - 3]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _problem(key: str, detail: ErrorDetails) -> str:

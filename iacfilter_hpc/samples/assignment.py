@@ -1,4 +1,4 @@
-"""Give whole units to splits so that sizes and strata come out as near to the targets as they can.
+"""Assignment of whole units to splits, with sizes and strata as near to their targets as can be.
 
 A greedy start, then moves and swaps as long as they help, from several random orders; the best of
 all counts. Everything random comes from one seed, so the same input gives the same answer.
@@ -96,6 +96,7 @@ class _Search:
                 return
 
     def _swap_some(self, random: Random) -> None:
+        # two units that are each too large to move alone may still change places
         if len(self.units) < 2:
             return
         for _ in range(2 * len(self.units)):
@@ -122,11 +123,11 @@ class _Search:
 
     def _move(self, unit: int, split: int) -> None:
         self.cost += self._change(unit, split)
-        for place, sign in ((self.split_of[unit], -1), (split, 1)):
-            if place != self.unused:
-                self.sizes[place] += sign * self.unit_sizes[unit]
+        for changed, sign in ((self.split_of[unit], -1), (split, 1)):
+            if changed != self.unused:
+                self.sizes[changed] += sign * self.unit_sizes[unit]
                 for stratum, count in self.units[unit]:
-                    self.counts[place][stratum] += sign * count
+                    self.counts[changed][stratum] += sign * count
         self.split_of[unit] = split
 
     def _delta(self, unit: int, split: int, sign: int) -> float:

@@ -1,4 +1,4 @@
-"""The lines of a report as bytes, so that none is lost and a long one fills no memory."""
+"""Byte lines: a file's lines as bytes, so that none is lost and a long one fills no memory."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, Line]]:
             while content := file.readline(min(MAX_ROW_BYTES, left)):
                 number += 1
                 rest, left = content, left - len(content)
+                # the rest of a long line is read and thrown away
                 while not rest.endswith(b"\n") and len(rest) == MAX_ROW_BYTES:
                     rest = file.readline(min(MAX_ROW_BYTES, left))
                     left -= len(rest)

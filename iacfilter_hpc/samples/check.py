@@ -1,17 +1,20 @@
-"""Check of sample files: what they share, what each holds twice, samples that contradict."""
+"""Check of sample files: what they share or hold twice, contradictions, unknown names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.samples.consistency import contradictions_in, unknown_names
+from iacfilter_hpc.errors import DataError, counted
 from iacfilter_hpc.samples.duplicates import KINDS, Kind
 from iacfilter_hpc.samples.groups import read_groups, with_groups
+from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.leakage import DataFile, Leak, Repeats, find_leaks
-from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file
+from iacfilter_hpc.samples.smells import COUNT_IN_WORDS, smell_of_words
+from iacfilter_hpc.samples.technologies import NAMES as TECHNOLOGIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,13 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in the files; leaks of the kinds in `allowed` are accepted."""
+    """What was found in the files; leaks of the kinds in `allowed` are accepted.
 
-    paths: tuple[Path, ...]
+    `read` are the files as they are, `files` the same ones with the repositories and families that
+    are known of their samples.
+    """
+
+    read: tuple[SampleFile, ...]
     files: tuple[DataFile, ...]
     leaks: tuple[Leak, ...]
     repeats: tuple[Repeats, ...]
@@ -66,28 +73,56 @@ def check_files(paths: Sequence[Path], groups: Path | None, allowed: frozenset[K
     Raises:
         DataError: every problem of every file that cannot be read or has a wrong line.
     """
-    files = _read(paths, groups)
-    leaks, repeats = find_leaks(files)
-    return Checked(tuple(paths), tuple(files), tuple(leaks), tuple(repeats), allowed)
-
-
-def _read(paths: Sequence[Path], groups: Path | None) -> list[DataFile]:
-    """All files, or every problem of all of them."""
     origins = read_groups(groups) if groups else None
-    names = [path.name for path in paths]
-    files: list[DataFile] = []
+    read = _read(paths)
+    # two files of one name in different directories are told apart by their paths
+    names = Counter(path.name for path in paths)
+    files = tuple(
+        DataFile(
+            file.path.name if names[file.path.name] == 1 else str(file.path),
+            tuple(with_groups(file.samples, origins)) if origins else file.samples,
+        )
+        for file in read
+    )
+    leaks, repeats = find_leaks(files)
+    return Checked(read, files, tuple(leaks), tuple(repeats), allowed)
+
+
+def _read(paths: Sequence[Path]) -> tuple[SampleFile, ...]:
+    """All files, or every problem of all of them."""
+    files: list[SampleFile] = []
     errors: list[DataError] = []
     for path in paths:
         try:
-            samples = read_samples(path, unlabelled=True)
+            files.append(read_sample_file(path, unlabelled=True))
         except DataError as error:
             errors.append(error)
-            continue
-        if origins:
-            samples = with_groups(samples, origins)
-        # two files of one name in different directories are told apart by their paths
-        name = path.name if names.count(path.name) == 1 else str(path)
-        files.append(DataFile(name, tuple(samples)))
     if errors:
         raise DataError("\n".join(error.message for error in errors), hint=errors[0].hint)
-    return files
+    return tuple(files)
+
+
+def contradictions_in(sample: Sample) -> Iterator[str]:
+    """What cannot be true of a sample, in words; case, white space and quotes do not matter."""
+    first, last = sample.detection_span
+    lines = sample.with_context.split("\n")
+    if not sample.with_context.strip():
+        yield "with_context is empty"
+    elif not first <= sample.line <= last:
+        yield f"line {sample.line} is outside detection_span [{first}, {last}]"
+    elif sample.line - first >= len(lines):
+        yield f"with_context has {len(lines)} lines, and line {sample.line} is not among them"
+    elif normalised(sample.content) not in normalised(lines[sample.line - first]):
+        yield f"content is not on line {sample.line} of with_context"
+
+
+def unknown_names(samples: Sequence[Sample]) -> Iterator[str]:
+    """Smells and technologies that nothing else here knows, each once: they may be slips."""
+    smells = Counter(s.smell for s in samples if smell_of_words(s.smell) is None)
+    technologies = Counter(s.technology for s in samples if s.technology not in TECHNOLOGIES)
+    for smell, count in sorted(smells.items()):
+        of = f"{counted(count, 'sample')} of smell {smell!a}"
+        yield f"{of}, which is none of the {COUNT_IN_WORDS}"
+    for technology, count in sorted(technologies.items()):
+        known = ", ".join(TECHNOLOGIES)
+        yield f"{counted(count, 'sample')} of technology {technology!a}, which is none of {known}"

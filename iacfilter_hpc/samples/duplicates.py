@@ -12,10 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from iacfilter_hpc.samples.smells import smell_of_words
+from iacfilter_hpc.samples.hashes import QUOTES, normalised, same_file, same_repo, same_smell
 
 if TYPE_CHECKING:
     from iacfilter_hpc.samples.sample import Sample
@@ -35,7 +34,6 @@ MEANING: dict[Kind, str] = {
 
 SHINGLE = 5
 NEAR = 0.8
-IGNORED = str.maketrans("", "", "\"'`")
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -57,26 +55,6 @@ class Tie:
         return tuple(sorted({*self.left, *self.right}))
 
 
-def normalised(text: str) -> str:
-    """A text without case, white space and quotes."""
-    return "".join(text.casefold().translate(IGNORED).split())
-
-
-def smell_key(sample: Sample) -> str:
-    """The smell by our name, if it is one of GLITCH's: two names of one smell are the same."""
-    return smell_of_words(sample.smell) or sample.smell
-
-
-def file_key(sample: Sample) -> str:
-    """The path without `./`, `//` and a slash at its end."""
-    return str(PurePosixPath(sample.file))
-
-
-def repo_key(sample: Sample) -> str | None:
-    """The repository without case, which no forge heeds in names."""
-    return None if sample.repo is None else sample.repo.casefold()
-
-
 def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[Tie]:
     """Every tie of these kinds between two or more samples, in the order of `kinds`."""
     ties: list[Tie] = []
@@ -87,7 +65,7 @@ def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[
 
 def _content(sample: Sample) -> Hashable:
     text = normalised(sample.content)
-    return (smell_key(sample), text) if text else None
+    return (same_smell(sample.smell), text) if text else None
 
 
 def _context(sample: Sample) -> Hashable:
@@ -97,7 +75,7 @@ def _context(sample: Sample) -> Hashable:
 KEYS: dict[Kind, Callable[[Sample], Hashable]] = {
     "content": _content,
     "context": _context,
-    "repo": repo_key,
+    "repo": lambda sample: same_repo(sample.repo),
     "family": lambda sample: sample.family,
 }
 SHOWN: dict[Kind, Callable[[Sample], str]] = {
@@ -125,11 +103,12 @@ def _equal(samples: Sequence[Sample], kind: Kind) -> Iterator[Tie]:
 
 def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
     """Files of one path are the same file unless all of them say which repository they are of."""
-    unplaced = {file_key(sample) for sample in samples if sample.repo is None}
+    # a sample that names no repository may be of any: main.yml is then every main.yml
+    unplaced = {same_file(sample.file) for sample in samples if sample.repo is None}
 
     def key(sample: Sample) -> Hashable:
-        file = file_key(sample)
-        return (None if file in unplaced else repo_key(sample), file)
+        file = same_file(sample.file)
+        return (None if file in unplaced else same_repo(sample.repo), file)
 
     return key
 
@@ -153,7 +132,7 @@ def _near_contexts(samples: Sequence[Sample]) -> Iterator[Tie]:
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    tokens = TOKEN.findall(text.casefold().translate(IGNORED))
+    tokens = TOKEN.findall(text.casefold().translate(QUOTES))
     count = max(1, len(tokens) - SHINGLE + 1)
     return frozenset(tuple(tokens[start : start + SHINGLE]) for start in range(count))
 
@@ -203,7 +182,7 @@ def without_duplicates(samples: Sequence[Sample]) -> tuple[list[Sample], list[Du
     duplicates: list[Duplicate] = []
     for sample in samples:
         text = normalised(sample.content)
-        key = (smell_key(sample), text)
+        key = (same_smell(sample.smell), text)
         if text and key in first:
             duplicates.append(Duplicate(sample, first[key]))
         else:

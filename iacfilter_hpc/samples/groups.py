@@ -1,4 +1,4 @@
-"""Which repository and family a script belongs to, from a CSV file or one name for all."""
+"""Groups: the repository and family of each script, from a CSV file or one name for all."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def read_groups(path: Path) -> Groups:
         DataError: the file cannot be read, lacks the columns, or contradicts itself.
     """
     try:
+        # spreadsheets put a byte order mark before the first column's name
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _groups(path, csv.DictReader(file, strict=True))
     except OSError as error:

@@ -1,28 +1,60 @@
-"""Hashes by which a sample's code and origin are known again, without keeping either."""
+"""Hashes: what a sample's detection, code and origin are known by again, without keeping them.
+
+Names and texts that mean the same become the same here. Each hash is 16 hexadecimal digits.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import PurePosixPath
 
-from iacfilter_hpc.samples.duplicates import file_key, normalised, repo_key, smell_key
-from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.samples.smells import smell_of_words
 
-
-def trace_of_content(sample: Sample) -> str | None:
-    """16 hex digits for smell and reported line, wherever it stands; None for an empty line."""
-    text = normalised(sample.content)
-    return _trace("content", smell_key(sample), text) if text else None
+QUOTES = str.maketrans("", "", "\"'`")
 
 
-def traces_of_origin(sample: Sample) -> frozenset[str]:
-    """16 hex digits each for the sample's file, repository and family, as far as it names them."""
-    repo = repo_key(sample) or ""
-    names = [_trace("file", repo, file_key(sample))]
-    names += [_trace("repo", repo)] if repo else []
-    names += [_trace("family", sample.family)] if sample.family else []
+def normalised(text: str) -> str:
+    """A text without case, white space and quotes."""
+    return "".join(text.casefold().translate(QUOTES).split())
+
+
+def same_smell(smell: str) -> str:
+    """The smell by our name, if it is one of GLITCH's: two names of one smell are the same."""
+    return smell_of_words(smell) or smell
+
+
+def same_file(file: str) -> str:
+    """The path without `./`, `//` and a slash at its end."""
+    return str(PurePosixPath(file))
+
+
+def same_repo(repo: str | None) -> str | None:
+    """The repository without case, which no forge heeds in names."""
+    return None if repo is None else repo.casefold()
+
+
+def hash_of_detection(smell: str, file: str, line: int, content: str) -> str:
+    """Stands for what was reported where, as it is written."""
+    return _hash(smell, file, line, content)
+
+
+def hash_of_content(smell: str, content: str) -> str | None:
+    """Stands for smell and reported line, wherever that stands; None for an empty line."""
+    text = normalised(content)
+    return _hash("content", same_smell(smell), text) if text else None
+
+
+def hashes_of_origin(file: str, repo: str | None, family: str | None) -> frozenset[str]:
+    """One each for file, repository and family, as far as they are known."""
+    known_repo = same_repo(repo) or ""
+    names = [_hash("file", known_repo, same_file(file))]
+    names += [_hash("repo", known_repo)] if known_repo else []
+    names += [_hash("family", family)] if family else []
     return frozenset(names)
 
 
-def _trace(*what: str) -> str:
+def _hash(*what: str | int) -> str:
+    # JSON keeps the parts apart: ("ab", "c") is not ("a", "bc"). 64 bits are enough: that any two
+    # of a million samples have the same ones by chance is 1 in 37 million
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""How many samples of each label there are, by technology and smell."""
+"""Label counts: samples of each label, by technology and smell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What data files share that must not be in two of them, and what each holds twice."""
+"""Leakage: what data files share and must not, and what each of them holds twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, file_key, find_ties, repo_key
+from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, find_ties
+from iacfilter_hpc.samples.hashes import same_file, same_repo
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -116,7 +117,7 @@ def _repeats(number: int, kind: Kind, ties: Sequence[Tie], places: Sequence[Plac
         inside = tuple(places[i] for i in tie.members if places[i].data == number)
         samples = [place.sample for place in inside]
         # one line that is reported for two smells is no repetition
-        lines = {(repo_key(s), file_key(s), s.line, s.content) for s in samples}
+        lines = {(same_repo(s.repo), same_file(s.file), s.line, s.content) for s in samples}
         if len(samples) < 2 or (kind != "content" and len(lines) < 2):
             continue
         if kind == "near-context" and not _both_sides(tie, number, places):

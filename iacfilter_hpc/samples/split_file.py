@@ -13,7 +13,13 @@ from iacfilter_hpc.samples.duplicates import Duplicate, without_duplicates
 from iacfilter_hpc.samples.groups import read_groups, with_groups
 from iacfilter_hpc.samples.label_counts import balance_document, count_labels
 from iacfilter_hpc.samples.leakage import DataFile
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of, write_samples
+from iacfilter_hpc.samples.sample import (
+    Sample,
+    SampleFile,
+    read_sample_file,
+    sha256_of,
+    write_samples,
+)
 from iacfilter_hpc.samples.split import NAMES, By, Cause, Sizes, Split, split
 
 SUMMARY = "summary.json"
@@ -56,7 +62,8 @@ def split_file(request: SplitRequest, target: Path) -> FileSplit:
         DataError: a file cannot be read, or the sizes cannot be reached.
         OSError: `target` cannot be written, or has been filled since it was found to be empty.
     """
-    samples = read_samples(request.samples)
+    read = read_sample_file(request.samples)
+    samples = list(read.samples)
     if request.groups:
         samples = with_groups(samples, read_groups(request.groups))
     kept, duplicates = without_duplicates(samples) if request.dedupe else (samples, [])
@@ -65,7 +72,7 @@ def split_file(request: SplitRequest, target: Path) -> FileSplit:
         DataFile(f"{name}.jsonl", tuple(kept[index] for index in part))
         for name, part in zip(NAMES, found.parts, strict=False)
     )
-    summary = _write(target, files, _summary(request, kept, found, duplicates))
+    summary = _write(target, files, _summary(request, read, kept, found, duplicates))
     return FileSplit(files, found, len(duplicates), summary)
 
 
@@ -81,6 +88,7 @@ def _sizes(asked: Sequence[float], count: int) -> Sizes:
 
 def _summary(
     request: SplitRequest,
+    read: SampleFile,
     samples: Sequence[Sample],
     found: Split,
     duplicates: Sequence[Duplicate],
@@ -107,8 +115,8 @@ def _summary(
         "command": request.command,
         "input": {
             "file": str(request.samples.absolute()),
-            "sha256": sha256_of(request.samples),
-            "samples": len(samples) + len(duplicates),
+            "sha256": read.sha256,
+            "samples": len(read.samples),
         },
         "sizes": list(request.sizes),
         "by": request.by,

@@ -16,7 +16,7 @@ from iacfilter_hpc.inputs.encoded import Audit
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import RunRecord
-from iacfilter_hpc.samples.sample import Sample, sha256_of
+from iacfilter_hpc.samples.sample import Sample, SampleFile
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 
@@ -160,8 +160,8 @@ def model_card(
     config: RunConfig,
     decision: Decision,
     scores: ValidationScores,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
+    train: SampleFile,
+    validation: SampleFile,
     facts: CardFacts,
 ) -> str:
     """The text of README.md; it names files by their names, never by where they lie.
@@ -169,13 +169,12 @@ def model_card(
     Source: https://huggingface.co/docs/hub/model-cards
     """
     record = records.read_record(layout) if layout.record.is_file() else None
-    train_sha256 = record.data_sha256["train_file"] if record else sha256_of(config.data.train_file)
     sections = {
         f"# {layout.name}": _introduction(decision, facts),
-        TRAINING_DATA: _data(config, train_sha256, decision, train, validation),
+        TRAINING_DATA: _data(train, validation),
         "## Configuration": _configuration(config),
         "## Results on validation data": _validation(decision, scores),
-        "## Limits": limits(decision, train, validation),
+        "## Limits": limits(decision, train.samples, validation.samples),
         "## Record": _record(record),
     }
     body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
@@ -228,25 +227,15 @@ def _introduction(decision: Decision, facts: CardFacts) -> str:
     )
 
 
-def _data(
-    config: RunConfig,
-    train_sha256: str,
-    decision: Decision,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
-) -> str:
-    train_file, validation_file = config.data.train_file, config.data.validation_file
+def _data(train: SampleFile, validation: SampleFile) -> str:
     rows = [
-        ["train", code(train_file.name), code(train_sha256), *_counts(train)],
-        [
-            "validation",
-            code(validation_file.name),
-            code(decision.validation.sha256),
-            *_counts(validation),
-        ],
+        [name, code(file.path.name), code(file.sha256), *_counts(file.samples)]
+        for name, file in (("train", train), ("validation", validation))
     ]
     named = table(["", "file", "sha256", "TP", "FP"], rows)
-    kinds = "\n\n".join(_by(field, train, validation) for field in ("smell", "technology"))
+    kinds = "\n\n".join(
+        _by(field, train.samples, validation.samples) for field in ("smell", "technology")
+    )
     return f"{named}\n\n{kinds}\n\n`seen.json` has a key of each sample."
 
 

@@ -12,8 +12,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.config.schema import ApproachName
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.encoded import Audit
-from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.runs.validation_errors import problems_in, shown
 
 SCHEMA = 2

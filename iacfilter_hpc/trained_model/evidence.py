@@ -13,7 +13,6 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.validation_errors import problems_in, shown
-from iacfilter_hpc.samples.hashes import trace_of_content, traces_of_origin
 from iacfilter_hpc.samples.sample import Sample
 
 SCORES_SCHEMA = 1
@@ -45,7 +44,7 @@ class ValidationScores:
 class Seen:
     """Keys (Sample.key) of the detections that trained the model and that chose its threshold.
 
-    `contents` and `origins` are traces of both: of smell and line, of files, repositories and
+    `contents` and `origins` are hashes of both: of smell and line, of files, repositories and
     families.
     """
 
@@ -60,12 +59,12 @@ class Seen:
 def seen_of(train: Sequence[Sample], validation: Sequence[Sample]) -> Seen:
     """What a model that was trained and validated on these samples has seen."""
     both = [*train, *validation]
-    contents = (trace_of_content(sample) for sample in both)
+    contents = (sample.content_hash for sample in both)
     return Seen(
         train=frozenset(sample.key for sample in train),
         validation=frozenset(sample.key for sample in validation),
-        contents=frozenset(trace for trace in contents if trace is not None),
-        origins=frozenset(trace for sample in both for trace in traces_of_origin(sample)),
+        contents=frozenset(content for content in contents if content is not None),
+        origins=frozenset(origin for sample in both for origin in sample.origin_hashes),
     )
 
 

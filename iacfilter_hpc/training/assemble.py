@@ -9,11 +9,11 @@ from pathlib import Path
 from transformers import TrainerCallback, TrainingArguments
 
 from iacfilter_hpc.config.schema import RunConfig
+from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.dataset import HeldOut, hold_out
 from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
 from iacfilter_hpc.inputs.model_inputs import ModelInputs
-from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.inputs.token_cache import TokenCache, TokenPlace, recipes
 from iacfilter_hpc.packing.attention_choice import Choice
 from iacfilter_hpc.packing.batch_sampler import Grouping

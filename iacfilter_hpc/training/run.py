@@ -26,8 +26,8 @@ from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes
 from iacfilter_hpc.inputs.token_cache import TokenPlace
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.runs.records import ResumedRecord, now, write_record
-from iacfilter_hpc.samples.sample import Sample, sha256_of
+from iacfilter_hpc.runs.records import ResumedRecord, now, read_record, write_record
+from iacfilter_hpc.samples.sample import SampleFile
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision, Validation
 from iacfilter_hpc.trained_model.evidence import ValidationScores, seen_of
@@ -80,8 +80,7 @@ def train(
     check_extras(extras_of(config))
     phases = phases or Phases()
     phases.enter("data")
-    train_samples, train_sha256 = _read(config.data.train_file)
-    validation_samples, validation_sha256 = _read(config.data.validation_file)
+    train_file, validation_file = _read(layout, config)
     phases.enter("devices and processes")
     filter_logs()
     skip_shared_memory_op(config)
@@ -97,11 +96,11 @@ def train(
         config,
         args,
         source,
-        train_samples,
-        validation_samples,
+        train_file.samples,
+        validation_file.samples,
         callbacks,
         phases=phases,
-        tokens=TokenPlace(layout.tokens, train_sha256, validation_sha256),
+        tokens=TokenPlace(layout.tokens, train_file.sha256, validation_file.sha256),
     )
     check_setup(config, actual_setup())
     logger.info("distributed: %s", describe(args))
@@ -113,17 +112,15 @@ def train(
         _report(made)
     made.trainer.train(resume_from_checkpoint=resumed)
     log_odds = made.validation.log_odds(made.trainer.predict_or_stop(made.validation.rows))
-    is_tp = [sample.label == "TP" for sample in validation_samples]
+    is_tp = [sample.label == "TP" for sample in validation_file.samples]
     temperature = fit_temperature(log_odds, is_tp)
     scores = ValidationScores(tuple(scaled(log_odds, temperature)), tuple(is_tp))
     threshold = choose_threshold(scores.p_tp, scores.is_tp)
-    smells = tuple(sorted({sample.smell for sample in train_samples}))
-    decision = _decision(config, made, validation_sha256, threshold, temperature, smells)
-    seen = seen_of(train_samples, validation_samples)
+    smells = tuple(sorted({sample.smell for sample in train_file.samples}))
+    decision = _decision(config, made, validation_file, threshold, temperature, smells)
+    seen = seen_of(train_file.samples, validation_file.samples)
     approach = approach_named(config.approach)
-    card = model_card(
-        layout, config, decision, scores, train_samples, validation_samples, approach.card
-    )
+    card = model_card(layout, config, decision, scores, train_file, validation_file, approach.card)
     if (lease := made.trainer.checkpoints.lease) is not None:
         lease.check()
     save_final(made.trainer, layout, decision, scores, seen, card, approach.weights)
@@ -131,13 +128,26 @@ def train(
     PartialState().destroy_process_group()
 
 
-def _read(path: Path) -> tuple[list[Sample], str]:
-    """The samples of a file and the sha256 of its bytes; the same bytes, whoever replaces it."""
-    sha256 = sha256_of(path)
-    samples = read_both_classes(path)
-    if sha256_of(path) != sha256:
-        raise DataError(f"{path} has changed while it was read", hint="submit the run again")
-    return samples, sha256
+def _read(layout: RunLayout, config: RunConfig) -> tuple[SampleFile, SampleFile]:
+    """Training and validation file, as they were when the run was submitted, if a job does this.
+
+    The worker has compared them when it began; a file may have been replaced since.
+    """
+    record = read_record(layout) if layout.record.is_file() else None
+    expected = {} if record is None else record.data_sha256
+    return (
+        _unchanged(config.data.train_file, expected.get("train_file")),
+        _unchanged(config.data.validation_file, expected.get("validation_file")),
+    )
+
+
+def _unchanged(path: Path, sha256: str | None) -> SampleFile:
+    file = read_both_classes(path)
+    if sha256 not in (None, file.sha256):
+        raise DataError(
+            f"{path} has changed since the run was submitted", hint="submit the run again"
+        )
+    return file
 
 
 def _model_source(layout: RunLayout, config: RunConfig, args: TrainingArguments) -> str | Path:
@@ -207,7 +217,7 @@ def _report(made: Assembly) -> None:
 def _decision(
     config: RunConfig,
     made: Assembly,
-    validation_sha256: str,
+    validation: SampleFile,
     threshold: Threshold,
     temperature: float,
     smells: tuple[str, ...],
@@ -219,8 +229,8 @@ def _decision(
         temperature=temperature,
         metric="f1",
         validation=Validation(
-            file=str(config.data.validation_file),
-            sha256=validation_sha256,
+            file=str(validation.path),
+            sha256=validation.sha256,
             f1=threshold.f1,
             f1_at_half=threshold.f1_at_default,
         ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.cli.filter import main
-from tests.glitch.verdicts import write_all
+from tests.glitch.made_decisions import write_all
 from tests.made_models import make_final
 from tests.made_runs import DEMO
 

@@ -19,10 +19,10 @@ import torch
 from iacfilter_hpc.cli.filter import main
 from iacfilter_hpc.evaluation import filter as filtering_of_rows
 from iacfilter_hpc.evaluation.filter import Filter
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.rows import Row
 from tests.cli.commands import PROGRAMS
-from tests.glitch.verdicts import ROWS, write_all
+from tests.glitch.made_decisions import ROWS, write_all
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
 
@@ -124,7 +124,7 @@ def test_other_signals_end_it_alike(
     before = signal.getsignal(number)
     judge = Filter.judge
 
-    def judge_and_be_told_to_end(self: Filter, rows: Iterable[Row]) -> Iterator[list[Judged]]:
+    def judge_and_be_told_to_end(self: Filter, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
         yield from judge(self, rows)
         assert not is_untouched(results)
         os.kill(os.getpid(), number)
@@ -230,7 +230,7 @@ def test_a_report_that_is_being_written_is_an_error(
     """GLITCH still appends to it: what it adds would be missing from the outputs."""
     judge = Filter.judge
 
-    def judge_while_it_grows(self: Filter, rows: Iterable[Row]) -> Iterator[list[Judged]]:
+    def judge_while_it_grows(self: Filter, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
         for number, judged in enumerate(judge(self, rows)):
             if number == 1:
                 with Path(words[0]).open("a") as report:

@@ -17,8 +17,8 @@ from jsonschema import Draft4Validator
 
 from iacfilter_hpc.cli.filter import main
 from iacfilter_hpc.runs.layout import PACKAGE
+from tests.glitch.made_decisions import ROWS, write_all
 from tests.glitch.test_sarif import VALIDATOR
-from tests.glitch.verdicts import ROWS, write_all
 from tests.samples.made import REAL_DATA, write
 from tests.test_architecture import loaded_by
 from tests.tiny_finals import make_encoder_final, make_generative_final

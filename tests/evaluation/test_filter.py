@@ -12,11 +12,11 @@ import torch
 from iacfilter_hpc.evaluation import filter
 from iacfilter_hpc.evaluation.filter import ROWS_IN_A_CHUNK, Filter
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.rows import read_rows
 from iacfilter_hpc.packing.prefixes import Ids
 from iacfilter_hpc.training.approaches.scorer import Logits, Scorer
-from tests.glitch.verdicts import ROWS, write_all
+from tests.glitch.made_decisions import ROWS, write_all
 from tests.tiny_finals import make_encoder_final, make_generative_final
 from tests.training.settings import TRAINS
 
@@ -37,12 +37,12 @@ def generative(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
 
 def judged(
     folder: Path, scorer: Scorer, rows: str = ROWS, threshold: float = 0.5
-) -> list[list[Judged]]:
+) -> list[list[DecidedRow]]:
     report, scripts = write_all(folder, rows)
     return list(Filter(scorer, threshold, scripts, None).judge(read_rows(report)))
 
 
-def flat(chunks: list[list[Judged]]) -> list[Judged]:
+def flat(chunks: list[list[DecidedRow]]) -> list[DecidedRow]:
     return [each for chunk in chunks for each in chunk]
 
 
@@ -63,7 +63,7 @@ def test_rows_have_the_probability_that_evaluation_gives(
     assert {each.decision for each in again if each.p_tp and each.p_tp >= p_tp[1]} == {"TP"}
 
 
-def why(judged: Judged) -> str | None:
+def why(judged: DecidedRow) -> str | None:
     return judged.reason and judged.reason.text
 
 

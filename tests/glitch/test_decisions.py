@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iacfilter_hpc.glitch.decisions import Counts, Tally
 from iacfilter_hpc.glitch.reasons import Cause
-from tests.glitch.verdicts import ROWS, judge, write_all
+from tests.glitch.made_decisions import ROWS, judge, write_all
 
 
 def test_rows_are_counted_by_outcome_smell_and_reason(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import Detection, GlitchReport, open_report
 from iacfilter_hpc.samples.byte_lines import BOM, MAX_ROW_BYTES
-from tests.glitch.verdicts import ROWS, judge, write_all
+from tests.glitch.made_decisions import ROWS, judge, write_all
 
 LONG = "PATH,LINE,ERROR,DESCRIPTION,CODE"
 V2 = f"{LONG}\nwork/roles/x/tasks/main.yml,4,sec_https,Use, of HTTP (CWE-319),a,b\n"
@@ -21,7 +21,7 @@ WORDS = "PATH,LINE,ERROR\r\nwork/roles/x/tasks/main.yml,4,use of http\r\n"
 
 
 def written(
-    report: GlitchReport, judged: list[Judged], *, every: bool = False, bare: bool = False
+    report: GlitchReport, judged: list[DecidedRow], *, every: bool = False, bare: bool = False
 ) -> bytes:
     parts: list[bytes] = []
     with report.path.open("rb") as source:
@@ -65,7 +65,11 @@ def test_bare_rows_are_the_report_itself(tmp_path: Path, text: str) -> None:
     # a verdict takes nothing from a row, however often it is judged
     (tmp_path / "again.csv").write_bytes(written(report, judged, every=True))
     again = open_report(tmp_path / "again.csv")
-    assert (again.form, again.bom, again.newline) == (report.form, report.bom, report.newline)
+    assert (again.format, again.bom, again.newline) == (
+        report.format,
+        report.bom,
+        report.newline,
+    )
     before = [row for row in report.rows() if isinstance(row, Detection)]
     after = [row for row in again.rows() if isinstance(row, Detection)]
     assert [(d.path, d.line, d.code, d.smell) for d in after] == [
@@ -133,7 +137,7 @@ def test_a_reason_stays_one_field(tmp_path: Path) -> None:
     report, scripts = write_all(tmp_path, "/elsewhere/a.yml,1,sec_https,x\n")
     (judged,) = judge(report, scripts)
     reason = Reason(Cause.BAD_ROW, "its path, a\nb\udcff\u20ac, is odd")
-    odd = Judged(judged.row, None, None, reason=reason)
+    odd = DecidedRow(judged.row, None, None, reason=reason)
     assert written(report, [odd]).decode() == (
         "/elsewhere/a.yml,1,sec_https,x,UNJUDGED: its path; a?b?\u20ac; is odd,\n"
     )

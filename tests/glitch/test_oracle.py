@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.glitch.oracle import Oracle, Verdict, read_oracle
+from iacfilter_hpc.glitch.oracle import Oracle, OracleLabel, read_oracle
 from tests.samples.made import write
 
 HEADER = b"PATH,LINE,CATEGORY,AGREEMENT\n"
@@ -37,12 +37,12 @@ def problems(folder: Path, content: bytes) -> list[str]:
 def test_a_detection_is_tp_where_the_oracle_names_it(folder: Path) -> None:
     rows = b"a.yml,3,Hard-coded secret,2\na.yml,3,Admin by default,3\nb.yml,0,none,3\n"
     oracle = oracle_of(folder, HEADER + rows)
-    assert oracle.verdict("a.yml", 3, "hard_coded_secret") == Verdict("TP", 0.667)
-    assert oracle.verdict("a.yml", 3, "admin_by_default") == Verdict("TP", 1.0)
-    assert oracle.verdict("a.yml", 4, "hard_coded_secret") == Verdict("FP", None)
-    assert oracle.verdict("a.yml", 3, "use_of_http") == Verdict("FP", None)
-    assert oracle.verdict("b.yml", 1, "use_of_http") == Verdict("FP", None)
-    assert oracle.verdict("unseen.yml", 1, "use_of_http") is None
+    assert oracle.label_of("a.yml", 3, "hard_coded_secret") == OracleLabel("TP", 0.667)
+    assert oracle.label_of("a.yml", 3, "admin_by_default") == OracleLabel("TP", 1.0)
+    assert oracle.label_of("a.yml", 4, "hard_coded_secret") == OracleLabel("FP", None)
+    assert oracle.label_of("a.yml", 3, "use_of_http") == OracleLabel("FP", None)
+    assert oracle.label_of("b.yml", 1, "use_of_http") == OracleLabel("FP", None)
+    assert oracle.label_of("unseen.yml", 1, "use_of_http") is None
     assert oracle.missing == ()
 
 
@@ -64,7 +64,7 @@ def test_a_detection_is_tp_where_the_oracle_names_it(folder: Path) -> None:
 )
 def test_categories(folder: Path, category: str, smell: str) -> None:
     oracle = oracle_of(folder, HEADER + f"a.yml,1,{category},1\n".encode())
-    assert oracle.verdict("a.yml", 1, smell) == Verdict("TP", 0.333)
+    assert oracle.label_of("a.yml", 1, smell) == OracleLabel("TP", 0.333)
 
 
 def test_the_prefix_is_the_oracles_own(folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_prefix_is_the_oracles_own(folder: Path) -> None:
     oracle = oracle_of(folder, HEADER + rows)
     assert oracle.files == {"a.yml", "d/c, d.yml"}
     assert oracle.missing == ("o/gone.yml", "../x")
-    assert oracle.verdict("d/c, d.yml", 2, "empty_password") == Verdict("TP", 1.0)
+    assert oracle.label_of("d/c, d.yml", 2, "empty_password") == OracleLabel("TP", 1.0)
 
 
 def test_columns_come_in_any_order_with_bom_and_crlf(folder: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.glitch.report import BadRow, Detection, Form, GlitchReport, open_report
+from iacfilter_hpc.glitch.report import BadRow, CsvFormat, Detection, GlitchReport, open_report
 from iacfilter_hpc.samples.byte_lines import MAX_ROW_BYTES
 from tests.samples.made import REAL_DATA
 
@@ -51,7 +51,7 @@ def test_the_form_of_2022(file: Path) -> None:
 
 def test_the_form_of_version_2(file: Path) -> None:
     report, rows = rows_of(file, V2 + b"a.pp,7,sec_hard_pass," + ABOUT + b",$p = 'a,b'\n")
-    assert (report.form, report.header) == ("v2", "PATH,LINE,ERROR,DESCRIPTION,CODE")
+    assert (report.format, report.header) == ("v2", "PATH,LINE,ERROR,DESCRIPTION,CODE")
     (row,) = rows
     assert isinstance(row, Detection)
     assert (row.row, row.path, row.line) == (2, "a.pp", 7)
@@ -64,7 +64,7 @@ def test_the_form_of_version_2(file: Path) -> None:
 
 def test_the_form_of_the_replication_package(file: Path) -> None:
     report, rows = rows_of(file, WORDS + b"a.rb,1,hardcoded-secret\nb.rb,2,suspicious comment\n")
-    assert (report.form, report.header) == ("replication", "PATH,LINE,ERROR")
+    assert (report.format, report.header) == ("replication", "PATH,LINE,ERROR")
     smells = [(row.path, row.smell) for row in rows if isinstance(row, Detection)]
     assert smells == [("a.rb", "hard_coded_secret"), ("b.rb", "suspicious_comment")]
 
@@ -154,7 +154,7 @@ def test_a_description_may_hold_commas(file: Path, rest: bytes, detail: str) -> 
     assert found.detail == detail
 
 
-FORMS: list[tuple[Form, bytes, bytes]] = [
+FORMS: list[tuple[CsvFormat, bytes, bytes]] = [
     ("2022", b"", b"a/b.yml,30,sec_https,url"),
     ("v2", V2, b"a/b.yml,30,sec_https," + ABOUT + b",url"),
     ("replication", WORDS, b"a/b.yml,30,use of http"),
@@ -163,11 +163,13 @@ each_form = pytest.mark.parametrize(("form", "header", "row"), FORMS, ids=[f[0] 
 
 
 @each_form
-def test_a_file_that_ends_inside_a_row(file: Path, form: Form, header: bytes, row: bytes) -> None:
+def test_a_file_that_ends_inside_a_row(
+    file: Path, form: CsvFormat, header: bytes, row: bytes
+) -> None:
     """No cut makes another detection: it is named, or only words after the code are lost."""
     for end in range(1, len(row)):
         report, (first, *rest) = rows_of(file, header + row + b"\n" + row[:end])
-        assert report.form == form
+        assert report.format == form
         assert isinstance(first, Detection)
         for found in rest:
             if isinstance(found, Detection):
@@ -197,7 +199,7 @@ def test_a_file_that_ends_inside_a_row(file: Path, form: Form, header: bytes, ro
     ],
 )
 def test_a_line_of_wrong_columns_is_a_bad_row(
-    file: Path, form: Form, header: bytes, row: bytes, bad: bytes
+    file: Path, form: CsvFormat, header: bytes, row: bytes, bad: bytes
 ) -> None:
     _, rows = rows_of(file, header + row + b"\n" + bad + b"\n" + row + b"\n")
     assert [type(found) for found in rows] == [Detection, BadRow, Detection]
@@ -218,7 +220,7 @@ def test_a_line_of_wrong_columns_is_a_bad_row(
     ],
 )
 def test_a_line_that_no_form_has(
-    file: Path, form: Form, header: bytes, row: bytes, bad: bytes, problem: str
+    file: Path, form: CsvFormat, header: bytes, row: bytes, bad: bytes, problem: str
 ) -> None:
     _, rows = rows_of(file, header + row + b"\n" + bad + b"\n" + row + b"\n")
     number = 2 if form == "2022" else 3
@@ -231,13 +233,13 @@ def test_a_line_that_no_form_has(
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("last", [True, False])
 def test_the_bytes_of_a_file_can_be_put_together_again(
-    file: Path, form: Form, header: bytes, row: bytes, bom: bytes, newline: bytes, last: bool
+    file: Path, form: CsvFormat, header: bytes, row: bytes, bom: bytes, newline: bytes, last: bool
 ) -> None:
     latin = row.replace(b"a/b", b"\xe0/\xdf, '")
     content = bom + header + b"\n".join([row, latin, b"no row", row]) + b"\n"
     content = content.replace(b"\n", newline)
     report, rows = rows_of(file, content if last else content.removesuffix(newline))
-    assert (report.form, report.bom, report.newline.encode()) == (form, bool(bom), newline)
+    assert (report.format, report.bom, report.newline.encode()) == (form, bool(bom), newline)
     assert [isinstance(found, BadRow) for found in rows] == [False, False, True, False]
     lines = [*([report.header] if report.header is not None else []), *(r.raw for r in rows)]
     again = "".join(line + report.newline for line in lines)
@@ -253,7 +255,7 @@ def test_a_file_of_two_line_ends_keeps_its_rows(file: Path) -> None:
 
 @each_form
 def test_a_row_of_a_megabyte_and_one_beyond_the_limit(
-    file: Path, form: Form, header: bytes, row: bytes
+    file: Path, form: CsvFormat, header: bytes, row: bytes
 ) -> None:
     long = row.replace(b"a/b", b"a" * 2**20)
     longest = row.replace(b"a/b", b"a" * MAX_ROW_BYTES)
@@ -350,12 +352,12 @@ def test_a_file_of_nothing_can_be_a_report_of_nothing(file: Path) -> None:
     """The form of 2022 has no header, so a clean scan leaves no byte."""
     file.write_bytes(b"")
     report = open_report(file, may_be_empty=True)
-    assert (report.form, list(report.rows()), report.is_cut_off) == ("2022", [], False)
+    assert (report.format, list(report.rows()), report.is_cut_off) == ("2022", [], False)
 
 
 @each_form
 def test_a_report_without_a_last_line_end_may_be_cut_off(
-    file: Path, form: Form, header: bytes, row: bytes
+    file: Path, form: CsvFormat, header: bytes, row: bytes
 ) -> None:
     row = row.rstrip(b"\r\n")
     for end in (b"\n", b"\r\n"):
@@ -451,9 +453,9 @@ def test_any_bytes_are_rows_or_an_error(tmp_path: Path, header: bytes, lines: li
         ("v2.0.0_chef_sample", "v2", 1),
     ],
 )
-def test_real_reports(name: str, form: Form, count: int) -> None:
+def test_real_reports(name: str, form: CsvFormat, count: int) -> None:
     report = open_report(REAL_DATA / "glitch_output" / f"{name}.csv")
     rows = list(report.rows())
-    assert report.form == form
+    assert report.format == form
     assert len(rows) == count
     assert all(isinstance(row, Detection) and row.smell for row in rows)

@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from iacfilter_hpc.glitch.decisions import Judged
-from iacfilter_hpc.glitch.sarif import GRADES, NOTIFICATIONS, SCHEMA, Judge, SarifLog, rules
-from iacfilter_hpc.samples.smells import NAMES
-from tests.glitch.verdicts import FILES, ROWS, THRESHOLD, judge, write_all
+from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.sarif import NOTIFICATIONS, SCHEMA, DecidingModel, SarifLog, rules
+from iacfilter_hpc.samples.smells import NAMES, SMELLS
+from tests.glitch.made_decisions import FILES, ROWS, THRESHOLD, judge, write_all
 
 SCHEMA_FILE = Path(__file__).parents[1] / "sarif" / "sarif-schema-2.1.0.json"
 VALIDATOR = Draft4Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
-BY = Judge("a model [1]", THRESHOLD, "as asked")
+BY = DecidingModel("a model [1]", THRESHOLD, "as asked")
 
 
 def log_of(
-    judged: Iterable[Judged], *, omit_suppressed: bool = False
+    judged: Iterable[DecidedRow], *, omit_suppressed: bool = False
 ) -> tuple[dict[str, Any], SarifLog]:
     """What is written, once the schema has taken it."""
     parts: list[bytes] = []
@@ -180,7 +180,7 @@ def test_a_report_without_rows_is_a_log_without_results(tmp_path: Path) -> None:
 def test_rules_say_what_github_shows() -> None:
     found = rules()
     assert [rule["id"] for rule in found] == [*NAMES, "other_smell"]
-    assert set(GRADES) == set(NAMES)
+    assert tuple(smell.name for smell in SMELLS) == NAMES
     for rule in found:
         # the limits of docs.github.com, SARIF support for code scanning
         assert len(rule["shortDescription"]["text"]) <= 1024  # type: ignore[index]
@@ -188,10 +188,10 @@ def test_rules_say_what_github_shows() -> None:
         assert rule["help"]["text"].endswith(".")  # type: ignore[index]
         assert len(rule["properties"]["tags"]) <= 10  # type: ignore[index]
     levels = {rule["id"]: rule["defaultConfiguration"]["level"] for rule in found}  # type: ignore[index]
-    for name, grade in GRADES.items():
-        assert levels[name] == grade.level and 0 < grade.severity < 10
+    for smell in SMELLS:
+        assert levels[smell.name] == smell.level and 0 < smell.severity < 10
         # "over 9.0 is critical, from 7.0 to 8.9 is high": only these are errors
-        assert (grade.level == "error") is (grade.severity >= 7)
+        assert (smell.level == "error") is (smell.severity >= 7)
 
 
 @given(

@@ -12,7 +12,7 @@ from iacfilter_hpc.glitch.report import Detection, open_report
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import Unusable, build_sample, prefix_of
 from iacfilter_hpc.samples.groups import Groups, Origin
-from iacfilter_hpc.samples.prompt import MEANINGS, build_prompt
+from iacfilter_hpc.samples.prompt import build_prompt
 from iacfilter_hpc.samples.sample import (
     MAX_LINE_BYTES,
     Sample,
@@ -20,7 +20,7 @@ from iacfilter_hpc.samples.sample import (
     read_samples,
     write_samples,
 )
-from iacfilter_hpc.samples.smells import FILTERED, NAMES, title_of
+from iacfilter_hpc.samples.smells import BY_NAME, FILTERED, NAMES, title_of
 from tests.samples.made import DEMO, REAL_DATA, write
 
 SCRIPT = "".join(f"{'  ' * (n % 3)}key{n}: value{n}  \n" for n in range(1, 21)).encode()
@@ -237,7 +237,7 @@ def test_the_prompts_of_the_demo(sample: Sample) -> None:
 
 @pytest.mark.parametrize("smell", NAMES)
 def test_each_smell_has_a_prompt_of_its_own(smell: str) -> None:
-    assert set(MEANINGS) == set(NAMES)
+    assert set(BY_NAME) == set(NAMES)
     prompt = build_prompt(smell, "a.yml", 1, 1, ["code"])
     assert f"\nSmell: {title_of(smell)}. " in prompt
     assert prompt.endswith("\nFile: a.yml\nReported line: 1\n\n>>   1  code\n\nAnswer:")

@@ -12,7 +12,7 @@ from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes, scoring_rows, training_rows
 from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import audit
-from iacfilter_hpc.inputs.tokenizer import Vocabulary, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, settle_special_tokens
 from iacfilter_hpc.packing.collators import PadCollator, Row
 from iacfilter_hpc.samples.sample import read_samples
 from tests.inputs.encoding import encode_prompts
@@ -21,23 +21,23 @@ from tests.training.settings import DEMO, sample
 pytestmark = pytest.mark.train
 
 
-def test_only_answer_and_eos_are_labels(vocabulary: Vocabulary) -> None:
+def test_only_answer_and_eos_are_labels(prompt_tokenizer: PromptTokenizer) -> None:
     samples = read_samples(DEMO / "train.jsonl")
-    encoded = encode_prompts(samples, vocabulary, 1024, 4096)
-    rows = training_rows(samples, encoded, vocabulary)
+    encoded = encode_prompts(samples, prompt_tokenizer, 1024, 4096)
+    rows = training_rows(samples, encoded, prompt_tokenizer)
     for made, prompt, row in zip(samples, encoded, rows, strict=True):
-        answer = vocabulary.answers.tp if made.label == "TP" else vocabulary.answers.fp
-        assert row["input_ids"] == [*prompt.ids, *answer, vocabulary.eos]
-        assert row["labels"] == [-100] * len(prompt.ids) + [*answer, vocabulary.eos]
+        answer = prompt_tokenizer.answers.tp if made.label == "TP" else prompt_tokenizer.answers.fp
+        assert row["input_ids"] == [*prompt.ids, *answer, prompt_tokenizer.eos]
+        assert row["labels"] == [-100] * len(prompt.ids) + [*answer, prompt_tokenizer.eos]
         assert row["label"] == (made.label == "TP")
 
 
-def test_scoring_rows_hold_no_answer(vocabulary: Vocabulary) -> None:
+def test_scoring_rows_hold_no_answer(prompt_tokenizer: PromptTokenizer) -> None:
     samples = read_samples(DEMO / "train.jsonl")
-    rows = scoring_rows(samples, encode_prompts(samples, vocabulary, 1024, 4096))
+    rows = scoring_rows(samples, encode_prompts(samples, prompt_tokenizer, 1024, 4096))
     assert rows.column_names == ["input_ids", "label"]
     for made, row in zip(samples, rows, strict=True):
-        assert vocabulary.tokenizer.decode(row["input_ids"]).endswith(
+        assert prompt_tokenizer.tokenizer.decode(row["input_ids"]).endswith(
             made.with_prompt.rstrip()[-20:]
         )
 
@@ -99,9 +99,9 @@ def test_a_pad_token_never_resizes_the_embeddings(
     tokenizer = deepcopy(encoder_tokenizer)
     tokenizer.bos_token = tokenizer.unk_token = tokenizer.pad_token = tokenizer.eos_token
     with pytest.raises(TrainingError, match="no spare embedding row"):
-        settle_vocabulary(deepcopy(tokenizer), len(tokenizer))
+        settle_special_tokens(deepcopy(tokenizer), len(tokenizer))
     rows = len(tokenizer) + 1
-    settled = settle_vocabulary(tokenizer, rows)
+    settled = settle_special_tokens(tokenizer, rows)
     assert settled.eos != settled.pad < rows and settled.bos == ()
 
 

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iacfilter_hpc.errors import DataError, TrainingError
-from iacfilter_hpc.inputs.dataset import IGNORED, training_rows
+from iacfilter_hpc.inputs.answers import derive_answers
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX, training_rows
 from iacfilter_hpc.inputs.encoded import audit
-from iacfilter_hpc.inputs.prompts import derive_answers, find_context, fit_prompt
-from iacfilter_hpc.inputs.tokenizer import Vocabulary
+from iacfilter_hpc.inputs.prompts import find_context, fit_prompt
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
 from iacfilter_hpc.samples.sample import Sample, read_samples
 from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, REAL_DATA, sample
@@ -109,7 +110,7 @@ def test_far_lines_go_first() -> None:
     label=st.sampled_from(["TP", "FP"]),
 )
 def test_answer_and_reported_line_always_survive(
-    vocabulary: Vocabulary,
+    prompt_tokenizer: PromptTokenizer,
     context: list[str],
     reported: int,
     style: str,
@@ -120,25 +121,25 @@ def test_answer_and_reported_line_always_survive(
     context[reported] = f"token: {context[reported]}x"
     shown = [DECORATIONS[style](40 + i, t, i == reported) for i, t in enumerate(context)]
     made = Sample(**{**_fields(sample(context, reported, shown=shown)), "label": label})
-    (encoded,) = encode_prompts([made], vocabulary, max_length, 4096)
-    row = training_rows([made], [encoded], vocabulary)[0]
+    (encoded,) = encode_prompts([made], prompt_tokenizer, max_length, 4096)
+    row = training_rows([made], [encoded], prompt_tokenizer)[0]
     assert encoded.over_max_length or len(row["input_ids"]) <= max_length
-    answer = [token for token in row["labels"] if token != IGNORED]
-    assert vocabulary.tokenizer.decode(answer[:-1]).strip() == label
-    assert answer[-1] == vocabulary.eos and row["input_ids"][-len(answer) :] == answer
-    text = vocabulary.tokenizer.decode(encoded.ids[1:])
+    answer = [token for token in row["labels"] if token != IGNORE_INDEX]
+    assert prompt_tokenizer.tokenizer.decode(answer[:-1]).strip() == label
+    assert answer[-1] == prompt_tokenizer.eos and row["input_ids"][-len(answer) :] == answer
+    text = prompt_tokenizer.tokenizer.decode(encoded.ids[1:])
     assert made.content in text
     assert text.strip().startswith("Is this warning real?") and text.endswith("Answer:")
-    assert row["input_ids"].count(vocabulary.bos[0]) == 1
+    assert row["input_ids"].count(prompt_tokenizer.bos[0]) == 1
 
 
 @pytest.mark.parametrize("path", sorted(DEMO.glob("*.jsonl")), ids=lambda path: path.stem)
-def test_answers_are_what_follows_the_prompt(vocabulary: Vocabulary, path: Path) -> None:
-    answers = derive_answers(vocabulary.encode)
+def test_answers_are_what_follows_the_prompt(prompt_tokenizer: PromptTokenizer, path: Path) -> None:
+    answers = derive_answers(prompt_tokenizer.encode)
     for made in read_samples(path):
         for word, ids in (("TP", answers.tp), ("FP", answers.fp)):
-            prompt = vocabulary.encode(made.with_prompt.rstrip())
-            whole = vocabulary.encode(f"{made.with_prompt.rstrip()} {word}")
+            prompt = prompt_tokenizer.encode(made.with_prompt.rstrip())
+            whole = prompt_tokenizer.encode(f"{made.with_prompt.rstrip()} {word}")
             assert whole == [*prompt, *answers.shared, *ids]
 
 
@@ -155,7 +156,7 @@ def test_answers_that_cannot_be_told_apart_are_refused(tp: list[int]) -> None:
         derive_answers(letters.__getitem__)
 
 
-def test_yes_no_becomes_tp_fp_in_instructions_only(vocabulary: Vocabulary) -> None:
+def test_yes_no_becomes_tp_fp_in_instructions_only(prompt_tokenizer: PromptTokenizer) -> None:
     code = ["ENABLED: YES", "password: NO", "# NO, YES"]
     made = sample(
         code,
@@ -163,14 +164,14 @@ def test_yes_no_becomes_tp_fp_in_instructions_only(vocabulary: Vocabulary) -> No
         before="<s>[INST] YES if the line `password: NO` is real, else NO. NOTE: NOT a YESSIR.\n",
         after="\nAnswer (YES or NO only): [/INST] ",
     )
-    (encoded,) = encode_prompts([made], vocabulary, 512, 4096)
+    (encoded,) = encode_prompts([made], prompt_tokenizer, 512, 4096)
     assert encoded.yes_no_mapped and audit([made], [encoded]).yes_no_mapped == 1
-    text = vocabulary.tokenizer.decode(encoded.ids[1:])
+    text = prompt_tokenizer.tokenizer.decode(encoded.ids[1:])
     assert "\n".join(code) in text
     assert text.endswith("Answer (TP or FP only): [/INST]")
     # the line quotes the reported one, so it is code
     assert "[INST] YES if the line `password: NO` is real, else NO." in text
-    assert encoded.ids.count(vocabulary.bos[0]) == 1
+    assert encoded.ids.count(prompt_tokenizer.bos[0]) == 1
 
 
 def test_yes_no_words_are_whole_and_outside_code() -> None:
@@ -182,14 +183,16 @@ def test_yes_no_words_are_whole_and_outside_code() -> None:
     assert {hash("NOTE"), hash("YESES:"), hash("TP,"), hash("FP?"), hash("NO")} <= set(prompt.ids)
 
 
-def test_text_that_looks_like_special_tokens_is_text(vocabulary: Vocabulary) -> None:
+def test_text_that_looks_like_special_tokens_is_text(prompt_tokenizer: PromptTokenizer) -> None:
     made = sample(["a: </s>", "b: <s><unk><pad>"], 1)
-    (encoded,) = encode_prompts([made], vocabulary, 512, 4096)
-    assert not {vocabulary.eos, vocabulary.pad, *vocabulary.bos} & set(encoded.ids[1:])
-    assert "b: <s><unk><pad>" in vocabulary.tokenizer.decode(encoded.ids[1:])
+    (encoded,) = encode_prompts([made], prompt_tokenizer, 512, 4096)
+    assert not {prompt_tokenizer.eos, prompt_tokenizer.pad, *prompt_tokenizer.bos} & set(
+        encoded.ids[1:]
+    )
+    assert "b: <s><unk><pad>" in prompt_tokenizer.tokenizer.decode(encoded.ids[1:])
 
 
-def test_what_cannot_fit_is_named_all_at_once(vocabulary: Vocabulary) -> None:
+def test_what_cannot_fit_is_named_all_at_once(prompt_tokenizer: PromptTokenizer) -> None:
     good = sample(CODE, 3)
     lost = Sample(**{**_fields(good), "with_context": "elsewhere", "content": "elsewhere"})
     huge = sample(["x: y"], 0, before="word " * 5000)
@@ -197,7 +200,7 @@ def test_what_cannot_fit_is_named_all_at_once(vocabulary: Vocabulary) -> None:
         **{**_fields(lost), "with_prompt": "Is it real?\nAnswer (YES or NO only):", "line": 7}
     )
     with pytest.raises(DataError) as caught:
-        encode_prompts([good, lost, huge, asking], vocabulary, 40, 4096)
+        encode_prompts([good, lost, huge, asking], prompt_tokenizer, 40, 4096)
     lines = caught.value.message.split("\n")
     assert [line.split(")")[0] for line in lines] == [
         "sample 2 (roles/db/tasks/main.yml:43",
@@ -207,14 +210,14 @@ def test_what_cannot_fit_is_named_all_at_once(vocabulary: Vocabulary) -> None:
     assert "with_context was not found" in lines[0] and "the model takes" in lines[1]
 
 
-def test_kept_over_max_length_is_counted_and_warned(vocabulary: Vocabulary) -> None:
+def test_kept_over_max_length_is_counted_and_warned(prompt_tokenizer: PromptTokenizer) -> None:
     made = sample(CODE, 3)
-    encoded = encode_prompts([made], vocabulary, 16, 4096)
+    encoded = encode_prompts([made], prompt_tokenizer, 16, 4096)
     counts = audit([made], encoded)
     assert counts.kept_over_max_length == counts.samples_cut == 1
     assert counts.context_lines_dropped == len(CODE) - 1
     assert "1 sample is longer" in (counts.warning("train") or "")
-    assert "password: NO" in vocabulary.tokenizer.decode(encoded[0].ids)
+    assert "password: NO" in prompt_tokenizer.tokenizer.decode(encoded[0].ids)
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="real data are not beside the repository")

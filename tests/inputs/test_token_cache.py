@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from iacfilter_hpc.inputs.encoded import Encoded, audit
 from iacfilter_hpc.inputs.prompts import fit_prompt
 from iacfilter_hpc.inputs.token_cache import FORMAT, Recipe, TokenCache, tokenizer_sha256
-from iacfilter_hpc.inputs.tokenizer import Vocabulary
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
 from iacfilter_hpc.training.run import train
@@ -56,11 +56,13 @@ def fill(cache: TokenCache, made: Recipe) -> Path:
 
 
 def test_what_is_kept_is_read_exactly(
-    cache: TokenCache, caplog: pytest.LogCaptureFixture, vocabulary: Vocabulary
+    cache: TokenCache, caplog: pytest.LogCaptureFixture, prompt_tokenizer: PromptTokenizer
 ) -> None:
-    made = recipe(data_sha256=sha256_of(TRAIN), answers=vocabulary.answers)
+    made = recipe(data_sha256=sha256_of(TRAIN), answers=prompt_tokenizer.answers)
     with caplog.at_level(logging.INFO):
-        first = cache.encoded(made, SAMPLES, lambda s: encode_prompts(s, vocabulary, 256, 4096))
+        first = cache.encoded(
+            made, SAMPLES, lambda s: encode_prompts(s, prompt_tokenizer, 256, 4096)
+        )
         again = cache.encoded(made, SAMPLES, never)
     assert again == first
     assert audit(SAMPLES, again) == audit(SAMPLES, first) and audit(SAMPLES, first).samples_cut

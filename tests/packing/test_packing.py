@@ -24,8 +24,8 @@ from transformers import (
 
 from iacfilter_hpc.config.schema import Lora
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.inputs.dataset import IGNORED
-from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.inputs.answers import Answers
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
 from iacfilter_hpc.packing.attention import Segments, segment_attention, segments_of
 from iacfilter_hpc.packing.attention_choice import choose_for_prompts, choose_for_snippets
 from iacfilter_hpc.packing.collators import Batch, FlatCollator, PadCollator, Row, TreeCollator
@@ -81,7 +81,7 @@ def training_rows(count: int) -> list[Row]:
     made = []
     for i, ids in enumerate(prompts(count)):
         answer = [draw.randrange(3, 300) for _ in range(1 + i % 3)] + [2]
-        labels = [IGNORED] * len(ids) + answer
+        labels = [IGNORE_INDEX] * len(ids) + answer
         made.append(Row(input_ids=[*ids, *answer], labels=labels, label=i % 2))
     other = [*made[0]["input_ids"][:-2], 8, 2]
     return [*made, Row(input_ids=other, labels=[*made[0]["labels"][:-2], 8, 2], label=1)]
@@ -226,7 +226,7 @@ def test_prompts_that_branch_at_every_token() -> None:
 
 
 def test_an_answer_that_was_lost() -> None:
-    row = Row(input_ids=[5, 6, 7], labels=[IGNORED] * 3, label=0)
+    row = Row(input_ids=[5, 6, 7], labels=[IGNORE_INDEX] * 3, label=0)
     with pytest.raises(TrainingError, match="its answer was lost"):
         TreeCollator()([row])
 

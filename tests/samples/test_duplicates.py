@@ -13,10 +13,10 @@ from iacfilter_hpc.samples.duplicates import (
     NEAR,
     Kind,
     find_ties,
-    normalised,
     similar_pairs,
     without_duplicates,
 )
+from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
 from tests.samples.made import numbered, sample, without_origin
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from iacfilter_hpc.samples.duplicates import KINDS, Kind
-from iacfilter_hpc.samples.hashes import trace_of_content, traces_of_origin
 from iacfilter_hpc.samples.leakage import DataFile, Repeats, find_leaks
 from iacfilter_hpc.samples.sample import Sample, read_samples
 from iacfilter_hpc.samples.smells import NAMES, SMELLS
@@ -167,8 +166,8 @@ def test_a_leak_in_another_spelling_is_one(plant: Plant, kinds: list[Kind]) -> N
     assert pairs(train, validation) == [(kind, 4, 8) for kind in kinds]
     # what a trained model remembers of its data is found again in the same way
     one, other = train[3], validation[7]
-    same_code = trace_of_content(one) == trace_of_content(other)
-    same_origin = not traces_of_origin(one).isdisjoint(traces_of_origin(other))
+    same_code = one.content_hash == other.content_hash
+    same_origin = not one.origin_hashes.isdisjoint(other.origin_hashes)
     assert same_code is (kinds == ["content"])
     assert same_origin is (bool({"repo"} & {*kinds}))
 

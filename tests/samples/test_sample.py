@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.samples import sample as module
 from iacfilter_hpc.samples.sample import Sample, read_samples
 from tests.samples.test_sample_files import line
 
@@ -68,3 +70,26 @@ def test_the_key_stands_for_the_detection_alone() -> None:
         replace(SAMPLE, content="source => 'http://example.com'"),
     ]
     assert len({key, *(other.key for other in others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "computed"),
+    [
+        ("key", "hash_of_detection"),
+        ("content_hash", "hash_of_content"),
+        ("origin_hashes", "hashes_of_origin"),
+    ],
+)
+def test_a_hash_is_computed_once(
+    asked: str, computed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, real = [], getattr(module, computed)
+    monkeypatch.setattr(module, computed, lambda *of: calls.append(of) or real(*of))
+    one = replace(SAMPLE)
+    assert getattr(one, asked) == getattr(one, asked) == getattr(SAMPLE, asked)
+    assert len(calls) <= 2, "one for each of the two samples"
+    # what has been computed is no part of a sample, and is not taken over into another
+    again = pickle.loads(pickle.dumps(one))
+    assert again == one == SAMPLE and hash(again) == hash(one) == hash(SAMPLE)
+    other = replace(one, smell="other", content="other", file="other")
+    assert getattr(other, asked) != getattr(one, asked)

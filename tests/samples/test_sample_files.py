@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -14,12 +15,12 @@ from hypothesis import strategies as st
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.samples.sample import (
     MAX_LINE_BYTES,
-    OPTIONAL,
-    REQUIRED,
     Sample,
+    read_sample_file,
     read_samples,
     sha256_of,
 )
+from iacfilter_hpc.samples.schema import OPTIONAL, REQUIRED
 
 GOOD: dict[str, object] = {
     "smell": "hard_coded_secret",
@@ -267,6 +268,40 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_the_digest_is_of_the_bytes(file: Path) -> None:
     file.write_bytes(b"abc")
     assert sha256_of(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [line(), line() + b"\n", line() + b"\r\n" + line() + b"\n", line(content="x" * 70_000) + b"\n"],
+    ids=["no end", "one", "two", "long"],
+)
+def test_the_digest_of_a_sample_file_is_of_the_bytes_that_were_parsed(
+    file: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(content)
+    opened, real = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *of: opened.append(path) or real(path, *of))
+    found = read_sample_file(file)
+    assert opened == [file], "read once, so that nobody can replace it between two readings"
+    assert found.sha256 == hashlib.sha256(content).hexdigest()
+    assert (found.path, list(found.samples)) == (file, read_samples(file))
+
+
+def test_importing_samples_is_cheap() -> None:
+    """Commands that read none wait for no pydantic; nobody waits for torch."""
+    program = (
+        "import sys; import iacfilter_hpc.samples.sample\n"
+        "print({'pydantic', 'torch', 'numpy', 'yaml'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_flood_of_fields_takes_no_time(file: Path) -> None:
+    many = ", ".join(f'"f{number}": 1' for number in range(200_000))
+    assert problems(file, f'{{{many}, "f199999": 2}}'.encode()) == ["1: field f199999 occurs twice"]
 
 
 JSON = st.recursive(

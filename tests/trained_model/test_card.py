@@ -13,7 +13,13 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+from iacfilter_hpc.samples.sample import (
+    Sample,
+    SampleFile,
+    read_sample_file,
+    read_samples,
+    sha256_of,
+)
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
@@ -41,8 +47,8 @@ def card_of(
         config or run_config("encoder"),
         decision,
         SCORES,
-        samples or read_samples(TRAIN),
-        read_samples(VALIDATION),
+        SampleFile(TRAIN, tuple(samples or read_samples(TRAIN)), sha256_of(TRAIN)),
+        read_sample_file(VALIDATION),
         approach_named(decision.approach).card,
     )
 
@@ -58,7 +64,9 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     settings = {**alone, "data__max_length": 420} if request.param == "generative" else {}
     layout = RunLayout(tmp_path_factory.mktemp("models") / request.param / "a-run")
     layout.directory.mkdir(parents=True)
-    record = replace(RECORD, data_sha256={"train_file": "5" * 64}, versions={"torch": "2.99"})
+    record = replace(
+        RECORD, data_sha256={"train_file": sha256_of(TRAIN)}, versions={"torch": "2.99"}
+    )
     records.write_record(layout.record, record)
     train(layout, run_config(request.param, **settings))
     return layout
@@ -74,8 +82,7 @@ def test_a_trained_run_has_its_card(trained: RunLayout) -> None:
     assert card.text.lstrip().startswith("# a-run\n")
     assert "a tiny one of random weights" in card.text
     assert ("The base model is loaded too" in card.text) == generative
-    # from the record, which the job has compared with the file
-    assert f"| train | `train.jsonl` | `{'5' * 64}` | 4 | 4 |" in card.text
+    assert f"| train | `train.jsonl` | `{sha256_of(TRAIN)}` | 4 | 4 |" in card.text
     assert "- torch 2.99\n" in f"{card.text}\n" and f"`{RECORD.key}`" in card.text
     for place in (trained.directory, DEMO, Path.home()):
         assert f"{place}/" not in card.text

@@ -3,7 +3,7 @@
 from tests.tiny_models import (  # noqa: F401 - fixtures
     encoder_tokenizer,
     one_thread,
+    prompt_tokenizer,
     tiny_encoder,
     tiny_generative,
-    vocabulary,
 )

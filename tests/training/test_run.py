@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,18 @@ from transformers import AutoModelForCausalLM
 
 from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.schema import RunConfig
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import write_record
 from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.trained_model.save import ADAPTER, check_weights
 from iacfilter_hpc.training.run import train
 from tests.inputs.encoding import encode_prompts
+from tests.made_runs import RECORD
 from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS
@@ -56,6 +59,20 @@ def overfit(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     return layout
 
 
+@pytest.mark.parametrize("name", ["train_file", "validation_file"])
+def test_data_that_have_changed_since_the_submission_are_refused(name: str, tmp_path: Path) -> None:
+    """The worker compares them when a job begins; a file can be replaced until it is read."""
+    layout = RunLayout(tmp_path / "run")
+    layout.directory.mkdir()
+    config = run_config("encoder")
+    paths = {each: getattr(config.data, each) for each in ("train_file", "validation_file")}
+    recorded = {each: sha256_of(path) for each, path in paths.items()} | {name: "5" * 64}
+    write_record(layout.record, replace(RECORD, data_sha256=recorded))
+    with pytest.raises(DataError, match="has changed since the run was submitted") as caught:
+        train(layout, config)
+    assert caught.value.message.startswith(str(paths[name]))
+
+
 def test_it_learns_the_samples_by_heart(overfit: RunLayout) -> None:
     samples = read_samples(TRAIN)
     scored, _ = score_samples(load_scorer(overfit.final), samples)
@@ -70,19 +87,23 @@ def test_generate_writes_the_decided_word_and_eos(overfit: RunLayout) -> None:
     base = AutoModelForCausalLM.from_pretrained(overfit.tiny_model)
     # the last epoch: final/ is the first of equal F1, when EOS may not yet be learned
     model = PeftModel.from_pretrained(base, overfit.directory / "checkpoint-40").eval()
-    vocabulary = settle_vocabulary(load_tokenizer(overfit.final, None), base.config.vocab_size)
+    prompt_tokenizer = settle_special_tokens(
+        load_tokenizer(overfit.final, None), base.config.vocab_size
+    )
     samples = read_samples(TRAIN)
-    for made, encoded in zip(samples, encode_prompts(samples, vocabulary, 1024, 4096), strict=True):
+    for made, encoded in zip(
+        samples, encode_prompts(samples, prompt_tokenizer, 1024, 4096), strict=True
+    ):
         ids = torch.tensor([encoded.ids])
         written = model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=8,
             do_sample=False,
-            pad_token_id=vocabulary.pad,
+            pad_token_id=prompt_tokenizer.pad,
         )[0, len(encoded.ids) :].tolist()
-        assert written[-1] == vocabulary.eos
-        assert vocabulary.tokenizer.decode(written[:-1]).strip() == made.label
+        assert written[-1] == prompt_tokenizer.eos
+        assert prompt_tokenizer.tokenizer.decode(written[:-1]).strip() == made.label
 
 
 def test_final_holds_no_pickle_and_is_readable(overfit: RunLayout) -> None:

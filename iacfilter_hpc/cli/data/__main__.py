@@ -57,7 +57,7 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
         choices=("all", *NAMES),
         default=list(FILTERED),
         metavar="SMELL",
-        help=f"all, or some of {', '.join(NAMES)} (default: the first four)",
+        help=f"all, or some of {', '.join(NAMES)} (default: {', '.join(FILTERED)})",
     )
     made.add_argument(
         "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"

@@ -19,7 +19,6 @@ from iacfilter_hpc.samples.check import Checked, check_files
 from iacfilter_hpc.samples.duplicates import KINDS, MEANING, Kind
 from iacfilter_hpc.samples.label_counts import balance_document, count_labels
 from iacfilter_hpc.samples.leakage import DataFile, Leak, Place
-from iacfilter_hpc.samples.sample import sha256_of
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.schema import ApproachName
@@ -101,13 +100,13 @@ def document(found: Found) -> dict[str, object]:
         "files": [
             {
                 "file": file.name,
-                "path": str(path),
-                "sha256": sha256_of(path),
+                "path": str(read.path),
+                "sha256": read.sha256,
                 "samples": len(file.samples),
                 "unlabelled": count_labels(file.samples).unlabelled,
                 "counts": balance_document(file.samples),
             }
-            for path, file in zip(checked.paths, checked.files, strict=True)
+            for read, file in zip(checked.read, checked.files, strict=True)
         ],
         "leaks": [_leak_document(checked, leak) for leak in checked.leaks],
         "repeats": [

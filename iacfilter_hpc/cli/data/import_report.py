@@ -66,7 +66,7 @@ def document(done: Imported) -> dict[str, object]:
         "samples": len(intake.samples),
         "counts": balance_document(intake.samples),
         "report": str(done.request.report),
-        "form": done.report.form,
+        "form": done.report.format,
         "prefix": done.scripts.prefix,
         "rows": intake.rows,
         "merged": intake.merged,
@@ -84,7 +84,7 @@ def render(done: Imported) -> str:
     request, intake, prefix = done.request, done.intake, done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     other = ", ".join(f"{count} {terminal.plain(smell)}" for smell, count in intake.other) or "none"
-    rows = f"{counted(intake.rows, 'row')} of form {done.report.form}"
+    rows = f"{counted(intake.rows, 'row')} of form {done.report.format}"
     merged = counted(intake.merged, "row that repeats", "rows that repeat")
     lines = [
         f"Wrote {counted(len(intake.samples), 'sample')} to {request.output}",

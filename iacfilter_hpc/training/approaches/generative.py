@@ -20,9 +20,9 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from iacfilter_hpc.config.extras import NF4, check_extras
 from iacfilter_hpc.config.schema import TINY, Lora, RunConfig, Training
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.inputs.dataset import IGNORED
+from iacfilter_hpc.inputs.answers import Answers
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
 from iacfilter_hpc.inputs.model_inputs import ModelInputs, PromptInputs
-from iacfilter_hpc.inputs.prompts import Answers
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer
 from iacfilter_hpc.packing.attention import segments_of
 from iacfilter_hpc.packing.attention_choice import choose_for_prompts
@@ -73,7 +73,7 @@ def answer_losses(model: nn.Module, batch: Batch) -> torch.Tensor:
     labels = batch["labels"]
     # the logits of a position predict the token after it
     predicting = torch.zeros_like(labels, dtype=torch.bool)
-    predicting[:, :-1] = labels[:, 1:] != IGNORED
+    predicting[:, :-1] = labels[:, 1:] != IGNORE_INDEX
     logits = model(
         input_ids=batch["input_ids"],
         attention_mask=batch["attention_mask"],
@@ -217,7 +217,7 @@ class Generative(Approach):
         loading = loading_for(config.model, args)
         base = load_base(source, config.model.revision, config.model.dtype, loading)
         choice = choose_for_prompts(base, args.device, config.packed_attention, longest)
-        pad = inputs.vocabulary.pad
+        pad = inputs.prompt_tokenizer.pad
         return TrainableModel(
             model=add_adapter(base, config.lora, config.training, trained),
             choice=choice,
@@ -254,7 +254,7 @@ class Generative(Approach):
             if choice.packed is not None:
                 tokens = (answers.fp[0], answers.tp[0])
                 return PromptScorer(model, tokens, budget).score(prompts)
-            collate = PadCollator(inputs.vocabulary.pad)
+            collate = PadCollator(inputs.prompt_tokenizer.pad)
             return logits_by_batch(
                 prompts, budget, collate, lambda batch: answer_logits(model, batch, answers), device
             )

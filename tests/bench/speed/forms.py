@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from iacfilter_hpc.inputs.dataset import IGNORED
-from iacfilter_hpc.inputs.prompts import Answers
+from iacfilter_hpc.inputs.answers import Answers
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
 from iacfilter_hpc.packing.attention_choice import choose_for_prompts
 from iacfilter_hpc.packing.batch_sampler import Grouping, RowLayout, draw, group, key_of
 from iacfilter_hpc.packing.collators import Batch, FlatCollator, PadCollator, Row, TreeCollator
@@ -44,7 +44,7 @@ def padded_to(rows: Sequence[Row], length: int, pad: int) -> Batch:
     """A padded batch of exactly `length` tokens a row."""
     filler = Row(input_ids=[pad] * length, label=0)
     if "labels" in rows[0]:
-        filler["labels"] = [IGNORED] * (length - 1) + [0]
+        filler["labels"] = [IGNORE_INDEX] * (length - 1) + [0]
     return {name: tensor[:-1] for name, tensor in PadCollator(pad)([*rows, filler]).items()}
 
 

@@ -19,7 +19,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from iacfilter_hpc.inputs.dataset import IGNORED
+from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
 from iacfilter_hpc.packing.collators import Row
 from iacfilter_hpc.packing.prefixes import Ids, grow
 from iacfilter_hpc.runs.layout import resource
@@ -56,7 +56,7 @@ class Prompts:
         made = []
         for i, ids in enumerate(self.ids):
             answer = [(FP, TP)[i % 2], EOS]
-            labels = [IGNORED] * len(ids) + answer
+            labels = [IGNORE_INDEX] * len(ids) + answer
             made.append(Row(input_ids=[*ids, *answer], labels=labels, label=i % 2))
         return made
 

@@ -11,7 +11,7 @@ from iacfilter_hpc.cli.data.__main__ import main
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import audit
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
@@ -58,8 +58,8 @@ def test_the_prompts_of_the_generative_approach(models: Path) -> None:
     assert (free.over, free.cut, free.tokens_dropped, free.lines_dropped) == (0, 0, 0, 0)
     limit = free.p50
     found = measure_lengths(SAMPLES, Measure(model, "generative", limit, ()))
-    vocabulary = settle_vocabulary(load_tokenizer(model, None), 10**6)
-    cut = audit(SAMPLES, encode_prompts(SAMPLES, vocabulary, limit, 10**6))
+    prompt_tokenizer = settle_special_tokens(load_tokenizer(model, None), 10**6)
+    cut = audit(SAMPLES, encode_prompts(SAMPLES, prompt_tokenizer, limit, 10**6))
     assert (found.p50, found.longest) == (free.p50, free.longest)
     assert found.over == found.cut == cut.samples_cut > 0
     assert found.tokens_dropped == cut.tokens_dropped > 0

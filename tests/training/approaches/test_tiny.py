@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_vocabulary
+from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
 
 pytestmark = pytest.mark.train
@@ -51,10 +51,10 @@ def test_generative_is_like_codellama(tiny_generative: Path) -> None:
     tokenizer = load_tokenizer(tiny_generative, None)
     assert tokenizer.pad_token is None
     assert model.config.max_position_embeddings >= 4096
-    vocabulary = settle_vocabulary(tokenizer, model.config.vocab_size)
-    assert vocabulary.pad == tokenizer.unk_token_id != vocabulary.eos
+    prompt_tokenizer = settle_special_tokens(tokenizer, model.config.vocab_size)
+    assert prompt_tokenizer.pad == tokenizer.unk_token_id != prompt_tokenizer.eos
     text = "- name: caf\u00e9\n  \u2192 x"
-    assert tokenizer.decode(vocabulary.encode(text)) == text
+    assert tokenizer.decode(prompt_tokenizer.encode(text)) == text
 
 
 def test_encoder_is_like_roberta(tiny_encoder: Path) -> None:

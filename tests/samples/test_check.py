@@ -1,4 +1,4 @@
-"""iacfilter_hpc.samples.consistency: samples that contradict themselves, and unknown names."""
+"""iacfilter_hpc.samples.check: samples that contradict themselves, and unknown names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from iacfilter_hpc.samples.consistency import contradictions_in, unknown_names
+from iacfilter_hpc.samples.check import contradictions_in, unknown_names
 from iacfilter_hpc.samples.sample import read_samples
 from tests.samples.made import DEMO, REAL_DATA, numbered, sample
 

@@ -1,11 +1,11 @@
-"""Reports of our own writing, and verdicts on their rows that no model has given."""
+"""Reports of our own writing, and decisions on their rows that no model has given."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from iacfilter_hpc.glitch.decisions import Judged
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, GlitchReport, open_report
 from iacfilter_hpc.glitch.rows import Row, read_rows
@@ -60,18 +60,18 @@ def write_all(folder: Path, rows: str | bytes = ROWS) -> tuple[GlitchReport, Scr
     return open_report(report), Scripts(folder / "scripts", "work")
 
 
-def judge(report: GlitchReport, scripts: Scripts, p_tp: Sequence[float] = P_TP) -> list[Judged]:
-    """Verdicts: each row that makes a sample takes the next p(TP)."""
+def judge(report: GlitchReport, scripts: Scripts, p_tp: Sequence[float] = P_TP) -> list[DecidedRow]:
+    """Decisions: each row that makes a sample takes the next p(TP)."""
     rest = iter(p_tp)
-    return [_verdict(row, scripts, rest) for row in read_rows(report)]
+    return [_decided(row, scripts, rest) for row in read_rows(report)]
 
 
-def _verdict(row: Row, scripts: Scripts, p_tp: Iterator[float]) -> Judged:
+def _decided(row: Row, scripts: Scripts, p_tp: Iterator[float]) -> DecidedRow:
     if isinstance(row.found, BadRow):
-        return Judged(row, None, None, reason=Reason(Cause.BAD_ROW, row.found.problem))
+        return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, row.found.problem))
     file = scripts.relative(row.found.path)
     made = build_sample(row.found, scripts, technology=None, source="test")
     if isinstance(made, Unusable):
-        return Judged(row, file, None, reason=made.reason)
+        return DecidedRow(row, file, None, reason=made.reason)
     p = next(p_tp)
-    return Judged(row, file, made, p, "TP" if p >= THRESHOLD else "FP")
+    return DecidedRow(row, file, made, p, "TP" if p >= THRESHOLD else "FP")

@@ -1,0 +1,197 @@
+"""Schema of a sample file: the fields of a line, what each must be, and a line parsed by it.
+
+pydantic checks a line's fields at once, in compiled code. It comes with this module alone, so that
+who imports samples and reads none does not wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from iacfilter_hpc.runs.validation_errors import shown
+
+SHOWN = 60
+"""Characters of a value that a message shows."""
+TEXT = "text"
+LABEL = "TP or FP"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Says what a field must be, whatever is wrong with it: `field line is 0, not <words>`."""
+
+    words: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            handler(source), "unexpected", custom_error_message=self.words
+        )
+
+
+def _in_order(span: tuple[int, int]) -> tuple[int, int]:
+    if span[0] > span[1]:
+        raise ValueError("its first line is after its last")
+    return span
+
+
+# half of a surrogate pair, which JSON can write, is no text for pydantic: no tokenizer takes it
+Text = Annotated[str, Field(strict=True, pattern=r"^[^\x00]*$"), Expected(TEXT)]
+# \x1c to \x1f are white space for Python's str.strip, but not for the \s of this pattern
+Filled = Annotated[
+    str, Field(strict=True, pattern=r"^[^\x00]*[^\s\x00\x1c-\x1f][^\x00]*$"), Expected(TEXT)
+]
+OptionalText = Annotated[Filled | None, Expected(TEXT)]
+LineNumber = Annotated[int, Field(strict=True, ge=1), Expected("a line number from 1")]
+Span = Annotated[
+    tuple[LineNumber, LineNumber],
+    AfterValidator(_in_order),
+    Expected("[first line, last line]"),
+]
+# a union, so that 1 stays 1 where a file is written again, and does not become 1.0
+Share = Annotated[
+    Annotated[int, Field(strict=True, ge=0, le=1)]
+    | Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+    | None,
+    Expected("null or a number from 0 to 1"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFields:
+    """The fields of a line, in the order in which messages name them; optional ones may be null."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    smell: Filled
+    file: Filled
+    content: Text
+    line: LineNumber
+    detection_span: Span
+    with_context: Text
+    with_prompt: Filled
+    label: Annotated[Literal["TP", "FP"] | None, Expected(LABEL)]
+    source: Text
+    confidence: Share = None
+    technology: OptionalText = None
+    repo: OptionalText = None
+    family: OptionalText = None
+
+
+REQUIRED = tuple(each.name for each in fields(SampleFields) if each.default is MISSING)
+OPTIONAL = tuple(each.name for each in fields(SampleFields) if each.default is not MISSING)
+KNOWN = frozenset((*REQUIRED, *OPTIONAL))
+FIELDS = TypeAdapter(SampleFields)
+
+
+def parsed(line: bytes, *, unlabelled: bool = False) -> SampleFields | list[str]:
+    """The fields of a line, or everything that is wrong with it, in words.
+
+    `unlabelled` allows label null.
+    """
+    if not line.strip():
+        return ["empty line"]
+    try:
+        value = json.loads(line.decode("utf-8"), object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        return [f"not UTF-8: byte {error.object[error.start]:#04x} at column {error.start + 1}"]
+    except json.JSONDecodeError as error:
+        return [f"not JSON: {error.msg} at column {error.colno}"]
+    except RecursionError:
+        return ["not JSON: nested too deeply"]
+    except _DuplicateField as error:
+        return [f"field {_shown_name(str(error))} occurs twice"]
+    except ValueError:
+        return ["not JSON: a number of thousands of digits"]
+    if not isinstance(value, dict):
+        return [f"not an object but {_kind_of(value)}"]
+    return _checked(value, unlabelled)
+
+
+class _DuplicateField(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _DuplicateField(_first_again(name for name, _ in pairs))
+    return fields
+
+
+def _first_again(names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("no name occurs twice")
+
+
+def _checked(values: Mapping[str, Any], unlabelled: bool) -> SampleFields | list[str]:
+    """The fields of a line, or everything that is wrong with them."""
+    # pydantic could not say which unknown field has a name that is no text
+    known = {name: value for name, value in values.items() if name in KNOWN}
+    found, expected = None, dict[str, str]()
+    try:
+        found = FIELDS.validate_python(known)
+    except ValidationError as error:
+        # a field that is missing has no value to be shown, and is named by itself
+        details = error.errors(include_url=False, include_context=False)
+        expected = {str(each["loc"][0]): each["msg"] for each in details}
+    if not unlabelled and known.get("label", LABEL) is None:
+        expected["label"] = LABEL
+    if found is not None and not expected and len(known) == len(values):
+        return found
+    missing = [f"field {name} is missing" for name in REQUIRED if name not in values]
+    unknown = [
+        f"field {_shown_name(name)} is unknown (allowed: {', '.join([*REQUIRED, *OPTIONAL])})"
+        for name in values
+        if name not in KNOWN
+    ]
+    wrong = [
+        f"field {name} is {shown(value, SHOWN)}, not {_words(expected[name], value)}"
+        for name, value in known.items()
+        if name in expected
+    ]
+    return [*missing, *unknown, *wrong]
+
+
+def _words(expected: str, value: object) -> str:
+    """What a field must be; of what should be text, what this value lacks to be that."""
+    if expected != TEXT:
+        return expected
+    if not isinstance(value, str):
+        return "a string"
+    if "\0" in value:
+        return "text without NUL characters"
+    return "text of whole characters" if any(map(_is_surrogate, value)) else TEXT
+
+
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
+
+
+def _shown_name(name: str) -> str:
+    """A field's name for a message; quoted where it could break the line it stands in."""
+    return name if name.isascii() and name.isidentifier() else shown(name, SHOWN)
+
+
+def _kind_of(value: object) -> str:
+    """JSON's name for a value's type."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
+    return "null" if value is None else names.get(type(value), "a number")
