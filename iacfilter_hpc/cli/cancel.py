@@ -13,6 +13,7 @@ from iacfilter_hpc.launch import processes
 from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.slurm import queue
 
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cancel(given: argparse.Namespace, models: Path) -> int:
-    layouts = [records.find(models, name) for name in given.runs]
+    layouts = [find_run(models, name) for name in given.runs]
     if given.drain:
         return _drain(given, layouts)
     cancelled = {run.name: [*_cancel_local(run), *_cancel_slurm(run)] for run in layouts}

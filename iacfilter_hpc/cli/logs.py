@@ -13,6 +13,7 @@ from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
 from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs.tree import all_runs, find_run
 
 LINES = 100
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _logs(given: argparse.Namespace, models: Path) -> int:
     """Becomes tail, unless --json asks for the files alone."""
-    run = records.find(models, given.run) if given.run else _newest(models)
+    run = find_run(models, given.run) if given.run else _newest(models)
     job_id = _job_id(run, given.run)
     attempt = _attempt(run, job_id, given.attempt)
     files = _files(run, attempt, given)
@@ -104,7 +105,7 @@ def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
 
 
 def _newest(models: Path) -> RunLayout:
-    found = records.all_runs(models)
+    found = all_runs(models)
     if not found:
         raise RunNotFound(f"no runs under {models}", hint="iacfilter-submit makes one")
     return found[-1]

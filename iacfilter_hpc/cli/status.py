@@ -11,7 +11,8 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.launch.status import Report, RunState, report
-from iacfilter_hpc.runs import layout, records
+from iacfilter_hpc.runs import layout
+from iacfilter_hpc.runs.tree import all_runs, find_run
 
 COLUMNS = (
     "RUN",
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(given: argparse.Namespace, models: Path) -> int:
     while True:
-        layouts = [records.find(models, name) for name in given.runs] or records.all_runs(models)
+        layouts = [find_run(models, name) for name in given.runs] or all_runs(models)
         found = report(layouts)
         if given.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")

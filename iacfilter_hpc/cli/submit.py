@@ -245,11 +245,12 @@ def _rehearse(given: argparse.Namespace, config: RunConfig, site: Site) -> int:
 
 
 def _resume(given: argparse.Namespace) -> int:
+    from iacfilter_hpc.checkpoints.checkpoints import newest_saved
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.config import resolve
     from iacfilter_hpc.config.schema import load_config
     from iacfilter_hpc.launch import resume, submission
-    from iacfilter_hpc.runs import records
+    from iacfilter_hpc.runs.tree import find_run
 
     alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
     for name in alone:
@@ -261,12 +262,12 @@ def _resume(given: argparse.Namespace) -> int:
     if given.batch_size == AUTO:
         raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
     models = layout.models_dir(given.models_dir)
-    run = records.find(models, given.resume)
+    run = find_run(models, given.resume)
     config = resolve.resumed_config(load_config(run), given.assignments, given_settings(given))
     executor, site = submission.choose_executor(given.executor), resolve.site_settings()
     plan.check(config, site, models)
     submitted = resume.resume(run, config, site, executor)
-    saved = resume.newest_saved(run)
+    saved = newest_saved(run)
     if given.json:
         terminal.print_json({**_document(submitted, config), "step": saved.step if saved else 0})
     else:

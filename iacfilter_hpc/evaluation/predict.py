@@ -12,7 +12,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from torch import nn
 
-from iacfilter_hpc.checkpoints.manifest import check_whole
+from iacfilter_hpc.checkpoints.manifest import verify
 from iacfilter_hpc.config.extras import NF4, check_extras
 from iacfilter_hpc.config.schema import TINY, Approach
 from iacfilter_hpc.errors import TrainingError
@@ -80,7 +80,7 @@ def load_scorer(final: Path) -> Scorer:
     quieten()
     decision = read_decision(final)
     # transformers makes up what it does not find: without its tokenizer a model scores all wrong
-    check_whole(final)
+    verify(final)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     load = _load_generative if decision.approach == "generative" else _load_encoder
     try:

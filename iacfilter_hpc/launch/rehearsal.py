@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from iacfilter_hpc.launch.status import report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.progress import last_step
+from iacfilter_hpc.runs.tree import new_name
 from iacfilter_hpc.slurm.jobs import send_signal, take_nodes
 from iacfilter_hpc.slurm.queue import queued
 
@@ -66,7 +67,7 @@ def rehearse(
         JobFailed: a job of it failed.
         SubmissionError, SlurmUnreachable: a job could not be submitted.
     """
-    name = config.name or records.new_name(config.approach)
+    name = config.name or new_name(config.approach)
     twin = submission.submit(_named(config, f"{name}-twin"), site, models, "slurm").layout
     cut = submission.submit(_named(config, f"{name}-cut"), site, models, "slurm").layout
     say(f"{twin.name} is left alone; {cut.name} is stopped (files: {cut.directory})")
@@ -122,7 +123,7 @@ def _by_preemption(layout: RunLayout, attempt: str, *, partition: str) -> None:
 
 def _running_attempt(layout: RunLayout, step: int) -> str:
     """The newest attempt, once training has come to this step."""
-    _wait(layout, lambda: _step(layout) >= step)
+    _wait(layout, lambda: (last_step(layout) or 0) >= step)
     return _newest_attempt(layout)
 
 
@@ -146,13 +147,6 @@ def _went_on_at(layout: RunLayout) -> int | None:
     marker = "going on from checkpoint-"
     text = log.read_text(errors="replace") if log.exists() else ""
     return int(text.partition(marker)[2].partition(",")[0]) if marker in text else None
-
-
-def _step(layout: RunLayout) -> int:
-    try:
-        return int(json.loads(layout.heartbeat.read_bytes())["step"])
-    except (OSError, ValueError, KeyError):
-        return -1
 
 
 def _wait(layout: RunLayout, condition: Callable[[], object]) -> None:

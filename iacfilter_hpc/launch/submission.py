@@ -21,6 +21,7 @@ from iacfilter_hpc.launch.walltime_lead import lead_seconds, recorded_pace
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
+from iacfilter_hpc.runs.tree import create_run, new_name
 from iacfilter_hpc.samples.sample import read_samples, sha256_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def choose_executor(asked: str) -> Executor:
 
 def script_text(config: RunConfig, site: Site, models: Path) -> str:
     """The sbatch script of a run, without a side effect of any kind."""
-    name = config.name or records.new_name(config.approach)
+    name = config.name or new_name(config.approach)
     layout = RunLayout(models / config.approach / name)
     return _slurm_executor(layout, config, site, config.approach).text()
 
@@ -87,9 +88,7 @@ def submit(
     if executor == "local" or site.python is None:
         check_training_is_installed()
         check_extras(extras_of(config))
-    layout = records.create(
-        models, config.approach, config.name or records.new_name(config.approach)
-    )
+    layout = create_run(models, config.approach, config.name or new_name(config.approach))
     try:
         describe(layout, config, data, planned)
         job_id = _start(layout, config, site, executor)

@@ -14,10 +14,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from iacfilter_hpc.checkpoints.checkpoints import newest_step
 from iacfilter_hpc.errors import IacfilterError, SlurmUnreachable, SubmissionError
 from iacfilter_hpc.runs import records
-from iacfilter_hpc.runs.failures import last_step, memory_ran_out, nodes_at_fault, outcome_of_killed
+from iacfilter_hpc.runs.failures import memory_ran_out, nodes_at_fault, outcome_of_killed
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.slurm.client import patiently
 from iacfilter_hpc.slurm.jobs import JobNow, job_now, requeue, resubmit
@@ -53,7 +55,8 @@ def main() -> int:
 
 def _follow(layout: RunLayout, job_id: str, restarts: int, given: argparse.Namespace) -> int:
     attempt = attempt_name(job_id, restarts)
-    outcome = records.outcome(layout, attempt) or outcome_of_killed(layout, job_id, restarts)
+    saved = newest_step(layout)
+    outcome = records.outcome(layout, attempt) or outcome_of_killed(layout, job_id, restarts, saved)
     if outcome.cause == "killed" and memory_ran_out(layout, attempt):
         outcome = replace(outcome, cause="memory", step=last_step(layout))
     now = patiently(lambda: job_now(job_id))

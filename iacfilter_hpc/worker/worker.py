@@ -7,11 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from iacfilter_hpc.checkpoints.checkpoints import newest_step
 from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig, load_config
 from iacfilter_hpc.errors import OF_THE_NODE, IacfilterError, JobFailed, SlurmUnreachable
 from iacfilter_hpc.runs import records
-from iacfilter_hpc.runs.failures import outcome_of_killed, saved_step
+from iacfilter_hpc.runs.failures import outcome_of_killed
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.samples.sample import sha256_of
@@ -166,7 +167,7 @@ def _settle_earlier(layout: RunLayout, place: Place, limit: int) -> None:
         if records.outcome(layout, attempt_name(place.job_id, restarts)) is None
     ]
     for restarts in silent:
-        outcome = outcome_of_killed(layout, place.job_id, restarts)
+        outcome = outcome_of_killed(layout, place.job_id, restarts, newest_step(layout))
         records.write_record(layout.outcome(outcome.attempt), outcome)
     if silent:
         decision = decide(records.outcomes_of_chain(layout, place.job_id), limit)
@@ -202,7 +203,7 @@ def _record(layout: RunLayout, place: Place, started_at: str, ending: Ending) ->
         message=ending.message,
         cause=ending.cause,
         step=ending.step,
-        saved=saved_step(layout),
+        saved=newest_step(layout),
         started_at=started_at,
         ended_at=records.now(),
         nodes=place.hostnames,

@@ -10,6 +10,7 @@ import pytest
 from iacfilter_hpc.cli.submit import main
 from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.tree import find_run
 from tests.cli.commands import iacfilter
 from tests.conftest import Golden
 from tests.fake_slurm import FakeSlurm
@@ -169,7 +170,7 @@ def test_a_run_that_will_not_fit_is_submitted_with_a_warning(
         "hint: --set accelerate.deepspeed_config_file=zero3\n"
     )
     assert fake_slurm.calls("sbatch") == 1
-    planned = records.read_record(records.find(models, "mine")).planned_bytes
+    planned = records.read_record(find_run(models, "mine")).planned_bytes
     assert planned == pytest.approx(14_378_786_816, rel=1e-3)
 
 
@@ -185,7 +186,7 @@ def test_a_run_that_goes_on_elsewhere_is_checked_again(
 def test_runs_on_the_cpu_are_not_checked(fake_slurm: FakeSlurm, models: Path) -> None:
     done = iacfilter("submit", *GENERATIVE, *FILES, "--config", "generative-tiny", "--name", "mine")
     assert (done.returncode, done.stderr) == (0, "")
-    assert records.read_record(records.find(models, "mine")).planned_bytes is None
+    assert records.read_record(find_run(models, "mine")).planned_bytes is None
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_the_plan_chooses_the_batch(
 ) -> None:
     assert main([*words, *FILES, "--batch-size", "auto", "--name", "auto"]) == 0
     assert main([*words, *FILES, "--name", "plain"]) == 0
-    config, plain = (load_config(records.find(models, name)) for name in ("auto", "plain"))
+    config, plain = (load_config(find_run(models, name)) for name in ("auto", "plain"))
     training = config.training
     assert training.per_device_train_batch_size == batch
     assert training.gradient_accumulation_steps == accumulation

@@ -20,6 +20,7 @@ from iacfilter_hpc.errors import (
 from iacfilter_hpc.launch import submission
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.tree import APPROACHES, find_run
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO, MadeRuns, demo_config
 
@@ -102,7 +103,7 @@ def test_where_the_job_may_exist_its_files_stay(fake_slurm: FakeSlurm, models: P
     with pytest.raises(SlurmUnreachable) as caught:
         submit(models, "name=mine")
     assert caught.value.hint == "the job may exist: squeue --me --name=mine"
-    layout = records.find(models, "mine")
+    layout = find_run(models, "mine")
     assert records.read_record(layout).run == "mine"
     assert records.jobs(layout) == []
 
@@ -110,7 +111,7 @@ def test_where_the_job_may_exist_its_files_stay(fake_slurm: FakeSlurm, models: P
 def test_a_taken_name_leaves_the_run_alone(fake_slurm: FakeSlurm, models: Path) -> None:
     layout = submit(models, "name=mine").layout
     before = {path: path.read_bytes() for path in layout.directory.rglob("*") if path.is_file()}
-    for approach in records.APPROACHES:
+    for approach in APPROACHES:
         with pytest.raises(UsageError, match="run mine exists already"):
             submit(models, "name=mine", approach=approach)
     assert {p: p.read_bytes() for p in layout.directory.rglob("*") if p.is_file()} == before
@@ -194,7 +195,7 @@ def test_a_refused_evaluation_leaves_the_run_alone(
     fake_slurm.says("sbatch", stderr="sbatch: error: no\n", code=1)
     with pytest.raises(SubmissionError):
         submission.submit_evaluation(layout, config, tmp_path, DEFAULTS, SITE, "slurm")
-    assert records.find(models, "mine") == layout
+    assert find_run(models, "mine") == layout
     assert len(records.jobs(layout)) == 1
 
 
