@@ -126,7 +126,8 @@ def test_a_plan_is_corrected_by_what_runs_needed(
         planned_bytes=14 * 10**9,
         planned_activations=10**9,
     )
-    layout.memory.write_text(json.dumps({"peak_bytes": 145 * 10**8}))
+    peak = {"schema": 1, "peak_bytes": 145 * 10**8, "device": "a GPU"}
+    layout.memory.write_text(json.dumps(peak))
     assert main([*GENERATIVE, "--plan", "--gpus", "h100:1"]) == 0
     out = capsys.readouterr().out
     assert "\nactivations x 1.50, as 1 run has shown" in out
