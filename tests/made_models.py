@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iacfilter_hpc.checkpoints.manifest import write_whole
+from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.samples.sample import read_samples, sha256_of
 from iacfilter_hpc.trained_model.decision import Decision, Validation, write_decision
@@ -46,4 +46,4 @@ def make_final(final: Path, train: Path, validation: Path) -> None:
     write_seen(final, seen_of(read_samples(train), held_out))
     is_tp = tuple(sample.label == "TP" for sample in held_out)
     write_validation_scores(final, ValidationScores(tuple(0.7 for _ in is_tp), is_tp))
-    write_whole(final)
+    write_manifest(final)

@@ -13,6 +13,7 @@ from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout, resource
 from iacfilter_hpc.runs.records import JobRecord, Outcome, RunRecord
+from iacfilter_hpc.runs.tree import create_run
 
 DEMO = {
     name: resource("configs", "demo", f"{name}.jsonl") for name in ("train", "validation", "test")
@@ -51,7 +52,7 @@ class MadeRuns:
 
     def run(self, name: str, approach: str = "encoder", **fields: object) -> RunLayout:
         """A run without a job."""
-        layout = records.create(self.models, approach, name)
+        layout = create_run(self.models, approach, name)
         record = replace(RECORD, run=name, approach=approach, **fields)  # type: ignore[arg-type]
         records.write_record(layout.record, record)
         return layout

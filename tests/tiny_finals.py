@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from iacfilter_hpc.checkpoints.manifest import write_whole
+from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.config.schema import TINY
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.runs.layout import RunLayout
@@ -43,7 +43,7 @@ def make_encoder_final(
     is_tp = (True,) * len(REAL) + (False,) * len(REAL)
     scores = ValidationScores(p_tp=(*REAL, *(1 - p for p in REAL)), is_tp=is_tp)
     write_validation_scores(final, scores)
-    write_whole(final)
+    write_manifest(final)
     return final
 
 
@@ -67,5 +67,5 @@ def make_generative_final(run: Path, max_length: int = 512) -> Path:
         max_length=max_length,
     )
     write_decision(layout.final, decision)
-    write_whole(layout.final)
+    write_manifest(layout.final)
     return layout.final

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: published whole, verified before use, the last good one kept."""
+"""Checkpoints of a run: published whole, verified before use, the last good one kept."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from pathlib import Path
 
 from iacfilter_hpc.checkpoints.lease import Lease
 from iacfilter_hpc.checkpoints.manifest import (
-    OTHERS_WRITE,
     BrokenCheckpoint,
-    Manifest,
+    CheckpointManifest,
+    read_checkpoint_manifest,
     sync_folder,
-    verify,
-    write_manifest,
+    verify_checkpoint,
+    write_checkpoint_manifest,
 )
+from iacfilter_hpc.checkpoints.permissions import share_read_only
 from iacfilter_hpc.errors import TrainingError, counted
-from iacfilter_hpc.runs.files import current_umask
 from iacfilter_hpc.runs.layout import RunLayout
 
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"checkpoint-(\d+)")
 STATE = "trainer_state.json"
+"""Of transformers' Trainer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Found:
     """A checkpoint that verified."""
 
     path: Path
-    manifest: Manifest
+    manifest: CheckpointManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Checkpoints:
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir()
 
-    def publish(self, step: int, processes: int) -> Manifest:
+    def publish(self, step: int, processes: int) -> CheckpointManifest:
         """Give a checkpoint in staging its manifest, then its name: all of it or nothing.
 
         Raises:
@@ -72,8 +73,8 @@ class Checkpoints:
             OSError: the disk is full.
         """
         made = self.staging / f"checkpoint-{step}"
-        manifest = write_manifest(made, step, processes)
-        _close_to_others(made)
+        manifest = write_checkpoint_manifest(made, step, processes)
+        share_read_only(made)
         self._lease.check()
         made.rename(self.path(step))
         self.staging.rmdir()
@@ -90,7 +91,7 @@ class Checkpoints:
             return
         self._lease.check()
         try:
-            verify(newest)
+            verify_checkpoint(newest)
         except BrokenCheckpoint as error:
             logger.warning("%s is broken: %s; older ones are kept", newest.name, error)
             return
@@ -111,7 +112,7 @@ def newest_verified(layout: RunLayout, attempt: str) -> Found | None:
     good: dict[str, Found] = {}
     for path in _by_step(layout):
         try:
-            good[path.name] = Found(path, verify(path))
+            good[path.name] = Found(path, verify_checkpoint(path))
         except BrokenCheckpoint as error:
             aside = _set_aside(path, attempt)
             logger.warning("%s is broken: %s; set aside as %s", path.name, error, aside.name)
@@ -125,6 +126,27 @@ def newest_verified(layout: RunLayout, attempt: str) -> Found | None:
             "%s is set aside as %s: its best one, %s, is gone", found.path.name, aside.name, best
         )
     return None
+
+
+def newest_saved(layout: RunLayout) -> CheckpointManifest | None:
+    """What the newest checkpoint says of itself, none of its files being verified.
+
+    None if there is none that says anything: the job sets those aside, and says so.
+    """
+    for path in _by_step(layout):
+        try:
+            return read_checkpoint_manifest(path)
+        except BrokenCheckpoint:
+            continue
+    return None
+
+
+def newest_step(layout: RunLayout) -> int:
+    """The step of the newest checkpoint, whatever is in it; 0 without one.
+
+    Cheap, for who asks whether a run gets on at all: a name is given once all is on the disk.
+    """
+    return max((int(path.name.partition("-")[2]) for path in _by_step(layout)), default=0)
 
 
 def clean(layout: RunLayout, attempt: str) -> None:
@@ -182,14 +204,3 @@ def _remove(path: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
     shutil.rmtree(doomed)
-
-
-def _close_to_others(directory: Path) -> None:
-    """Readable as the umask says, and written by the owner alone.
-
-    safetensors writes weights 0600 whatever the umask
-    (https://github.com/huggingface/safetensors/issues/782).
-    """
-    mask = current_umask() | OTHERS_WRITE
-    for path in [directory, *directory.rglob("*")]:
-        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

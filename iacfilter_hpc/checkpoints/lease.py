@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.record_schema import NotAnObject, json_object
 from iacfilter_hpc.runs.records import now
 
 
@@ -72,6 +72,6 @@ def _claims(folder: Path) -> list[int]:
 
 def _holder(folder: Path, number: int) -> str:
     try:
-        return f"attempt {json.loads(_path(folder, number).read_bytes())['attempt']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        return f"attempt {json_object(_path(folder, number).read_bytes())['attempt']}"
+    except (OSError, NotAnObject, KeyError):
         return "an unknown attempt"

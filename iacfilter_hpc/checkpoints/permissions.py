@@ -1,19 +1,33 @@
-"""Permissions: let a group read what training writes."""
+"""Permissions: the modes of the files that training writes.
+
+safetensors writes weights 0600 whatever the umask
+(https://github.com/huggingface/safetensors/issues/782).
+"""
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from iacfilter_hpc.runs.files import current_umask
 
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
 
 def share(directory: Path) -> None:
-    """Give every file under `directory` the mode that the umask asks for.
+    """Give every file under `directory` the mode that the umask asks for."""
+    _set_modes((path for path in directory.rglob("*") if path.is_file()), current_umask())
 
-    safetensors writes weights 0600 whatever the umask
-    (https://github.com/huggingface/safetensors/issues/782).
+
+def share_read_only(directory: Path) -> None:
+    """Let `directory`, and all under it, be read as the umask says, and written by its owner alone.
+
+    Its folders too: who may write in one can put a file of their own in the place of another.
     """
-    mode = 0o666 & ~current_umask()
-    for path in directory.rglob("*"):
-        if path.is_file():
-            path.chmod(mode)
+    _set_modes([directory, *directory.rglob("*")], current_umask() | OTHERS_WRITE)
+
+
+def _set_modes(paths: Iterable[Path], mask: int) -> None:
+    for path in paths:
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

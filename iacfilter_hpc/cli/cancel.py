@@ -15,6 +15,7 @@ from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.states import Executor, JobState
+from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.slurm import queue
 
 
@@ -57,7 +58,7 @@ def request_of(args: argparse.Namespace) -> CancelRequest:
 
 
 def _cancel(request: CancelRequest) -> int:
-    layouts = [records.find(request.models, name) for name in request.runs]
+    layouts = [find_run(request.models, name) for name in request.runs]
     if request.drain:
         return _drain(layouts, request.as_json)
     cancelled = {run.name: [*_cancel_local(run), *_cancel_slurm(run)] for run in layouts}

@@ -15,6 +15,7 @@ from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError, counted
 from iacfilter_hpc.runs import layout, records
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs.tree import all_runs, find_run
 
 LINES = 100
 
@@ -90,7 +91,7 @@ def request_of(args: argparse.Namespace) -> LogsRequest:
 
 def _logs(request: LogsRequest) -> int:
     """Becomes tail, unless --json asks for the files alone."""
-    run = records.find(request.models, request.run) if request.run else _newest(request.models)
+    run = find_run(request.models, request.run) if request.run else _newest(request.models)
     job_id = _job_id(run, request.run)
     attempt = _attempt(run, job_id, request.attempt)
     files = _files(run, attempt, request)
@@ -147,7 +148,7 @@ def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
 
 
 def _newest(models: Path) -> RunLayout:
-    found = records.all_runs(models)
+    found = all_runs(models)
     if not found:
         raise RunNotFound(f"no runs under {models}", hint="iacfilter-submit makes one")
     return found[-1]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.launch.status import Report, RunState, report
-from iacfilter_hpc.runs import layout, records
+from iacfilter_hpc.runs import layout
+from iacfilter_hpc.runs.tree import all_runs, find_run
 
 COLUMNS = (
     "RUN",
@@ -91,7 +92,7 @@ def request_of(args: argparse.Namespace) -> StatusRequest:
 def _show(request: StatusRequest) -> int:
     models = request.models
     while True:
-        layouts = [records.find(models, name) for name in request.runs] or records.all_runs(models)
+        layouts = [find_run(models, name) for name in request.runs] or all_runs(models)
         found = report(layouts)
         if request.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")

@@ -15,6 +15,7 @@ from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.states import Executor
+from iacfilter_hpc.runs.tree import find_run
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.layers import Layer
@@ -377,18 +378,18 @@ def _submit(request: SubmitRequest, config: RunConfig, site: Site) -> int:
 
 
 def _resume(request: ResumeRequest) -> int:
+    from iacfilter_hpc.checkpoints.checkpoints import newest_saved
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.config import resolve
     from iacfilter_hpc.config.schema import load_config
     from iacfilter_hpc.launch import resume, submission
-    from iacfilter_hpc.runs import records
 
-    run = records.find(request.models, request.run)
+    run = find_run(request.models, request.run)
     config = resolve.resumed_config(load_config(run), request.assignments, request.settings)
     executor, site = submission.choose_executor(request.executor), resolve.site_settings()
     plan.check(config, site, request.models)
     submitted = resume.resume(run, config, site, executor)
-    saved = resume.newest_saved(run)
+    saved = newest_saved(run)
     if request.as_json:
         terminal.print_json({**_document(submitted, config), "step": saved.step if saved else 0})
     else:

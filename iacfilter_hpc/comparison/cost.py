@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from safetensors import safe_open
 
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.progress import LogEvent, log_events
 from iacfilter_hpc.trained_model.decision import Decision
 
 SLACK = 1.0
@@ -95,11 +95,9 @@ def train_speed(metrics: Path, samples: int) -> float | None:
     that of one session, whereas its epoch counts those of earlier sessions too. So a session that
     went on with an earlier one is measured from its first log event to its last.
     """
-    if not metrics.is_file():
-        return None
     epochs, seconds = 0.0, 0.0
     before: list[_Logged] = []
-    for event in map(_logged, _events(metrics)):
+    for event in map(_logged, log_events(metrics)):
         before.append(event)
         if event.runtime is not None and event.runtime > 0 and event.epoch is not None:
             done, took = _session(before, event.epoch, event.runtime)
@@ -116,11 +114,11 @@ class _Logged:
     runtime: float | None
 
 
-def _logged(event: Mapping[str, Any]) -> _Logged:
+def _logged(event: LogEvent) -> _Logged:
     return _Logged(
-        at=_moment(event.get("time")),
-        epoch=_number(event.get("epoch")),
-        runtime=_number(event.get("train_runtime")),
+        at=event.at.timestamp() if event.at else None,
+        epoch=event.number("epoch"),
+        runtime=event.number("train_runtime"),
     )
 
 
@@ -139,19 +137,6 @@ def _session(events: Sequence[_Logged], epoch: float, runtime: float) -> tuple[f
     return epoch - first.epoch, end - first.at
 
 
-def _moment(value: object) -> float | None:
-    """Seconds of a time in ISO 8601; None if it is none."""
-    try:
-        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
-
-
 def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None, Clock | None]:
     """Hours of all attempts of all training jobs; None if those of any are not known."""
     jobs = [job for job in records.jobs(run) if job.purpose == "train"]
@@ -167,14 +152,3 @@ def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None
 
 def _seconds(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-
-
-def _events(metrics: Path) -> Iterable[dict[str, Any]]:
-    """The log events; a torn last line is none."""
-    for line in metrics.read_bytes().splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event

@@ -1,19 +1,19 @@
-"""Evaluations that are there already: what their metrics.json says, and whether one still holds."""
+"""Past evaluations: what their metrics.json says, and whether one still holds."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
 from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS, SCHEMA
-from iacfilter_hpc.runs.validation_errors import problems_in, shown
+from iacfilter_hpc.runs.record_schema import RecordKind
+from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import sha256_of
 
 Count = Annotated[int, Field(ge=0)]
@@ -84,25 +84,7 @@ def read_past(directory: Path, hint: str) -> Past:
         DataError: it cannot be read, is damaged (each wrong key is named), or has another schema
             than this version reads.
     """
-    path = directory / METRICS
-    try:
-        text = path.read_bytes()
-        fields = json.loads(text)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON", hint=hint) from error
-    if not isinstance(fields, dict) or "schema" not in fields:
-        raise DataError(f"{path}: schema is missing", hint=hint)
-    if fields["schema"] != SCHEMA:
-        raise DataError(
-            f"{path} has schema {shown(fields['schema'])}; this version reads {SCHEMA}", hint=hint
-        )
-    try:
-        return PAST.validate_json(text)
-    except ValidationError as error:
-        problems = "\n".join(f"{path}: {problem}" for problem in problems_in(error))
-        raise DataError(problems, hint=hint) from error
+    return replace(PAST, hint=hint, version_hint=hint).read(directory / METRICS)
 
 
 def read_past_predictions(
@@ -137,4 +119,4 @@ def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
     )
 
 
-PAST = TypeAdapter(Past)
+PAST = RecordKind(SCHEMA, made_by(TypeAdapter(Past)), DataError)

@@ -13,7 +13,7 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from iacfilter_hpc.checkpoints.manifest import CARD, write_whole
+from iacfilter_hpc.checkpoints.manifest import CARD, write_manifest
 from iacfilter_hpc.checkpoints.manifest import FILE as MANIFEST
 from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.config.approaches import find_approach
@@ -78,7 +78,7 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
         shutil.rmtree(partial, ignore_errors=True)
         _write(model, final, partial)
         write_decision(partial, replace(decision, dtype=chosen))
-        write_whole(partial)
+        write_manifest(partial)
         del scorer, model  # two of 7B are too many
         after = score_log_odds(load_scorer(partial), encoded)
         difference = max(abs(a - b) for a, b in zip(before, after, strict=True))

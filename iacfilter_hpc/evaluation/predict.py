@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from iacfilter_hpc.checkpoints.manifest import check_whole
+from iacfilter_hpc.checkpoints.manifest import verify
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import all_fitting
@@ -43,7 +43,7 @@ def load_scorer(final: Path) -> Scorer:
     filter_logs()
     decision = read_decision(final)
     # transformers makes up what it does not find: without its tokenizer a model scores all wrong
-    check_whole(final)
+    verify(final)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     approach = approach_named(decision.approach)
     try:

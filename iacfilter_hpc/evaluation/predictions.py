@@ -1,4 +1,4 @@
-"""predictions.jsonl: how each sample of a file was decided, one JSON object a line."""
+"""Predictions: how each sample of a file was decided, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.runs.files import write_atomically
-from iacfilter_hpc.runs.validation_errors import problems_in, shown
+from iacfilter_hpc.runs.record_schema import Damaged, RecordKind, Unreadable
+from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import Label
 
 SCHEMA = 2
@@ -88,22 +89,11 @@ def read_predictions(path: Path) -> list[Prediction]:
 def _parsed(line: bytes, index: int) -> Prediction | list[str]:
     """The prediction in a line, or what is wrong with it."""
     try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        return [f"not JSON: {error.msg.lower()} at column {error.colno}"]
-    except UnicodeDecodeError as error:
-        return [f"not UTF-8: byte {error.object[error.start]:#04x} at column {error.start + 1}"]
-    except (ValueError, RecursionError):
-        return ["not JSON: nested too deeply, or a number of thousands of digits"]
-    if not isinstance(fields, dict):
-        return ["not an object"]
-    schema = fields.pop("schema", None)
-    if schema != SCHEMA:
-        return [f"schema is {shown(schema)}; this version reads {SCHEMA}"]
-    try:
-        made = FIELDS.validate_python(fields)
-    except ValidationError as error:
-        return [f"field {problem}" for problem in problems_in(error)]
+        made = PREDICTION.parse(line)
+    except Damaged as error:
+        return [f"field {problem}" for problem in error.problems]
+    except Unreadable as error:
+        return list(error.problems)
     if made.index != index:
         return [f"field index is {made.index}, not {index}: the file is not whole"]
     if made.p_tp is not None and made.threshold is not None:
@@ -116,4 +106,4 @@ def _parsed(line: bytes, index: int) -> Prediction | list[str]:
     return made
 
 
-FIELDS = TypeAdapter(Prediction)
+PREDICTION = RecordKind(SCHEMA, made_by(TypeAdapter(Prediction)))

@@ -12,6 +12,7 @@ from typing import Literal
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.runs.provenance import user
+from iacfilter_hpc.runs.record_schema import NotAnObject, json_object
 from iacfilter_hpc.runs.records import now
 
 SCHEMA = 2
@@ -93,8 +94,9 @@ def _end_of_torn_line(descriptor: int) -> str:
 
 
 def _is_of(line: bytes, sha256: str) -> bool:
+    # its schema does not matter: a look counts whichever version has logged it
     try:
-        found: bool = json.loads(line)["sha256"] == sha256
-    except (ValueError, KeyError, TypeError):
+        found: bool = json_object(line)["sha256"] == sha256
+    except (NotAnObject, KeyError):
         return True
     return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from iacfilter_hpc.config.schema import TINY
+from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,18 @@ def correction(models: Path, approach: str, model: str) -> Correction:
 
 def _peaks(runs: Path) -> Iterator[_Peak]:
     for path in sorted(runs.glob("*/memory.json")):
-        record = _object(RunLayout(path.parent).record)
-        peak, planned = _object(path).get("peak_bytes"), record.get("planned_bytes")
-        inexact = record.get("planned_activations")
-        if _is_count(peak) and _is_count(planned) and _is_count(inexact):
-            ratio = (peak - (planned - inexact)) / inexact  # type: ignore[operator]
-            yield _Peak(str(record.get("model_name_or_path")), ratio)
+        layout = RunLayout(path.parent)
+        try:
+            record, peak = records.read_record(layout), records.PEAK.read(layout.memory)
+        except IacfilterError:
+            continue  # one of them is damaged, or of a newer version
+        if (ratio := _ratio(record, peak.peak_bytes)) is not None:
+            yield _Peak(record.model_name_or_path, ratio)
 
 
-def _object(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _ratio(record: RunRecord, peak: int) -> float | None:
+    """What the activations needed, by what was planned for them; None where no plan was made."""
+    planned, inexact = record.planned_bytes, record.planned_activations
+    if not planned or not inexact or peak <= 0:
+        return None
+    return (peak - (planned - inexact)) / inexact

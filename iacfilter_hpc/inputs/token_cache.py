@@ -20,7 +20,7 @@ import transformers
 from datasets import Dataset, load_from_disk
 from transformers import PreTrainedTokenizerBase
 
-from iacfilter_hpc.checkpoints.manifest import check_whole, write_whole
+from iacfilter_hpc.checkpoints.manifest import verify, write_manifest
 from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import TrainingError
@@ -157,7 +157,7 @@ class TokenCache:
         try:
             if not path.exists():
                 return None
-            check_whole(path)
+            verify(path)
             columns = load_from_disk(str(path)).to_dict()
             rows = zip(*(columns[name] for name in COLUMNS), strict=True)
             found = [Encoded(tuple(ids), *rest) for ids, *rest in rows]
@@ -184,7 +184,7 @@ class TokenCache:
             staging.mkdir(parents=True)
             Dataset.from_dict(columns).save_to_disk(str(staging))
             share(staging)
-            write_whole(staging)
+            write_manifest(staging)
             staging.rename(path)
         except OSError as error:
             if not path.exists():

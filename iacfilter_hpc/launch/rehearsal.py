@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from iacfilter_hpc.launch.status import report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.states import Executor
+from iacfilter_hpc.runs.tree import new_name
 from iacfilter_hpc.slurm.jobs import send_signal, take_nodes
 from iacfilter_hpc.slurm.queue import queued
 
@@ -67,7 +68,7 @@ def rehearse(
         JobFailed: a job of it failed.
         SubmissionError, SlurmUnreachable: a job could not be submitted.
     """
-    name = config.name or records.new_name(config.approach)
+    name = config.name or new_name(config.approach)
     twin = submission.submit(_named(config, f"{name}-twin"), site, models, Executor.SLURM).layout
     cut = submission.submit(_named(config, f"{name}-cut"), site, models, Executor.SLURM).layout
     say(f"{twin.name} is left alone; {cut.name} is stopped (files: {cut.directory})")
@@ -123,7 +124,7 @@ def _by_preemption(layout: RunLayout, attempt: str, *, partition: str) -> None:
 
 def _running_attempt(layout: RunLayout, step: int) -> str:
     """The newest attempt, once training has come to this step."""
-    _wait(layout, lambda: _step(layout) >= step)
+    _wait(layout, lambda: (last_step(layout) or 0) >= step)
     return _newest_attempt(layout)
 
 
@@ -145,13 +146,6 @@ def _went_on_at(layout: RunLayout) -> int | None:
     """The step that the newest attempt went on from; None until it has said so."""
     resumed = records.resumed(layout, _newest_attempt(layout))
     return resumed.step if resumed else None
-
-
-def _step(layout: RunLayout) -> int:
-    try:
-        return int(json.loads(layout.heartbeat.read_bytes())["step"])
-    except (OSError, ValueError, KeyError):
-        return -1
 
 
 def _wait(layout: RunLayout, condition: Callable[[], object]) -> None:

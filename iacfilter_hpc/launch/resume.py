@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-
+from iacfilter_hpc.checkpoints.checkpoints import newest_saved
 from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
@@ -16,14 +14,6 @@ from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.states import Executor
 from iacfilter_hpc.slurm.queue import queued
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The newest checkpoint of a run, as its manifest tells; its files are verified by the job."""
-
-    step: int
-    processes: int
 
 
 def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor) -> Submitted:
@@ -85,15 +75,3 @@ def live_jobs(layout: RunLayout) -> list[str]:
         return alive
     found = queued().values()
     return alive + [e.job_id for e in found if e.name == layout.name and not e.ended]
-
-
-def newest_saved(layout: RunLayout) -> Saved | None:
-    """What the newest checkpoint says of itself; None if there is none that can be read."""
-    manifests = []
-    for path in layout.directory.glob("checkpoint-*/manifest.json"):
-        try:
-            fields = json.loads(path.read_bytes())
-            manifests.append(Saved(int(fields["step"]), int(fields["processes"])))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # the job sets it aside, and says so
-    return max(manifests, key=lambda saved: saved.step, default=None)

@@ -22,6 +22,7 @@ from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
 from iacfilter_hpc.runs.states import Executor, Purpose
+from iacfilter_hpc.runs.tree import create_run, new_name
 from iacfilter_hpc.samples.sample import SampleFile, read_sample_file
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def choose_executor(asked: AskedExecutor) -> Executor:
 
 def script_text(config: RunConfig, site: Site, models: Path) -> str:
     """The sbatch script of a run, without a side effect of any kind."""
-    name = config.name or records.new_name(config.approach)
+    name = config.name or new_name(config.approach)
     layout = RunLayout(models / config.approach / name)
     return _slurm_executor(layout, config, site, TRAIN).text()
 
@@ -90,9 +91,7 @@ def submit(
     if executor == Executor.LOCAL or site.python is None:
         check_training_is_installed()
         check_extras(extras_of(config))
-    layout = records.create(
-        models, config.approach, config.name or records.new_name(config.approach)
-    )
+    layout = create_run(models, config.approach, config.name or new_name(config.approach))
     try:
         describe(layout, config, data, planned)
         job_id = _start(layout, config, site, executor)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
+
+from iacfilter_hpc.runs.progress import LogEvent, log_events
 
 LEAST_S = 120
 SLOP_S = 60
@@ -43,35 +42,20 @@ def recorded_pace(metrics: Iterable[Path]) -> Pace:
     """What these metrics.jsonl tell of saves and steps."""
     found = Pace([], [])
     for path in metrics:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue  # there is none, or it is another person's
-        events = [event for line in text.splitlines() if (event := _event(line))]
-        found.saves.extend(
-            float(event["save_seconds"])
-            for event in events
-            if isinstance(event.get("save_seconds"), float | int)
-        )
-        found.steps.extend(_step_seconds([event for event in events if "loss" in event]))
+        events = log_events(path)
+        saves = (event.number("save_seconds") for event in events)
+        found.saves.extend(seconds for seconds in saves if seconds is not None)
+        found.steps.extend(_step_seconds([event for event in events if "loss" in event.fields]))
     return found
 
 
-def _event(line: str) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None  # half a line, of a kill
-    return event if isinstance(event, dict) else None
-
-
-def _step_seconds(events: list[dict[str, Any]]) -> list[float]:
+def _step_seconds(events: list[LogEvent]) -> list[float]:
     """The median of a run's steps: evaluations and pauses stand between some."""
     found = []
     for before, after in pairwise(events):
-        try:
-            passed = datetime.fromisoformat(after["time"]) - datetime.fromisoformat(before["time"])
-            found.append(passed.total_seconds() / (after["step"] - before["step"]))
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
-            continue  # of another version
+        # of an earlier version, an event may lack either
+        if before.at is None or after.at is None or before.step is None or after.step is None:
+            continue
+        if (steps := after.step - before.step) != 0:
+            found.append((after.at - before.at).total_seconds() / steps)
     return [median(found)] if found else []

@@ -1,15 +1,14 @@
-"""What broke an attempt: from the files that its processes left, else from its log."""
+"""Failures of an attempt: what broke it, by the files of its processes, else by its log."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
-from iacfilter_hpc.runs.records import Outcome, now
+from iacfilter_hpc.runs.records import FAILURE, FailureRecord, Outcome, now
 from iacfilter_hpc.runs.states import FailureCause, JobState
 
 ERROR_LINE = re.compile(
@@ -65,7 +64,7 @@ def find_failure(layout: RunLayout, attempt: str, log: Path) -> Failure | None:
 
 def reported(layout: RunLayout, attempt: str) -> Failure | None:
     """The failure that began it all, by the files that the processes left; None without one."""
-    told = [_failure(fields) for path in _files(layout, attempt) if (fields := _read(path))]
+    told = _failures(layout, attempt)
     told.sort(
         key=lambda failure: (
             failure.cause is FailureCause.KILLED,
@@ -85,7 +84,7 @@ def memory_ran_out(layout: RunLayout, attempt: str) -> bool:
 
 def nodes_at_fault(layout: RunLayout, attempt: str) -> set[str]:
     """The nodes whose processes failed of their node."""
-    told = [_failure(fields) for path in _files(layout, attempt) if (fields := _read(path))]
+    told = _failures(layout, attempt)
     return {failure.node for failure in told if failure.cause is FailureCause.NODE and failure.node}
 
 
@@ -102,22 +101,11 @@ def first_error(log: Path) -> str | None:
     return found["what"].strip() if found else None
 
 
-def saved_step(layout: RunLayout) -> int:
-    """The step of the newest checkpoint, 0 without one."""
-    steps = (path.name.removeprefix("checkpoint-") for path in _checkpoints(layout))
-    return max((int(step) for step in steps if step.isdecimal()), default=0)
+def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int, saved: int) -> Outcome:
+    """The outcome of an attempt whose worker could not write one: as its processes tell it.
 
-
-def last_step(layout: RunLayout) -> int | None:
-    """The step that training had come to some seconds ago at most; None before the first."""
-    try:
-        return int(json.loads(layout.heartbeat.read_bytes())["step"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int) -> Outcome:
-    """The outcome of an attempt whose worker could not write one: as its processes tell it."""
+    `saved` is the step of the newest checkpoint.
+    """
     failure = reported(layout, attempt_name(job_id, restarts))
     failure = failure or Failure(FailureCause.KILLED, "its worker was killed")
     return Outcome(
@@ -128,37 +116,32 @@ def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int) -> Outcome:
         message=failure.message,
         cause=failure.cause,
         step=failure.step,
-        saved=saved_step(layout),
+        saved=saved,
         started_at=now(),
         ended_at=now(),
         nodes=[],
     )
 
 
-def _checkpoints(layout: RunLayout) -> list[Path]:
-    return list(layout.directory.glob("checkpoint-*"))
-
-
-def _files(layout: RunLayout, attempt: str) -> list[Path]:
-    """By rank."""
+def _failures(layout: RunLayout, attempt: str) -> list[Failure]:
+    """By rank, without files that are not whole: a node that broke may have written them."""
     found = layout.slurm.glob(f"{attempt}_failure_*.json")
-    return sorted(found, key=lambda path: (len(path.name), path.name))
+    paths = sorted(found, key=lambda path: (len(path.name), path.name))
+    return [_failure(record) for path in paths if (record := _read(path))]
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """A failure file; None if it is not whole, since a node that broke may have written it."""
+def _read(path: Path) -> FailureRecord | None:
     try:
-        fields: dict[str, Any] = json.loads(path.read_bytes())
-        return {name: fields[name] for name in ("kind", "node", "type", "message", "step")}
-    except (OSError, ValueError, KeyError, TypeError):
+        return FAILURE.find(path)
+    except IacfilterError:
         return None
 
 
-def _failure(fields: dict[str, Any]) -> Failure:
-    is_error = fields["kind"] == FailureCause.ERROR
-    message = fields["message"] if is_error else f"{fields['type']}: {fields['message']}"
-    cause = _cause(message, fields["kind"])
-    return Failure(cause, _first_line(message), fields["step"], fields["node"])
+def _failure(record: FailureRecord) -> Failure:
+    is_error = record.kind == FailureCause.ERROR
+    message = record.message if is_error else f"{record.type}: {record.message}"
+    cause = _cause(message, record.kind)
+    return Failure(cause, _first_line(message), record.step, record.node)
 
 
 def _cause(message: str, kind: str) -> FailureCause:

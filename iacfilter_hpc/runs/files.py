@@ -1,4 +1,4 @@
-"""Write files so that a reader on a shared file system sees all of one or nothing."""
+"""Files written whole: a reader on a shared file system sees all of one or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every path: the models tree, the files of one run, and the files shipped with the package."""
+"""Layout: the paths of the models tree, of the files of one run, and of files that are shipped."""
 
 from __future__ import annotations
 

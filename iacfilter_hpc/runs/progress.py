@@ -1,20 +1,58 @@
-"""How far a run's training has come, read from its metrics.jsonl and heartbeat.json."""
+"""Progress of a run's training: its heartbeat.json, and the log events in its metrics.jsonl.
+
+Neither has a schema: the names in them are those that the Trainer logs, and more may come. So what
+is not there, torn, or no number is unknown, and never an error.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.record_schema import NotAnObject, json_object
 
 TAIL_BYTES = 32 * 1024
 WANTED = {"step", "max_steps", "loss", "eval_f1", "time"}
 LARGEST = sys.float_info.max
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """A line of metrics.jsonl, or the heartbeat: what the Trainer has logged, by its names."""
+
+    fields: Mapping[str, object]
+
+    def whole(self, name: str) -> int | None:
+        """A whole number; None if it is not there, or is none."""
+        value = self.fields.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def number(self, name: str) -> float | None:
+        """A finite number; None if it is not there, or is none."""
+        value = self.fields.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        # JSON allows for whole numbers that no float can hold
+        return float(value) if abs(value) <= LARGEST else None
+
+    @property
+    def step(self) -> int | None:
+        """How many optimizer steps were made."""
+        return self.whole("step")
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was logged, with its time zone."""
+        value = self.fields.get("time")
+        try:
+            return datetime.fromisoformat(value).astimezone() if isinstance(value, str) else None
+        except (ValueError, OverflowError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,54 +68,71 @@ class Progress:
 
 def read_progress(layout: RunLayout) -> Progress:
     """The newest step, training loss and validation F1 of a run."""
-    newest: dict[str, object] = {}
+    fields: dict[str, object] = {}
     for event in _newest_first(layout):
-        newest = {**event, **newest}
-        if newest.keys() >= WANTED:
+        # a loss that was not finite is null, and does not give way to an older one
+        fields = {**event.fields, **fields}
+        if fields.keys() >= WANTED:
             break
+    newest = LogEvent(fields)
     return Progress(
-        step=_whole(newest.get("step")),
-        max_steps=_whole(newest.get("max_steps")),
-        loss=_real(newest.get("loss")),
-        f1=_real(newest.get("eval_f1")),
-        updated_at=str(newest["time"]) if "time" in newest else None,
+        step=newest.step,
+        max_steps=newest.whole("max_steps"),
+        loss=newest.number("loss"),
+        f1=newest.number("eval_f1"),
+        updated_at=str(fields["time"]) if "time" in fields else None,
     )
 
 
-def _newest_first(layout: RunLayout) -> Iterator[dict[str, object]]:
-    """The heartbeat, then the log events from the last one on; what is no object is left out."""
-    # absent before the first step; a shared file system may also lag behind
-    with contextlib.suppress(OSError):
-        yield from _objects([layout.heartbeat.read_bytes()])
-    yield from _objects(_last_lines(layout.metrics))
+def last_step(layout: RunLayout) -> int | None:
+    """The step that training had come to some seconds ago at most; None before the first."""
+    beat = read_heartbeat(layout)
+    return beat.step if beat else None
 
 
-def _last_lines(path: Path) -> list[bytes]:
-    """The whole lines in the last part of a file, the last one first."""
+def read_heartbeat(layout: RunLayout) -> LogEvent | None:
+    """The newest heartbeat; None before the first step, or where a file system lags behind."""
     try:
-        with path.open("rb") as file:
+        return log_event(layout.heartbeat.read_bytes())
+    except OSError:
+        return None
+
+
+def log_events(metrics: Path) -> list[LogEvent]:
+    """Every log event of a metrics.jsonl, oldest first; none if the file cannot be read."""
+    try:
+        lines = metrics.read_bytes().split(b"\n")
+    except OSError:
+        return []  # not there before the first event, or another person's
+    return list(_events(lines[:-1]))
+
+
+def newest_log_events(metrics: Path) -> Iterator[LogEvent]:
+    """The log events in the last part of a metrics.jsonl, newest first; for who reads many runs."""
+    try:
+        with metrics.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TAIL_BYTES))
             lines = file.read().split(b"\n")
     except OSError:
-        return []
-    return (lines[:-1] if size <= TAIL_BYTES else lines[1:-1])[::-1]
+        return
+    whole = lines[:-1] if size <= TAIL_BYTES else lines[1:-1]
+    yield from _events(reversed(whole))
 
 
-def _objects(texts: Iterable[bytes]) -> Iterator[dict[str, object]]:
-    for text in texts:
-        try:
-            value = json.loads(text)
-        except ValueError:
-            continue  # a torn line; the one before it counts
-        if isinstance(value, dict):
-            yield value
+def log_event(line: bytes) -> LogEvent | None:
+    """The event in a line; None where a kill left half of one."""
+    try:
+        return LogEvent(json_object(line))
+    except NotAnObject:
+        return None
 
 
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _newest_first(layout: RunLayout) -> Iterator[LogEvent]:
+    if (beat := read_heartbeat(layout)) is not None:
+        yield beat
+    yield from newest_log_events(layout.metrics)
 
 
-def _real(value: object) -> float | None:
-    fits = isinstance(value, float) or _whole(value) is not None
-    return float(value) if fits and abs(value) <= LARGEST else None  # type: ignore[arg-type]
+def _events(lines: Iterable[bytes]) -> Iterator[LogEvent]:
+    return (event for line in lines if (event := log_event(line)) is not None)

@@ -1,16 +1,17 @@
-"""Create, find and list runs: the directories models/<approach>/<run> and their records."""
+"""Records of a run: what each of its JSON files holds, and how it is read.
+
+Files and fields are those that earlier versions wrote; a field with a default came later.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
-from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
-from iacfilter_hpc.runs.files import write_json
+from iacfilter_hpc.errors import IacfilterError, RunNotFound
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs.record_schema import kind_of, write
 from iacfilter_hpc.runs.states import Executor, FailureCause, JobState, Purpose
 
 SCHEMA = 1
@@ -146,7 +147,42 @@ class ResumedRecord:
     schema: int = SCHEMA
 
 
-Record = TypeVar("Record", RunRecord, JobRecord, Outcome, DrainedRecord, ResumedRecord)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRecord:
+    """slurm/<attempt>_failure_<rank>.json: what broke a training process, written by itself.
+
+    A process that was killed leaves none.
+    """
+
+    schema: int = SCHEMA
+    attempt: str
+    rank: int
+    node: str
+    step: int | None
+    """How many steps were made; None before the first."""
+    kind: str
+    """`error` of ours, or `exception`."""
+    type: str
+    """The name of the exception's class."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakRecord:
+    """memory.json: the most bytes that PyTorch had allocated on the GPU of any process."""
+
+    schema: int = SCHEMA
+    peak_bytes: int
+    device: str
+
+
+RUN = kind_of(RunRecord)
+JOB = kind_of(JobRecord)
+OUTCOME = kind_of(Outcome)
+DRAINED = kind_of(DrainedRecord)
+RESUMED = kind_of(ResumedRecord)
+FAILURE = kind_of(FailureRecord)
+PEAK = kind_of(PeakRecord)
 
 
 def now() -> str:
@@ -159,85 +195,28 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def new_name(approach: str) -> str:
-    """A run's name: approach, local date and time, four random hex digits."""
-    import secrets  # 12 ms that status need not spend
-
-    return f"{approach}-{datetime.now().strftime('%m%d-%H%M')}-{secrets.token_hex(2)}"
-
-
-def create(models: Path, approach: str, name: str) -> RunLayout:
-    """Claim a new run's directory; mkdir has one winner, also on NFS.
-
-    Raises:
-        UsageError: a run of that name exists, in any approach.
-        IacfilterError: the directory cannot be written.
-    """
-    for other in _approach_directories(models):
-        if (other / name).exists():
-            raise UsageError(
-                f"run {name} exists already: {other / name}", hint="choose another --name"
-            )
-    layout = RunLayout(models / approach / name)
-    try:
-        layout.directory.parent.mkdir(parents=True, exist_ok=True)
-        layout.directory.mkdir()
-        layout.slurm.mkdir()
-    except FileExistsError as error:
-        raise UsageError(f"run {name} exists already: {layout.directory}") from error
-    except OSError as error:
-        raise IacfilterError(
-            f"{error.filename} cannot be made: {error.strerror}", hint="choose another --models-dir"
-        ) from error
-    return layout
-
-
 def write_record(
     path: Path, record: RunRecord | JobRecord | Outcome | DrainedRecord | ResumedRecord
 ) -> None:
-    """Write a record, all of it or nothing."""
-    try:
-        write_json(path, asdict(record))
-    except OSError as error:
-        raise IacfilterError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def all_runs(models: Path) -> list[RunLayout]:
-    """Every run under the models directory, oldest first."""
-    found = [RunLayout(record.parent) for record in models.glob("*/*/run.json")]
-    return sorted(found, key=lambda layout: (layout.record.stat().st_mtime_ns, layout.name))
-
-
-def _approach_directories(models: Path) -> list[Path]:
-    """One each approach that has runs; there may be more approaches than this version knows."""
-    return sorted(path for path in models.glob("*") if path.is_dir())
-
-
-def find(models: Path, name: str) -> RunLayout:
-    """The run of that name, of that directory, or with that job id.
+    """Write a record, all of it or nothing.
 
     Raises:
-        RunNotFound: there is none.
+        IacfilterError: it cannot be written.
     """
-    if "/" in name and (Path(name) / "run.json").is_file():
-        return RunLayout(Path(name).absolute())
-    for approach in _approach_directories(models):
-        layout = RunLayout(approach / name)
-        if layout.record.is_file():
-            return layout
-    for layout in reversed(all_runs(models)):
-        if name.isdecimal() and layout.job(name).is_file():
-            return layout
-    raise RunNotFound(f"no run {name} under {models}", hint="iacfilter-status lists them")
+    try:
+        write(path, record)
+    except OSError as error:
+        raise IacfilterError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def read_record(layout: RunLayout) -> RunRecord:
     """run.json of a run.
 
     Raises:
+        RunNotFound: it is missing.
         IacfilterError: it is damaged or of a newer version.
     """
-    record = _record(layout.record, RunRecord)
+    record = RUN.find(layout.record)
     if record is None:
         raise RunNotFound(f"{layout.record} is missing")
     return record
@@ -246,26 +225,24 @@ def read_record(layout: RunLayout) -> RunRecord:
 def jobs(layout: RunLayout) -> list[JobRecord]:
     """The jobs of a run, oldest first."""
     records = [
-        record
-        for path in layout.slurm.glob("*_job.json")
-        if (record := _record(path, JobRecord)) is not None
+        record for path in layout.slurm.glob("*_job.json") if (record := JOB.find(path)) is not None
     ]
     return sorted(records, key=lambda job: (job.submitted_at, len(job.job_id), job.job_id))
 
 
 def outcome(layout: RunLayout, attempt: str) -> Outcome | None:
     """How an attempt ended; None while it has not told."""
-    return _record(layout.outcome(attempt), Outcome)
+    return OUTCOME.find(layout.outcome(attempt))
 
 
 def drained(layout: RunLayout, attempt: str) -> DrainedRecord | None:
     """Where an attempt stopped as asked; None if it did not."""
-    return _record(layout.drained(attempt), DrainedRecord)
+    return DRAINED.find(layout.drained(attempt))
 
 
 def resumed(layout: RunLayout, attempt: str) -> ResumedRecord | None:
     """Where an attempt went on from a checkpoint; None if it has not, or not yet."""
-    return _record(layout.resumed(attempt), ResumedRecord)
+    return RESUMED.find(layout.resumed(attempt))
 
 
 def attempts(layout: RunLayout, job_id: str) -> list[str]:
@@ -283,7 +260,7 @@ def newest_outcome(layout: RunLayout, job_id: str) -> Outcome | None:
 
 def outcomes(layout: RunLayout) -> list[Outcome]:
     """How each attempt of a run ended, oldest first."""
-    found = [_record(path, Outcome) for path in layout.slurm.glob("*_outcome.json")]
+    found = [OUTCOME.find(path) for path in layout.slurm.glob("*_outcome.json")]
     return sorted((o for o in found if o is not None), key=lambda o: (o.ended_at, o.restarts))
 
 
@@ -299,30 +276,3 @@ def outcomes_of_chain(layout: RunLayout, job_id: str) -> list[Outcome]:
 def _restarts(attempt: str) -> int:
     restarts = attempt.partition(".")[2]
     return int(restarts) if restarts.isdecimal() else 0
-
-
-def _record(path: Path, kind: type[Record]) -> Record | None:
-    """The record in a file; None if there is no file.
-
-    Raises:
-        IacfilterError: it is damaged or of a newer version.
-    """
-    fields = _read(path)
-    if fields is None:
-        return None
-    try:
-        return kind(**fields)
-    except TypeError as error:
-        raise IacfilterError(f"{path} is not a record of schema {SCHEMA}: {error}") from error
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        fields = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise IacfilterError(f"{path} cannot be read: {error}") from error
-    if not isinstance(fields, dict):
-        raise IacfilterError(f"{path} is not a record")
-    return fields

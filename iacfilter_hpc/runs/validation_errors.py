@@ -1,17 +1,33 @@
-"""Validation errors: what is wrong with the fields of a file that a program wrote, in words."""
+"""Validation errors of pydantic in words, and records whose fields pydantic checks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-MOST = 40
-"""Characters of a value that a message shows."""
+from iacfilter_hpc.runs.record_schema import Damaged, Fields, shown
+
+Made = TypeVar("Made")
 
 MISSING = ("missing", "missing_argument")
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def made_by(adapter: TypeAdapter[Made]) -> Callable[[Fields], Made]:
+    """How a RecordKind is made of its fields where pydantic checks them; raises Damaged."""
+
+    def make(fields: Fields) -> Made:
+        try:
+            # strict JSON takes a list for a tuple or a set, strict Python does not
+            return adapter.validate_json(json.dumps(fields))
+        except ValidationError as error:
+            raise Damaged(*problems_in(error)) from error
+
+    return make
 
 
 def problems_in(error: ValidationError, top: str = "it") -> list[str]:
@@ -20,12 +36,6 @@ def problems_in(error: ValidationError, top: str = "it") -> list[str]:
         _problem(".".join(map(str, detail["loc"])) or top, detail)
         for detail in error.errors(include_url=False, include_context=False)
     ]
-
-
-def shown(value: object, most: int = MOST) -> str:
-    """A value as the file has it: in the words of JSON, short, printable, on one line."""
-    text = json.dumps(value, default=ascii)
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _problem(key: str, detail: ErrorDetails) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from iacfilter_hpc.runs.validation_errors import shown
+from iacfilter_hpc.runs.record_schema import shown
 
 SHOWN = 60
 """Characters of a value that a message shows."""

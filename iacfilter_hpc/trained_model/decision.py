@@ -1,24 +1,25 @@
-"""decision.json: all that scoring needs besides the weights and the tokenizer."""
+"""Decision of a model, final/decision.json: what scoring needs besides weights and tokenizer."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.config.schema import ApproachName
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.encoded import Audit
-from iacfilter_hpc.runs.validation_errors import problems_in, shown
+from iacfilter_hpc.runs.record_schema import RecordKind, write
+from iacfilter_hpc.runs.validation_errors import made_by
 
 SCHEMA = 2
 FILE = "decision.json"
 HINT = "copy final/ whole, with every file in it"
+VERSION_HINT = "use the version of iacfilter-hpc that trained it, or train it anew"
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
@@ -70,8 +71,7 @@ class Decision:
 
 def write_decision(directory: Path, decision: Decision) -> None:
     """Write decision.json into a directory that nobody reads yet."""
-    text = json.dumps(asdict(decision), indent=2, allow_nan=False)
-    (directory / FILE).write_text(text + "\n", encoding="utf-8")
+    write(directory / FILE, decision)
 
 
 def read_decision(directory: Path) -> Decision:
@@ -87,33 +87,9 @@ def read_decision(directory: Path) -> Decision:
             f"{path} does not exist: the run has no finished model",
             hint="see how training ended with iacfilter-status",
         )
-    text = _read(path)
-    try:
-        made = DECISION.validate_json(text)
-    except ValidationError as error:
-        problems = "\n".join(f"{path}: {problem}" for problem in problems_in(error))
-        raise TrainingError(problems, hint=HINT) from error
+    made = DECISION.read(path)
     _check_approach(path, made)
     return made
-
-
-def _read(path: Path) -> bytes:
-    """The text of the file, of which the schema is known to be ours."""
-    try:
-        text = path.read_bytes()
-        fields = json.loads(text)
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be read: {error.strerror}", hint=HINT) from error
-    except (ValueError, RecursionError) as error:
-        raise TrainingError(f"{path} is not JSON", hint=HINT) from error
-    if not isinstance(fields, dict) or "schema" not in fields:
-        raise TrainingError(f"{path}: schema is missing", hint=HINT)
-    if fields["schema"] != SCHEMA:
-        raise TrainingError(
-            f"{path} has schema {shown(fields['schema'])}; this version reads {SCHEMA}",
-            hint="use the version of iacfilter-hpc that trained it, or train it anew",
-        )
-    return text
 
 
 def _check_approach(path: Path, made: Decision) -> None:
@@ -133,4 +109,6 @@ def _check_approach(path: Path, made: Decision) -> None:
         raise TrainingError("\n".join(wrong), hint=HINT)
 
 
-DECISION = TypeAdapter(Decision)
+DECISION = RecordKind(
+    SCHEMA, made_by(TypeAdapter(Decision)), TrainingError, HINT, version_hint=VERSION_HINT
+)

@@ -1,28 +1,27 @@
-"""What final/ keeps of its data: validation scores, and which detections training has seen."""
+"""Evidence that final/ keeps: its validation scores, and the detections that training has seen."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.files import write_json
-from iacfilter_hpc.runs.validation_errors import problems_in, shown
+from iacfilter_hpc.runs.record_schema import RecordKind
+from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.trained_model.decision import HINT, VERSION_HINT
 
 SCORES_SCHEMA = 1
 SEEN_SCHEMA = 2
 SCORES = "validation_scores.json"
 SEEN = "seen.json"
-HINT = "copy final/ whole, with every file in it"
 STRICT = ConfigDict(extra="forbid", strict=True)
 
-Made = TypeVar("Made")
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -88,7 +87,7 @@ def read_validation_scores(final: Path) -> ValidationScores:
         TrainingError: the file is missing, damaged (each wrong key is named) or of another schema.
     """
     path = final / SCORES
-    made = _read(path, SCORES_SCHEMA, SCORES_FIELDS)
+    made = SCORES_KIND.read(path)
     if len(made.p_tp) != len(made.is_tp):
         raise TrainingError(
             f"{path}: p_tp has {len(made.p_tp)} numbers, and is_tp {len(made.is_tp)} truths",
@@ -103,30 +102,10 @@ def read_seen(final: Path) -> Seen:
     Raises:
         TrainingError: the file is missing, damaged (each wrong key is named) or of another schema.
     """
-    return _read(final / SEEN, SEEN_SCHEMA, SEEN_FIELDS)
+    return SEEN_KIND.read(final / SEEN)
 
 
-def _read(path: Path, schema: int, adapter: TypeAdapter[Made]) -> Made:
-    try:
-        fields: Any = json.loads(path.read_bytes())
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be read: {error.strerror}", hint=HINT) from error
-    except (ValueError, RecursionError) as error:
-        raise TrainingError(f"{path} is not JSON", hint=HINT) from error
-    if not isinstance(fields, dict) or "schema" not in fields:
-        raise TrainingError(f"{path}: schema is missing", hint=HINT)
-    if (found := fields.pop("schema")) != schema:
-        raise TrainingError(
-            f"{path} has schema {shown(found)}; this version reads {schema}",
-            hint="use the version of iacfilter-hpc that trained it, or train it anew",
-        )
-    try:
-        # strict JSON takes a list for a tuple or a set, strict Python does not
-        return adapter.validate_json(json.dumps(fields))
-    except ValidationError as error:
-        problems = "\n".join(f"{path}: {problem}" for problem in problems_in(error))
-        raise TrainingError(problems, hint=HINT) from error
-
-
-SCORES_FIELDS = TypeAdapter(ValidationScores)
-SEEN_FIELDS = TypeAdapter(Seen)
+SCORES_KIND = RecordKind(
+    SCORES_SCHEMA, made_by(TypeAdapter(ValidationScores)), TrainingError, HINT, VERSION_HINT
+)
+SEEN_KIND = RecordKind(SEEN_SCHEMA, made_by(TypeAdapter(Seen)), TrainingError, HINT, VERSION_HINT)

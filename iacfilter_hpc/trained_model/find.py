@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc.errors import IacfilterError, RunNotFound
-from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout, absolute
+from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.trained_model.decision import FILE
 
 
@@ -42,7 +42,7 @@ def find_trained(models: Path, name: str) -> Trained:
     """
     directory = absolute(Path(name))
     try:
-        run = records.find(models, name)
+        run = find_run(models, name)
     except RunNotFound:
         if not directory.is_dir():
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import safe_open
 from transformers import Trainer
 
-from iacfilter_hpc.checkpoints.manifest import CARD, write_whole
+from iacfilter_hpc.checkpoints.manifest import CARD, write_manifest
 from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.layout import RunLayout
@@ -65,7 +65,7 @@ def save_final(
         write_seen(partial, seen)
         # PEFT writes one too, that knows nothing of the run
         (partial / CARD).write_text(card, encoding="utf-8")
-        write_whole(partial)
+        write_manifest(partial)
         share(partial)
         partial.replace(layout.final)
     trainer.accelerator.wait_for_everyone()

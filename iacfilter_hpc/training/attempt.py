@@ -12,16 +12,15 @@ from accelerate.state import PartialState
 
 from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.errors import IacfilterError
-from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.runs.records import DrainedRecord, now, write_record
+from iacfilter_hpc.runs.record_schema import write
+from iacfilter_hpc.runs.records import DrainedRecord, FailureRecord, now, write_record
 from iacfilter_hpc.runs.variables import ATTEMPT, STARTED
 from iacfilter_hpc.training.callbacks import LastStep
 from iacfilter_hpc.training.drain import Drained, listen
 from iacfilter_hpc.training.phases import LAUNCHER, Phases
 from iacfilter_hpc.training.run import ALONE, train
 
-SCHEMA = 1
 MESSAGE_LENGTH = 2000
 
 logger = logging.getLogger(__name__)
@@ -73,18 +72,17 @@ def _note_drained(layout: RunLayout, attempt: str, end: Drained) -> None:
 def _note_failure(
     layout: RunLayout, attempt: str, rank: int, step: int | None, error: Exception, *, kind: str
 ) -> None:
-    document = {
-        "schema": SCHEMA,
-        "attempt": attempt,
-        "rank": rank,
-        "node": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
-        "step": step,
-        "kind": kind,
-        "type": type(error).__name__,
-        "message": str(error)[:MESSAGE_LENGTH],
-    }
+    record = FailureRecord(
+        attempt=attempt,
+        rank=rank,
+        node=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
+        step=step,
+        kind=kind,
+        type=type(error).__name__,
+        message=str(error)[:MESSAGE_LENGTH],
+    )
     try:
-        write_json(layout.failure(attempt, rank), document)
+        write(layout.failure(attempt, rank), record)
     except OSError as problem:
         # a disk that is full: the error itself must be seen all the same
         logger.warning("%s cannot be written: %s", layout.failure(attempt, rank), problem.strerror)

@@ -15,9 +15,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from iacfilter_hpc.runs.files import write_atomically, write_json
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.progress import log_event
+from iacfilter_hpc.runs.record_schema import write
+from iacfilter_hpc.runs.records import PeakRecord
 from iacfilter_hpc.training.phases import Phases
-
-SCHEMA = 1
 
 
 class PeakMemory(TrainerCallback):
@@ -42,7 +43,7 @@ class PeakMemory(TrainerCallback):
         peak = _largest(torch.cuda.max_memory_allocated(), args.device)
         if state.is_world_process_zero:
             name = torch.cuda.get_device_name()
-            write_json(self._layout.memory, {"schema": SCHEMA, "peak_bytes": peak, "device": name})
+            write(self._layout.memory, PeakRecord(peak_bytes=peak, device=name))
 
 
 def _largest(count: int, device: torch.device) -> int:
@@ -75,10 +76,10 @@ class MetricsCallback(TrainerCallback):
     ) -> None:
         """Say how many steps there will be; forget what an earlier attempt did and did not save."""
         if state.is_world_process_zero and self._layout.metrics.exists():
-            lines = self._layout.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = self._layout.metrics.read_bytes().splitlines(keepends=True)
             # steps after the checkpoint are made again: their lines would stand there twice
             kept = [line for line in lines if _step_of(line) <= state.global_step]
-            write_atomically(self._layout.metrics, "".join(kept))
+            write_atomically(self._layout.metrics, b"".join(kept).decode())
         # a resumed run stands at its checkpoint; a fresh one at step 0, where nothing is saved
         self._newest["checkpoint"] = state.global_step or None
         self._beat(state)
@@ -175,12 +176,10 @@ def _progress(state: TrainerState) -> dict[str, Number]:
     }
 
 
-def _step_of(line: str) -> int:
+def _step_of(line: bytes) -> int:
     """The step of a line of metrics.jsonl; beyond all where a kill left half a line."""
-    try:
-        return int(json.loads(line)["step"])
-    except ValueError:
-        return sys.maxsize
+    event = log_event(line)
+    return sys.maxsize if event is None or event.step is None else event.step
 
 
 def _is_not_finite(value: Number) -> bool:

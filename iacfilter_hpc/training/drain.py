@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from types import FrameType
 
 import torch
 
-from iacfilter_hpc.runs.drain_request import DRAIN_SIGNALS
+from iacfilter_hpc.runs.drain_request import DRAIN_SIGNALS, reason_in
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.variables import DRAIN
 
@@ -59,11 +58,8 @@ class Drain:
 
     def reason(self) -> str:
         """Why: as the file in the run's directory says, else the signal."""
-        try:
-            fields = json.loads(self.shared.read_bytes())
-            return str(fields["reason"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return self.heard[0] if self.heard else UNKNOWN
+        heard = self.heard[0] if self.heard else UNKNOWN
+        return reason_in(self.shared) or heard
 
 
 def listen(layout: RunLayout) -> Drain:

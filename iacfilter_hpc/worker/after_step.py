@@ -14,10 +14,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from iacfilter_hpc.checkpoints.checkpoints import newest_step
 from iacfilter_hpc.errors import IacfilterError, SlurmError, SubmissionError
 from iacfilter_hpc.runs import records
-from iacfilter_hpc.runs.failures import last_step, memory_ran_out, nodes_at_fault, outcome_of_killed
+from iacfilter_hpc.runs.failures import memory_ran_out, nodes_at_fault, outcome_of_killed
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
+from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.records import Continuation, Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
 from iacfilter_hpc.slurm.client import patiently
@@ -111,8 +113,9 @@ def _follow(step: EndedStep) -> int:
 def _outcome_of(step: EndedStep) -> Outcome:
     """How the attempt ended: as its worker says, else as its other files and Slurm's log do."""
     layout = step.layout
-    outcome = records.outcome(layout, step.attempt)
-    outcome = outcome or outcome_of_killed(layout, step.job_id, step.restarts)
+    outcome = records.outcome(layout, step.attempt) or outcome_of_killed(
+        layout, step.job_id, step.restarts, newest_step(layout)
+    )
     if outcome.cause == FailureCause.KILLED and memory_ran_out(layout, step.attempt):
         return replace(outcome, cause=FailureCause.MEMORY, step=last_step(layout))
     return outcome

@@ -7,11 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from iacfilter_hpc.checkpoints.checkpoints import newest_step
 from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig, load_config
 from iacfilter_hpc.errors import OF_THE_NODE, IacfilterError, JobFailed, SlurmError
 from iacfilter_hpc.runs import records
-from iacfilter_hpc.runs.failures import outcome_of_killed, saved_step
+from iacfilter_hpc.runs.failures import outcome_of_killed
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
@@ -170,7 +171,7 @@ def _settle_earlier(layout: RunLayout, job: JobEnv, limit: int) -> None:
         if records.outcome(layout, attempt_name(job.job_id, restarts)) is None
     ]
     for restarts in silent:
-        outcome = outcome_of_killed(layout, job.job_id, restarts)
+        outcome = outcome_of_killed(layout, job.job_id, restarts, newest_step(layout))
         records.write_record(layout.outcome(outcome.attempt), outcome)
     if silent:
         decision = decide(records.outcomes_of_chain(layout, job.job_id), limit)
@@ -210,7 +211,7 @@ def _record(layout: RunLayout, job: JobEnv, started_at: str, ending: Ending) -> 
         message=ending.message,
         cause=ending.cause,
         step=ending.step,
-        saved=saved_step(layout),
+        saved=newest_step(layout),
         started_at=started_at,
         ended_at=records.now(),
         nodes=job.hostnames,

@@ -13,10 +13,12 @@ from iacfilter_hpc.checkpoints.checkpoints import (
     Checkpoints,
     check_processes,
     clean,
+    newest_saved,
+    newest_step,
     newest_verified,
 )
 from iacfilter_hpc.checkpoints.lease import claim
-from iacfilter_hpc.checkpoints.manifest import BrokenCheckpoint, verify
+from iacfilter_hpc.checkpoints.manifest import BrokenCheckpoint, verify_checkpoint
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.layout import RunLayout
 
@@ -119,7 +121,7 @@ HARM: dict[str, tuple[Callable[[Path], None], str]] = {
 
 def test_what_is_saved_verifies(saves: Checkpoints) -> None:
     path = save(saves, 4)
-    manifest = verify(path)
+    manifest = verify_checkpoint(path)
     assert (manifest.step, manifest.processes) == (4, 2)
     assert set(manifest.files) == set(ALL)
     assert manifest.size == sum((path / name).stat().st_size for name in ALL)
@@ -155,7 +157,7 @@ def test_a_broken_one_is_set_aside_and_the_one_before_chosen(
     size = (broken / name).stat().st_size
     do(broken / name)
     with pytest.raises(BrokenCheckpoint):
-        verify(broken)
+        verify_checkpoint(broken)
     assert chosen(saves) == "checkpoint-4"
     assert not broken.exists()
     assert broken.with_name("broken-checkpoint-8-7.1").is_dir()
@@ -199,7 +201,7 @@ def test_a_folder_that_others_can_write(saves: Checkpoints) -> None:
         path = save(saves, 8)
         (path / folder).chmod(0o775)
         with pytest.raises(BrokenCheckpoint, match="others than its owner can write"):
-            verify(path)
+            verify_checkpoint(path)
         assert chosen(saves) == "checkpoint-4"
         saves.prune(0)
 
@@ -211,7 +213,7 @@ def test_what_belongs_to_another_user(saves: Checkpoints, name: str) -> None:
     path = save(saves, 8)
     os.chown(path / name, 12345, 12345)
     with pytest.raises(BrokenCheckpoint, match="belongs to another user"):
-        verify(path)
+        verify_checkpoint(path)
     assert chosen(saves) == "checkpoint-4"
 
 
@@ -314,7 +316,7 @@ def test_publishing_over_another_fails_and_changes_nothing(saves: Checkpoints) -
     with pytest.raises(OSError, match="not empty"):
         save(saves, 4, processes=3)
     assert (path / "manifest.json").read_bytes() == before
-    assert verify(path).processes == 2
+    assert verify_checkpoint(path).processes == 2
 
 
 def test_a_save_that_broke_off_shows_nowhere(saves: Checkpoints) -> None:
@@ -340,7 +342,7 @@ def test_what_is_published_is_written_by_its_owner_alone(saves: Checkpoints, mas
         path = save(saves, 4)
     finally:
         os.umask(before)
-    verify(path)
+    verify_checkpoint(path)
     for each in [path, *path.rglob("*")]:
         wanted = (0o777 if each.is_dir() else 0o666) & ~mask & ~0o022
         assert each.stat().st_mode & 0o777 == wanted
@@ -365,3 +367,32 @@ def test_another_number_of_processes_is_refused(saves: Checkpoints) -> None:
 def test_only_the_main_process_publishes(saves: Checkpoints) -> None:
     with pytest.raises(AssertionError, match="only the main process"):
         Checkpoints(saves.layout, "7", None).clear()
+
+
+def test_the_step_of_the_newest_checkpoint(saves: Checkpoints) -> None:
+    run = saves.layout
+    assert newest_step(run) == 0
+    for name in ("checkpoint-8", "checkpoint-16", "broken-checkpoint-24-7", "checkpoint-x"):
+        (run.directory / name).mkdir()
+    (run.directory / ".saving-7" / "checkpoint-32").mkdir(parents=True)
+    assert newest_step(run) == 16
+
+
+def test_a_checkpoint_of_an_earlier_version_verifies(saves: Checkpoints) -> None:
+    """Its manifest has the same keys, in another order."""
+    path = save(saves, 8)
+    fields = json.loads((path / "manifest.json").read_text())
+    assert set(fields) == {"schema", "files", "step", "processes"}
+    earlier = {name: fields[name] for name in ("step", "processes", "files", "schema")}
+    (path / "manifest.json").write_text(json.dumps(earlier, indent=2) + "\n")
+    assert verify_checkpoint(path).step == 8
+    assert newest_saved(saves.layout) == verify_checkpoint(path)
+
+
+def test_what_the_newest_checkpoint_says_of_itself(saves: Checkpoints) -> None:
+    assert newest_saved(saves.layout) is None
+    save(saves, 4)
+    flip(save(saves, 16, processes=4) / "model.safetensors")
+    (save(saves, 100) / "manifest.json").write_text("{")
+    found = newest_saved(saves.layout)
+    assert found and (found.step, found.processes) == (16, 4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.checkpoints.manifest import check_whole, model_sha256
+from iacfilter_hpc.checkpoints.manifest import model_sha256, verify
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.samples.sample import sha256_of
 from tests.made_models import make_final
@@ -22,13 +22,13 @@ def final(tmp_path: Path) -> Path:
 
 def problem(final: Path) -> str:
     with pytest.raises(TrainingError) as caught:
-        check_whole(final)
+        verify(final)
     assert "copy final/ whole" in (caught.value.hint or "")
     return caught.value.message
 
 
 def test_a_whole_model(final: Path) -> None:
-    check_whole(final)
+    verify(final)
     assert model_sha256(final) == sha256_of(final / "manifest.json")
     files = json.loads((final / "manifest.json").read_text())["files"]
     assert sorted(files) == ["decision.json", "seen.json", "validation_scores.json"]
@@ -38,7 +38,7 @@ def test_its_card_and_other_files_are_their_readers_own(final: Path) -> None:
     for name in ("README.md", "notes.txt"):
         (final / name).write_text("mine")
     (final / "seen.json").chmod(0o666)
-    check_whole(final)
+    verify(final)
 
 
 def test_every_gap_is_named(final: Path) -> None:
@@ -64,9 +64,10 @@ def json_size(final: Path, path: Path) -> int:
     [
         (None, "does not exist, so nothing says whether the model is whole"),
         ("{", "is not JSON"),
-        ("[]", "is no manifest of schema 1"),
-        ('{"schema": 7}', "is no manifest of schema 1"),
-        ('{"schema": 1}', "files is null: input should be a valid dictionary"),
+        ("[]", "is not an object"),
+        ('{"schema": 7}', "has schema 7; this version reads 1"),
+        ('{"schema": 1}', "files is missing"),
+        ('{"schema": 1, "files": null}', "files is null: input should be a valid dictionary"),
         ('{"schema": 1, "files": {"a": {"size": 1}}}', "a.sha256 is missing"),
     ],
 )
@@ -76,3 +77,23 @@ def test_a_damaged_manifest(final: Path, text: str | None, says: str) -> None:
         (final / "manifest.json").write_text(text)
     found = problem(final)
     assert found.startswith(str(final / "manifest.json")) and says in found
+
+
+def test_what_stands_for_a_model_does_not_change_with_the_version(final: Path) -> None:
+    """Logs of looks and comparisons name models by the bytes of their manifests."""
+    names = ("decision.json", "seen.json", "validation_scores.json")
+    files = {
+        name: {"size": (final / name).stat().st_size, "sha256": sha256_of(final / name)}
+        for name in names
+    }
+    written = json.dumps({"schema": 1, "files": files}, indent=2) + "\n"
+    assert (final / "manifest.json").read_text() == written
+
+
+def test_a_damaged_manifest_stands_for_no_model(final: Path) -> None:
+    (final / "manifest.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"manifest\.json is not JSON"):
+        model_sha256(final)
+    (final / "manifest.json").unlink()
+    with pytest.raises(TrainingError, match="nothing says whether the model is whole"):
+        model_sha256(final)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.checkpoints.manifest import verify
+from iacfilter_hpc.checkpoints.manifest import verify_checkpoint
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.training.run import train
 from tests.training.settings import TRAINS
@@ -32,7 +32,7 @@ def test_a_full_disk(full_disk: Path, tmp_path: Path) -> None:
     kept = sorted(path.name for path in layout.directory.glob("*checkpoint-*"))
     assert kept == ["checkpoint-2", "checkpoint-4"]
     for name in kept:
-        verify(layout.directory / name)
+        verify_checkpoint(layout.directory / name)
     assert not list(layout.directory.glob(".saving-*"))
     grow(full_disk, "50m")
     train(layout, config)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.tree import find_run
 from tests.cli.commands import PROGRAMS, iacfilter
 from tests.made_runs import MadeRuns
 
@@ -63,7 +63,7 @@ def test_a_choice_of_logs(two_jobs: MadeRuns, words: list[str], shown: str) -> N
 )
 def test_an_attempt_that_never_was(two_jobs: MadeRuns, run: str, message: str) -> None:
     for name, attempt in (("new", "7.1"), ("old", "5.1"), ("old", "5.2")):
-        records.find(two_jobs.models, name).log(attempt).write_text("again\n")
+        find_run(two_jobs.models, name).log(attempt).write_text("again\n")
     done = iacfilter("logs", run, "--attempt", "7")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: --attempt 7: {message}"

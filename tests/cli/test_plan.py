@@ -12,6 +12,7 @@ from iacfilter_hpc.cli.submit import main
 from iacfilter_hpc.config.batch_sizes import BatchSizes
 from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.tree import find_run
 from tests.cli.commands import iacfilter
 from tests.conftest import Golden
 from tests.fake_slurm import FakeSlurm
@@ -145,7 +146,8 @@ def test_a_plan_is_corrected_by_what_runs_needed(
         planned_bytes=14 * 10**9,
         planned_activations=10**9,
     )
-    layout.memory.write_text(json.dumps({"peak_bytes": 145 * 10**8}))
+    peak = {"schema": 1, "peak_bytes": 145 * 10**8, "device": "a GPU"}
+    layout.memory.write_text(json.dumps(peak))
     assert main([*GENERATIVE, "--plan", "--gpus", "h100:1"]) == 0
     out = capsys.readouterr().out
     assert "\nactivations x 1.50, as 1 run has shown" in out
@@ -189,7 +191,7 @@ def test_a_run_that_will_not_fit_is_submitted_with_a_warning(
         "hint: --set accelerate.deepspeed_config_file=zero3\n"
     )
     assert fake_slurm.calls("sbatch") == 1
-    planned = records.read_record(records.find(models, "mine")).planned_bytes
+    planned = records.read_record(find_run(models, "mine")).planned_bytes
     assert planned == pytest.approx(14_378_786_816, rel=1e-3)
 
 
@@ -205,7 +207,7 @@ def test_a_run_that_goes_on_elsewhere_is_checked_again(
 def test_runs_on_the_cpu_are_not_checked(fake_slurm: FakeSlurm, models: Path) -> None:
     done = iacfilter("submit", *GENERATIVE, *FILES, "--config", "generative-tiny", "--name", "mine")
     assert (done.returncode, done.stderr) == (0, "")
-    assert records.read_record(records.find(models, "mine")).planned_bytes is None
+    assert records.read_record(find_run(models, "mine")).planned_bytes is None
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_the_plan_chooses_the_batch(
 ) -> None:
     assert main([*words, *FILES, "--batch-size", "auto", "--name", "auto"]) == 0
     assert main([*words, *FILES, "--name", "plain"]) == 0
-    config, plain = (load_config(records.find(models, name)) for name in ("auto", "plain"))
+    config, plain = (load_config(find_run(models, name)) for name in ("auto", "plain"))
     training = config.training
     assert training.per_device_train_batch_size == batch
     assert training.gradient_accumulation_steps == accumulation

@@ -121,7 +121,7 @@ def test_damage_is_a_warning(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
     layout.heartbeat.write_text("[]")
     done = iacfilter("status", "--json")
     assert done.returncode == 0
-    assert done.stderr.startswith(f"warning: {layout.record} cannot be read: ")
+    assert done.stderr == f"warning: {layout.record} is not JSON\n"
     (run,) = json.loads(done.stdout)["runs"]
     assert (run["state"], run["gpus"], run["progress"]["loss"]) == ("COMPLETED", None, None)
 

@@ -11,8 +11,8 @@ import pytest
 
 from iacfilter_hpc.cli.submit import KEY_OF_FLAG, arguments, main
 from iacfilter_hpc.config.schema import load_config
-from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import resource
+from iacfilter_hpc.runs.tree import find_run
 from tests.cli.commands import iacfilter
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO
@@ -76,7 +76,7 @@ def test_every_flag_gives_its_setting(
     }
     flags = [word for pair in values.items() for word in pair]
     assert main([*GENERATIVE, *flags]) == 0
-    config = load_config(records.find(models, "mine"))
+    config = load_config(find_run(models, "mine"))
     found = config.as_dict()
     for flag, value in {**values, **dict(zip(FILES[::2], FILES[1::2], strict=True))}.items():
         section, _, key = KEY_OF_FLAG[flag[2:].replace("-", "_")].rpartition(".")
@@ -271,7 +271,7 @@ def test_hostile_words_never_end_in_a_traceback(
         assert list(here.rglob("run.json")) == []
     else:
         (record,) = here.rglob("run.json")
-        config = load_config(records.find(record.parents[2], record.parent.name))
+        config = load_config(find_run(record.parents[2], record.parent.name))
         assert config.model.model_name_or_path == value
         assert config.data.train_file == data
         assert config.resources.partition == value
@@ -282,7 +282,7 @@ def test_shipped_settings_can_be_named(
     fake_slurm: FakeSlurm, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*GENERATIVE, "--config", "generative-tiny", "--name", "mine"]) == 0
-    assert load_config(records.find(models, "mine")).model.model_name_or_path == "tiny"
+    assert load_config(find_run(models, "mine")).model.model_name_or_path == "tiny"
     assert resource("configs", "generative-tiny.yaml").is_file()
 
 

@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from iacfilter_hpc.checkpoints.manifest import write_whole
+from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.cli.export import main
 from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.evaluation.export import export
@@ -41,7 +41,7 @@ def quantized(final: Path, directory: Path) -> Path:
     """A copy of a trained model that says that its base was in 4 bits."""
     copy = shutil.copytree(final, directory / "final")
     write_decision(copy, replace(read_decision(copy), quantization="nf4", dtype="bfloat16"))
-    write_whole(copy)
+    write_manifest(copy)
     return copy
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.checkpoints.checkpoints import newest_saved
 from iacfilter_hpc.config.layers import from_value
 from iacfilter_hpc.config.resolve import resumed_config
 from iacfilter_hpc.config.schema import RunConfig, load_config
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError, SubmissionError, UsageError
 from iacfilter_hpc.launch import submission
-from iacfilter_hpc.launch.resume import newest_saved, resume
+from iacfilter_hpc.launch.resume import resume
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from tests.fake_slurm import FakeSlurm

@@ -14,20 +14,21 @@ from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.launch.run_record import describe
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import resource
+from iacfilter_hpc.runs.tree import create_run
 from tests.made_runs import demo_config
 
 DATA = {"train_file": "a" * 64, "validation_file": "b" * 64}
 
 
 def key(models: Path, config: RunConfig, name: str, data: dict[str, str] | None = None) -> str:
-    layout = records.create(models, config.approach, name)
+    layout = create_run(models, config.approach, name)
     describe(layout, config, data or DATA)
     return records.read_record(layout).key
 
 
 def test_what_is_noted(models: Path) -> None:
     config = demo_config("generative", "resources.gpus=a100:4", "resources.nodes=2")
-    layout = records.create(models, "generative", "mine")
+    layout = create_run(models, "generative", "mine")
     describe(layout, config, DATA)
     record = records.read_record(layout)
     assert (record.run, record.approach, record.gpus, record.nodes) == ("mine", "generative", 4, 2)
@@ -41,7 +42,7 @@ def test_what_is_noted(models: Path) -> None:
 
 
 def test_an_encoder_has_no_deepspeed_file_and_a_cpu_run_no_gpus(models: Path) -> None:
-    layout = records.create(models, "encoder", "mine")
+    layout = create_run(models, "encoder", "mine")
     describe(layout, demo_config("encoder", "training.use_cpu=true", "resources.gpus=0"), DATA)
     assert not layout.deepspeed.exists()
     assert records.read_record(layout).gpus == 0
@@ -82,7 +83,7 @@ def test_an_adapter_s_deepspeed_settings_decide_the_result(models: Path, tmp_pat
 
 
 def test_a_full_record_that_cannot_be_written_is_named(models: Path) -> None:
-    layout = records.create(models, "encoder", "mine")
+    layout = create_run(models, "encoder", "mine")
     layout.record.mkdir()
     with pytest.raises(IacfilterError, match=r"run\.json cannot be written: Is a directory"):
         describe(layout, demo_config("encoder"), DATA)

@@ -21,6 +21,7 @@ from iacfilter_hpc.errors import (
 from iacfilter_hpc.launch import submission
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.tree import find_run
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO, MadeRuns, demo_config
 
@@ -103,7 +104,7 @@ def test_where_the_job_may_exist_its_files_stay(fake_slurm: FakeSlurm, models: P
     with pytest.raises(SlurmUnreachable) as caught:
         submit(models, "name=mine")
     assert caught.value.hint == "the job may exist: squeue --me --name=mine"
-    layout = records.find(models, "mine")
+    layout = find_run(models, "mine")
     assert records.read_record(layout).run == "mine"
     assert records.jobs(layout) == []
 
@@ -195,7 +196,7 @@ def test_a_refused_evaluation_leaves_the_run_alone(
     fake_slurm.says("sbatch", stderr="sbatch: error: no\n", code=1)
     with pytest.raises(SubmissionError):
         submission.submit_evaluation(layout, config, tmp_path, DEFAULTS, SITE, "slurm")
-    assert records.find(models, "mine") == layout
+    assert find_run(models, "mine") == layout
     assert len(records.jobs(layout)) == 1
 
 

@@ -13,7 +13,6 @@ from iacfilter_hpc.runs.failures import (
     first_error,
     memory_ran_out,
     nodes_at_fault,
-    saved_step,
 )
 from iacfilter_hpc.runs.layout import RunLayout
 
@@ -181,14 +180,6 @@ def test_a_kill_for_memory_is_known_by_slurm_s_words(
     run.error_log("7.1", 1).write_text(f"step 1\n{line}\n")
     assert memory_ran_out(run, "7.1") == ran_out
     assert not memory_ran_out(run, "7")
-
-
-def test_the_step_of_the_newest_checkpoint(run: RunLayout) -> None:
-    assert saved_step(run) == 0
-    for name in ("checkpoint-8", "checkpoint-16", "broken-checkpoint-24-7", "checkpoint-x"):
-        (run.directory / name).mkdir()
-    (run.directory / ".saving-7" / "checkpoint-32").mkdir(parents=True)
-    assert saved_step(run) == 16
 
 
 def test_a_launcher_s_complaint_is_no_cause(run: RunLayout, tmp_path: Path) -> None:

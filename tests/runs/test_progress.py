@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.runs.progress import TAIL_BYTES, Progress, read_progress
+from iacfilter_hpc.runs.progress import (
+    TAIL_BYTES,
+    LogEvent,
+    Progress,
+    last_step,
+    log_events,
+    newest_log_events,
+    read_progress,
+)
 
 
 @pytest.fixture
@@ -61,3 +70,48 @@ def test_only_the_end_of_a_long_file_is_read(run: RunLayout) -> None:
     run.metrics.write_text('{"eval_f1": 0.9}\n' + "\n".join(lines) + "\n", encoding="utf-8")
     assert run.metrics.stat().st_size > 2 * TAIL_BYTES
     assert read_progress(run) == Progress(step=1999)
+
+
+def test_a_loss_that_was_not_finite_does_not_give_way_to_an_older_one(run: RunLayout) -> None:
+    run.metrics.write_text('{"step": 1, "loss": 0.5}\n{"step": 2, "loss": null}\n')
+    assert read_progress(run) == Progress(step=2, loss=None)
+
+
+def test_all_events_or_the_newest_ones_of_a_file(run: RunLayout) -> None:
+    """Both leave out what a kill has torn."""
+    assert log_events(run.metrics) == list(newest_log_events(run.metrics)) == []
+    lines = [json.dumps({"step": step, "padding": "x" * 99}) for step in range(2000)]
+    run.metrics.write_text("\n".join(lines) + '\n[]\n{"step": 2000')
+    found = [event.step for event in log_events(run.metrics)]
+    newest = [event.step for event in newest_log_events(run.metrics)]
+    assert found == list(range(2000))
+    assert 100 < len(newest) < 300
+    assert newest == found[::-1][: len(newest)]
+
+
+@pytest.mark.parametrize(
+    ("beat", "step"),
+    [(None, None), (b'{"step": 4}', 4), (b"{", None), (b"[]", None), (b'{"step": true}', None)],
+)
+def test_the_last_step_is_that_of_the_heartbeat(
+    run: RunLayout, beat: bytes | None, step: int | None
+) -> None:
+    run.metrics.write_text('{"step": 1}\n')
+    if beat is not None:
+        run.heartbeat.write_bytes(beat)
+    assert last_step(run) == step
+
+
+@pytest.mark.parametrize(
+    ("value", "at"),
+    [
+        ("2026-01-02T03:04:05.250+00:00", datetime(2026, 1, 2, 3, 4, 5, 250_000, UTC)),
+        ("2026-01-02T05:04:05+02:00", datetime(2026, 1, 2, 3, 4, 5, 0, UTC)),
+        ("yesterday", None),
+        (1767323045, None),
+        (None, None),
+    ],
+)
+def test_the_time_of_an_event(value: object, at: datetime | None) -> None:
+    assert LogEvent({"time": value}).at == at
+    assert LogEvent({}).at is None

@@ -1,89 +1,18 @@
-"""iacfilter_hpc.runs.records: claim a name once, find a run again, name a damaged record."""
+"""iacfilter_hpc.runs.records: read as written, and named where they are damaged."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.config.approaches import APPROACHES
-from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
+from iacfilter_hpc.errors import IacfilterError, RunNotFound
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.runs.record_schema import NEWER
 from tests.made_runs import MadeRuns
-
-CLAIM = """
-import sys
-from pathlib import Path
-from iacfilter_hpc.runs import records
-from iacfilter_hpc.errors import UsageError
-print("ready", flush=True)
-sys.stdin.readline()
-won = 0
-for number in range(200):
-    try:
-        records.create(Path(sys.argv[1]), "encoder", f"run-{number}")
-        won += 1
-    except UsageError:
-        pass
-print(won)
-"""
-
-
-def test_create_makes_the_directories(models: Path) -> None:
-    layout = records.create(models, "generative", "mine")
-    assert layout.directory == models / "generative" / "mine"
-    assert layout.slurm.is_dir()
-
-
-@pytest.mark.parametrize("approach", APPROACHES)
-def test_a_name_is_taken_in_both_approaches(models: Path, approach: str) -> None:
-    records.create(models, approach, "mine")
-    for other in APPROACHES:
-        with pytest.raises(UsageError, match="run mine exists already"):
-            records.create(models, other, "mine")
-
-
-def test_of_two_processes_one_wins_each_name(models: Path) -> None:
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", CLAIM, str(models)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    won = 0
-    for racer in racers:
-        assert racer.stdout
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    for racer in racers:
-        said, _ = racer.communicate()
-        assert racer.returncode == 0
-        won += int(said)
-    assert won == 200
-    assert len(list(models.glob("encoder/run-*"))) == 200
-
-
-def test_a_models_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no directory")
-    with pytest.raises(IacfilterError, match=r"file/models.* cannot be made: Not a directory"):
-        records.create(tmp_path / "file" / "models", "encoder", "mine")
-
-
-def test_made_names_are_valid_and_differ() -> None:
-    from iacfilter_hpc.config.schema import RUN_NAME
-
-    names = {records.new_name("encoder") for _ in range(20)}
-    assert len(names) > 10
-    assert all(RUN_NAME.fullmatch(name) and name.startswith("encoder-") for name in names)
 
 
 def test_records_come_back_as_written(made: MadeRuns) -> None:
@@ -102,39 +31,6 @@ def test_jobs_come_oldest_first(made: MadeRuns) -> None:
     for job_id, second in (("10", 7), ("9", 7), ("2", 8), ("11", 6)):
         made.job(layout, job_id, submitted_at=f"2026-01-02T03:04:{second:02}Z")
     assert [job.job_id for job in records.jobs(layout)] == ["11", "9", "10", "2"]
-
-
-def test_finds_a_run_by_name_path_and_job_id(
-    made: MadeRuns, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layout = made.run("mine", "generative")
-    made.job(layout, "4242")
-    made.run("other")
-    for name in ("mine", str(layout.directory), f"{layout.directory}/", "4242"):
-        assert records.find(made.models, name) == layout
-    monkeypatch.chdir(made.models)
-    assert records.find(made.models, "./generative/mine") == layout
-
-
-def test_a_name_of_digits_is_a_name_before_it_is_a_job(made: MadeRuns) -> None:
-    named = made.run("4242")
-    made.job(made.run("other"), "4242")
-    assert records.find(made.models, "4242") == named
-
-
-@pytest.mark.parametrize("name", ["none", "999", "", ".", "..", "*", "a/b", "/", "grün", "a\nb"])
-def test_a_run_that_is_not_there(made: MadeRuns, name: str) -> None:
-    made.job(made.run("mine"), "7")
-    with pytest.raises(RunNotFound, match="no run"):
-        records.find(made.models, name)
-
-
-def test_lists_only_what_has_a_record(made: MadeRuns) -> None:
-    first, second = made.run("z"), made.run("a", "generative")
-    (made.models / "encoder" / "no-record").mkdir()
-    (made.models / "notes.txt").write_text("mine")
-    assert records.all_runs(made.models) == [first, second]
-    assert records.all_runs(made.models / "nowhere") == []
 
 
 @pytest.mark.parametrize(
@@ -164,3 +60,72 @@ def test_a_record_that_cannot_be_written_is_named(tmp_path: Path, made: MadeRuns
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(IacfilterError, match=r"x\.json cannot be written"):
         records.write_record(tmp_path / "file" / "x.json", records.read_record(layout))
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("run.json", records.read_record),
+        ("slurm/7_job.json", records.jobs),
+        ("slurm/7_outcome.json", records.outcomes),
+        ("slurm/7_drained.json", lambda layout: records.drained(layout, "7")),
+    ],
+)
+def test_a_record_of_a_newer_version_is_refused_as_one(
+    made: MadeRuns, name: str, read: Callable[[RunLayout], object]
+) -> None:
+    layout = made.run("mine")
+    path = layout.directory / name
+    path.write_text(json.dumps({"schema": 2, "of_a_newer_version": True}))
+    with pytest.raises(IacfilterError) as caught:
+        read(layout)
+    assert caught.value.message == f"{path} has schema 2; this version reads 1"
+    assert caught.value.hint == NEWER
+
+
+# As earlier versions wrote them, key by key
+OLD = {
+    "run.json": """{
+  "run": "mine", "approach": "encoder", "key": "0", "created_at": "2026-01-02T03:04:05Z",
+  "user": "ada", "host": "login", "git_commit": null, "versions": {"torch": "2.9"},
+  "model_name_or_path": "tiny", "gpus": 1, "nodes": 1, "num_processes": 1,
+  "global_batch_size": 2, "data_sha256": {"train_file": "1"}, "argv": ["iacfilter-submit"],
+  "schema": 1
+}""",
+    "slurm/7_job.json": """{
+  "job_id": "7", "executor": "slurm", "purpose": "train", "host": "login",
+  "submitted_at": "2026-01-02T03:04:06Z", "schema": 1
+}""",
+    "slurm/7_outcome.json": """{
+  "job_id": "7", "restarts": 0, "state": "DRAINED", "exit_code": 0, "message": "stopped",
+  "started_at": "2026-01-02T03:05:00Z", "ended_at": "2026-01-02T04:06:07Z", "nodes": ["gpu1"],
+  "schema": 1
+}""",
+    "slurm/7_drained.json": """{
+  "attempt": "7", "step": 9, "checkpoint": "checkpoint-9", "reason": "SIGUSR1",
+  "saved_at": "2026-01-02T03:04:05Z", "schema": 1
+}""",
+    "slurm/7_failure_0.json": """{
+  "schema": 1, "attempt": "7", "rank": 0, "node": "gpu1", "step": null, "kind": "error",
+  "type": "DataError", "message": "no label"
+}""",
+    "memory.json": """{"schema": 1, "peak_bytes": 12346, "device": "a GPU"}""",
+}
+
+
+def test_records_of_earlier_versions_are_read(made: MadeRuns) -> None:
+    """They lack what came later: the plan, the job that one follows, causes and next steps."""
+    layout = made.run("mine")
+    for name, text in OLD.items():
+        (layout.directory / name).write_text(text)
+    record = records.read_record(layout)
+    assert (record.run, record.planned_bytes, record.versions) == ("mine", None, {"torch": "2.9"})
+    (job,) = records.jobs(layout)
+    assert (job.job_id, job.follows) == ("7", "")
+    (outcome,) = records.outcomes(layout)
+    assert (outcome.state, outcome.cause, outcome.next, outcome.saved) == ("DRAINED", "", "", 0)
+    drained = records.drained(layout, "7")
+    assert drained and (drained.step, drained.checkpoint) == (9, "checkpoint-9")
+    failure = records.FAILURE.read(layout.failure("7", 0))
+    assert (failure.kind, failure.step, failure.message) == ("error", None, "no label")
+    assert records.PEAK.read(layout.memory).peak_bytes == 12346

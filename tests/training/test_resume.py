@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify
+from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify_checkpoint
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
@@ -134,7 +134,7 @@ def test_stopped_after_the_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyP
             train(cut, config, "7", Drain(cut.drain, None, []))
     last = max(step for step, _, _ in events(whole))
     assert (end.value.step, end.value.checkpoint) == (last, f"checkpoint-{last}")
-    verify(cut.directory / f"checkpoint-{last}")
+    verify_checkpoint(cut.directory / f"checkpoint-{last}")
     cut.drain.unlink()
     train(cut, config, "7.1")
     assert weights(cut) == weights(whole)
@@ -174,7 +174,7 @@ def test_only_so_many_checkpoints_are_kept(twin: RunLayout) -> None:
     limit = config_of(twin.approach).training.save_total_limit
     assert 1 <= len(kept) <= limit + 1
     for path in twin.directory.glob("checkpoint-*"):
-        verify(path)
+        verify_checkpoint(path)
     assert not list(twin.directory.glob(".saving-*"))
     assert not list(twin.directory.glob(".deleting-*"))
 

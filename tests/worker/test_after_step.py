@@ -243,7 +243,8 @@ def test_another_attempt_of_the_job_is_left_alone(
 def test_a_killed_worker_does_not_hide_what_its_processes_said(
     run: RunLayout, fake_slurm: FakeSlurm
 ) -> None:
-    failure = {"node": "n1", "kind": "error", "type": "E", "step": 3, "message": "no such column"}
+    failure = {"schema": 1, "attempt": "7", "rank": 3, "node": "n1", "kind": "error", "type": "E"}
+    failure |= {"step": 3, "message": "no such column"}
     run.failure("7", 3).write_text(json.dumps(failure))
     assert follow(run, 137) == 1
     found = outcome(run)
@@ -329,7 +330,8 @@ def test_a_node_at_fault_is_kept_off(
     ended("FAILED", "node", restarts=1, nodes=["recent"], hours_ago=3)
     ended("FAILED", "memory", restarts=2, nodes=["small"], hours_ago=1)
     ended("FAILED", "node", restarts=3, nodes=["good", "bad"])
-    failure = {"node": "bad", "kind": "exception", "type": "E", "step": 3, "message": "Xid 79"}
+    failure = {"schema": 1, "attempt": "7.3", "rank": 1, "node": "bad", "kind": "exception"}
+    failure |= {"type": "E", "step": 3, "message": "Xid 79"}
     run.failure("7.3", 1).write_text(json.dumps(failure))
     assert follow(run, 1, restarts=3) == os.EX_TEMPFAIL
     assert acted(fake_slurm) == [["release", "90"]]

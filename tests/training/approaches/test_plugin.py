@@ -17,9 +17,9 @@ from iacfilter_hpc.cli import compare, evaluate, filter, status, submit
 from iacfilter_hpc.cli.data import __main__ as data
 from iacfilter_hpc.config.approaches import GROUP, find_approach
 from iacfilter_hpc.config.resolve import as_yaml
-from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import PACKAGE, RunLayout
 from iacfilter_hpc.runs.records import write_record
+from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.training.run import train
 from tests.cli.commands import iacfilter
@@ -73,7 +73,7 @@ def test_an_approach_from_outside(
     words = ["--approach", "linear", "--dry-run", "--name", "mine"]
     done = iacfilter("submit", *words, "--set", "data.test_file=null")
     assert done.returncode == 0, done.stderr
-    run = records.find(models, "mine")
+    run = find_run(models, "mine")
     assert run.directory == models / "linear" / "mine"
     assert {"linear.safetensors", "decision.json"} <= {path.name for path in run.final.iterdir()}
     assert not (run.final / "model.safetensors").exists()
