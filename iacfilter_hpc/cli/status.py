@@ -12,6 +12,7 @@ from pathlib import Path
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.launch.status import Report, RunState, report
 from iacfilter_hpc.runs import layout
+from iacfilter_hpc.runs.states import JobState
 from iacfilter_hpc.runs.tree import all_runs, find_run
 
 COLUMNS = (
@@ -117,7 +118,7 @@ def _print(found: Report, models: Path, as_json: bool) -> None:
 def _exit_code(found: Report) -> int:
     if any(not state.ended for state in found.states):
         return STILL_RUNNING
-    return FAILED if any(state.state != "COMPLETED" for state in found.states) else 0
+    return FAILED if any(state.state is not JobState.COMPLETED for state in found.states) else 0
 
 
 def render(states: Sequence[RunState]) -> str:

@@ -177,12 +177,12 @@ def _slurm_executor(
 ) -> TemplateExecutor:
     _quieten_submitit()
     from iacfilter_hpc.slurm.executor import slurm_executor
-    from iacfilter_hpc.slurm.template import Script
+    from iacfilter_hpc.slurm.template import JobScript
 
     # not resolved: a virtual environment's Python is a link, and only the link knows its packages
     python = site.python or str(Path(sys.executable).absolute())
     trains = template == TRAIN
-    script = Script(
+    script = JobScript(
         template=template,
         run=layout.name,
         python=python,

@@ -3,18 +3,14 @@
 Whoever asks Slurm anything does so here. A command that succeeds prints its answer; one that does
 not has been refused (SlurmRefused), has met a controller that is away (SlurmUnreachable, or
 SlurmUnanswered where the request may have been carried out), or is missing (SlurmMissing). What is
-printed and cannot be read is SlurmGarbled, raised by those that read it. Only to a controller that
-is away is it of use to put the question again, which `patiently` does.
+printed and cannot be read is SlurmGarbled, raised by those that read it.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from iacfilter_hpc.errors import (
     SlurmError,
@@ -27,9 +23,6 @@ from iacfilter_hpc.errors import (
 
 TIMEOUT_S = 60
 """Slurm's own MessageTimeout is 10 s, and its commands try more than once."""
-AWAY_S = 900
-"""How long a controller may be away, as in a failover, before it is given up."""
-ASK_AGAIN_S = 5.0
 
 SAYINGS: tuple[tuple[type[SlurmError], str], ...] = (
     # the request was sent, and what became of it is not known
@@ -56,8 +49,6 @@ SAYINGS: tuple[tuple[type[SlurmError], str], ...] = (
 The exit code does not tell: it is 1 nearly always. Whole phrases, since an answer may repeat words
 of the request. Sources: src/common/slurm_errno.c, src/common/read_config.c, auth_munge.c
 """
-
-Answer = TypeVar("Answer")
 
 
 def call(argv: Sequence[str]) -> str:
@@ -101,28 +92,3 @@ def garbled(program: str, printed: str) -> SlurmGarbled:
     """The error of an answer that cannot be read; it shows the beginning of the answer."""
     start = " ".join(printed.split())[:60]
     return SlurmGarbled(f"{program} gave an answer that cannot be read: {start!r}", said=printed)
-
-
-def patiently(ask: Callable[[], Answer], again: Callable[[], Answer] | None = None) -> Answer:
-    """An answer of the controller, also of one that is away for some minutes.
-
-    `again` is asked in place of `ask` from the second time on, where a request that may have been
-    carried out must not be made twice.
-
-    Raises:
-        SlurmRefused: it says no.
-        SlurmUnreachable: it is away for longer, or its command is missing.
-    """
-    until = time.monotonic() + AWAY_S
-    while True:
-        try:
-            return ask()
-        except SlurmMissing:
-            raise
-        except SlurmUnreachable as error:
-            if time.monotonic() > until:
-                raise
-            said = f"{error.message}; asking again in {ASK_AGAIN_S:.0f} s"
-            print(said, file=sys.stderr, flush=True)  # noqa: T201 - the job's log
-            time.sleep(ASK_AGAIN_S)
-            ask = again or ask

@@ -25,13 +25,13 @@ from iacfilter_hpc.errors import (
 )
 from iacfilter_hpc.slurm.client import failure
 from iacfilter_hpc.slurm.environment import outside_any_job
-from iacfilter_hpc.slurm.template import Script
+from iacfilter_hpc.slurm.template import JobScript
 
 
 class TemplateExecutor(submitit.SlurmExecutor):
     """Submits with our script; submitit formats the options, pickles the worker, calls sbatch."""
 
-    def __init__(self, folder: Path, script: Script) -> None:
+    def __init__(self, folder: Path, script: JobScript) -> None:
         self.script = script
         super().__init__(folder, python=shlex.quote(script.python))
 
@@ -61,7 +61,7 @@ class TemplateExecutor(submitit.SlurmExecutor):
         return self.script.render(directives, str(self.folder), command)
 
 
-def slurm_executor(folder: Path, script: Script, resources: Resources) -> TemplateExecutor:
+def slurm_executor(folder: Path, script: JobScript, resources: Resources) -> TemplateExecutor:
     """An executor that asks Slurm for these resources.
 
     Raises:

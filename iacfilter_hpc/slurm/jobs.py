@@ -23,9 +23,10 @@ from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
 from iacfilter_hpc.runs.states import Executor, JobState, Purpose
-from iacfilter_hpc.slurm.client import call, patiently
+from iacfilter_hpc.slurm.client import call
 from iacfilter_hpc.slurm.environment import outside_any_job
 from iacfilter_hpc.slurm.queue import squeue
+from iacfilter_hpc.slurm.retry import retry_while_away
 
 EXCLUDED = re.compile(r"^#SBATCH --exclude=['\"]?([^'\"\n]+)", re.MULTILINE)
 
@@ -147,7 +148,7 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             said = error.message if isinstance(error, IacfilterError) else str(error)
             raise SubmissionError(f"job {new} cannot be prepared: {said}") from error
         _move_dependents(job_id, new)
-        patiently(lambda: call(["scontrol", "release", new]))
+        retry_while_away(lambda: call(["scontrol", "release", new]))
     return new
 
 
@@ -176,7 +177,7 @@ def _submit(argv: list[str], run: str, old: str) -> str:
     """The new job's id, also where a controller took the job and could not say so."""
     try:
         # whether the first request made a job is known by the job that it holds
-        made = patiently(lambda: call(argv), again=lambda: _held(run, old) or call(argv))
+        made = retry_while_away(lambda: call(argv), again=lambda: _held(run, old) or call(argv))
     except (SlurmRefused, SlurmMissing) as error:
         raise SubmissionError(error.message) from error
     new = made.strip().partition(";")[0]  # "12;cluster" where there are several
@@ -202,7 +203,7 @@ def _handed_on(folder: Path, job_id: str) -> list[Path]:
 
 
 def _move_dependents(old: str, new: str) -> None:
-    for job_id, dependency in patiently(
+    for job_id, dependency in retry_while_away(
         lambda: squeue(("JobID", "Dependency"), "--states=PENDING")
     ):
         if (changed := moved(dependency, old, new)) is not None:

@@ -10,7 +10,8 @@ import os
 import re
 import socket
 
-from iacfilter_hpc.slurm.client import call, garbled, patiently
+from iacfilter_hpc.slurm.client import call, garbled
+from iacfilter_hpc.slurm.retry import retry_while_away
 
 VARIABLE = "IACFILTER_RENDEZVOUS"
 
@@ -34,7 +35,7 @@ def head_address(nodelist: str) -> str:
         raise garbled("scontrol", hostnames)
     head = hostnames.split()[0]
     # a controller that is away for a moment must not end the job before it has begun
-    described = patiently(lambda: call(["scontrol", "--oneliner", "show", "node", head]))
+    described = retry_while_away(lambda: call(["scontrol", "--oneliner", "show", "node", head]))
     match = re.search(r"\bNodeAddr=(\S+)", described)
     return match[1] if match else head
 

@@ -16,7 +16,7 @@ from iacfilter_hpc.runs.layout import resource
 
 
 @dataclass(frozen=True)
-class Script:
+class JobScript:
     """All that a script depends on, but for what submitit adds: #SBATCH lines and the command."""
 
     template: str

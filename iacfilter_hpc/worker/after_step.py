@@ -22,9 +22,9 @@ from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.records import Continuation, Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
-from iacfilter_hpc.slurm.client import patiently
 from iacfilter_hpc.slurm.jobs import JobNow, Reason, job_now, requeue, resubmit
 from iacfilter_hpc.slurm.queue import accounted
+from iacfilter_hpc.slurm.retry import retry_while_away
 from iacfilter_hpc.worker.requeue_policy import Action, RequeueDecision, decide
 
 GOES_ON = os.EX_TEMPFAIL
@@ -88,7 +88,7 @@ def _step_of(args: argparse.Namespace) -> EndedStep:
 
 def _follow(step: EndedStep) -> int:
     layout, outcome = step.layout, _outcome_of(step)
-    now = patiently(lambda: job_now(step.job_id))
+    now = retry_while_away(lambda: job_now(step.job_id))
     if now.restarts != step.restarts:  # this node was lost, and what runs is another attempt
         return _leave(step, outcome, "Slurm says that it has started the job again")
     state = now.state if now.state is JobState.RUNNING else _end_of(step.job_id, now)
@@ -154,7 +154,7 @@ def _go_on(
         # the shell ignored it; from now on it is Slurm that ends us, and not only after KillWait
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
-            patiently(lambda: requeue(step.job_id))
+            retry_while_away(lambda: requeue(step.job_id))
         except SlurmError as error:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _say(f"{error.message}; the run goes on as a new job")

@@ -18,7 +18,7 @@ from iacfilter_hpc.config.slurm_options import (
     to_minutes,
 )
 from iacfilter_hpc.slurm.executor import slurm_executor
-from iacfilter_hpc.slurm.template import Script
+from iacfilter_hpc.slurm.template import JobScript
 
 ASKED: dict[str, object] = {
     "gpus": 1,
@@ -169,7 +169,7 @@ def test_submitit_knows_each_field() -> None:
 
 
 def test_submitit_still_writes_the_line_that_we_split_at(tmp_path: Path) -> None:
-    script = Script("train", "r", "/python", Site(), tmp_path)
+    script = JobScript("train", "r", "/python", Site(), tmp_path)
     executor = slurm_executor(tmp_path, script, resources())
     text = submitit.SlurmExecutor._make_submission_file_text(executor, "the command", "uid")
     head, seam, tail = text.partition("export SUBMITIT_EXECUTOR=slurm\n")

@@ -1,4 +1,4 @@
-"""iacfilter_hpc.slurm.client: no, away, garbage and missing are told apart, and away is retried."""
+"""iacfilter_hpc.slurm.client: no, away, garbage and missing are told apart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from iacfilter_hpc.errors import (
     SlurmUnreachable,
 )
 from iacfilter_hpc.slurm import client
-from iacfilter_hpc.slurm.client import call, failure, garbled, patiently
+from iacfilter_hpc.slurm.client import call, failure, garbled
 from tests.fake_slurm import FakeSlurm
 
 # as Slurm 22.05 prints it, by each of its programs
@@ -105,58 +105,6 @@ def test_an_answer_that_cannot_be_read_is_shown() -> None:
     assert error.exit_code == 1
     assert error.message.startswith("squeue gave an answer that cannot be read: 'Welcome to the c")
     assert len(error.message) < 120
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "ASK_AGAIN_S", 0.01)
-    monkeypatch.setattr(client, "AWAY_S", 0.2)
-
-
-class Asked:
-    """A question that is answered by these, one after the other; the last one stays."""
-
-    def __init__(self, *answers: SlurmError | str) -> None:
-        self.answers = list(answers)
-        self.times = 0
-
-    def __call__(self) -> str:
-        self.times += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, SlurmError):
-            raise answer
-        return answer
-
-
-@pytest.mark.parametrize("away", [SlurmUnreachable("away"), SlurmUnanswered("no reply")])
-def test_one_that_is_away_is_asked_again(
-    quick: None, away: SlurmUnreachable, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = Asked(away, away, "an answer")
-    assert patiently(asked) == "an answer"
-    assert asked.times == 3
-    assert capsys.readouterr().err == f"{away.message}; asking again in 0 s\n" * 2
-
-
-@pytest.mark.parametrize("no", [SlurmRefused("no"), SlurmMissing("missing"), garbled("x", "y")])
-def test_another_answer_is_not_asked_for_again(quick: None, no: SlurmError) -> None:
-    asked = Asked(no)
-    with pytest.raises(type(no)):
-        patiently(asked)
-    assert asked.times == 1
-
-
-def test_one_that_stays_away_is_given_up(quick: None) -> None:
-    asked = Asked(SlurmUnreachable("away"))
-    with pytest.raises(SlurmUnreachable, match="away"):
-        patiently(asked)
-    assert asked.times > 2
-
-
-def test_a_request_that_may_stand_is_not_made_again(quick: None) -> None:
-    first, again = Asked(SlurmUnanswered("no reply")), Asked(SlurmUnreachable("away"), "found")
-    assert patiently(first, again=again) == "found"
-    assert (first.times, again.times) == (1, 2)
 
 
 @pytest.mark.skipif(shutil.which("scontrol") is None, reason="Slurm is not installed")

@@ -11,7 +11,7 @@ import pytest
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import IacfilterError, JobMayExist, SlurmUnreachable, SubmissionError
 from iacfilter_hpc.slurm.executor import TemplateExecutor, slurm_executor, submit
-from iacfilter_hpc.slurm.template import Script
+from iacfilter_hpc.slurm.template import JobScript
 from iacfilter_hpc.worker.worker import Worker
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import demo_config
@@ -19,7 +19,7 @@ from tests.made_runs import demo_config
 
 @pytest.fixture
 def executor(tmp_path: Path) -> TemplateExecutor:
-    script = Script("evaluate", "mine", "/python", Site(), tmp_path)
+    script = JobScript("evaluate", "mine", "/python", Site(), tmp_path)
     return slurm_executor(tmp_path / "slurm", script, demo_config("encoder").resources)
 
 

@@ -9,7 +9,7 @@ import pytest
 from iacfilter_hpc.errors import JobMayExist, SlurmRefused, SubmissionError
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.states import JobState
-from iacfilter_hpc.slurm import client
+from iacfilter_hpc.slurm import retry
 from iacfilter_hpc.slurm.jobs import JobNow, Reason, job_now, moved, requeue, resubmit
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
@@ -150,7 +150,7 @@ def test_an_answer_without_a_job_id_leaves_it_open(
 def test_a_job_that_sbatch_could_not_tell_of_is_adopted(
     run: RunLayout, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(retry, "ASK_AGAIN_S", 0.1)
     fake_slurm.says("sbatch", stderr="sbatch: error: Socket timed out on send/recv", code=1)
     fake_slurm.says(
         "squeue",

@@ -22,7 +22,7 @@ from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.launch.submission import script_text
 from iacfilter_hpc.runs.layout import RunLayout, resource
 from iacfilter_hpc.slurm.executor import slurm_executor
-from iacfilter_hpc.slurm.template import Script
+from iacfilter_hpc.slurm.template import JobScript
 from tests.conftest import Golden
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import demo_config
@@ -47,7 +47,7 @@ FULL = Site(
 def evaluation_text(config: RunConfig, site: Site) -> str:
     """The script of an evaluation, as launch.submit_evaluation has it made."""
     layout = RunLayout(MODELS / config.approach / str(config.name))
-    script = Script("evaluate", layout.name, str(site.python), site, layout.directory)
+    script = JobScript("evaluate", layout.name, str(site.python), site, layout.directory)
     return slurm_executor(layout.slurm, script, config.resources).text()
 
 
@@ -98,7 +98,7 @@ def test_golden_files_are_sound_bash(name: str) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_renders(template: str) -> None:
-    text = Script(template, "mine", PYTHON, FULL, MODELS, requeue=REQUEUE).render(
+    text = JobScript(template, "mine", PYTHON, FULL, MODELS, requeue=REQUEUE).render(
         ["#SBATCH --nodes=1"], "/logs", "a program"
     )
     assert text.startswith("#!/bin/bash\n#")
@@ -309,7 +309,7 @@ def test_a_model_and_data_are_in_no_script(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(set(HOSTILE) - set(ON_ONE_LINE)))
 def test_a_run_directory_of_a_hostile_name_cannot_be_evaluated(name: str) -> None:
     layout = RunLayout(MODELS / "encoder" / f"x{HOSTILE[name]}")
-    script = Script("evaluate", layout.name, PYTHON, Site(), layout.directory)
+    script = JobScript("evaluate", layout.name, PYTHON, Site(), layout.directory)
     with pytest.raises(IacfilterError, match="cannot hold logs of Slurm"):
         slurm_executor(layout.slurm, script, demo_config("encoder").resources)
 
@@ -429,7 +429,7 @@ def test_the_script_that_is_shown_is_the_one_that_is_submitted(
     from iacfilter_hpc.slurm.executor import submit
     from iacfilter_hpc.worker.worker import Worker
 
-    script = Script("train", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
+    script = JobScript("train", "mine", PYTHON, FULL, tmp_path, 120, REQUEUE)
     executor = slurm_executor(tmp_path / "slurm", script, demo_config("generative").resources)
     assert submit(executor, Worker(tmp_path)) == "4242"
     assert fake_slurm.script() == executor.text()

@@ -18,7 +18,7 @@ import pytest
 
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.slurm import client
+from iacfilter_hpc.slurm import retry
 from iacfilter_hpc.worker import after_step
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
@@ -40,8 +40,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody ends this process after a requeue, as Slurm would."""
     monkeypatch.setattr(after_step, "KILL_S", 0)
     monkeypatch.setattr(after_step, "ACCOUNTED_S", 0.3)
-    monkeypatch.setattr(client, "ASK_AGAIN_S", 0.1)
-    monkeypatch.setattr(client, "AWAY_S", 0.25)
+    monkeypatch.setattr(retry, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(retry, "AWAY_S", 0.25)
 
 
 @pytest.fixture
