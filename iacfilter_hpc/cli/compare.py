@@ -8,26 +8,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.terminal import talk_on_stderr
-from iacfilter_hpc.comparison.compare import Comparison, Entry
-from iacfilter_hpc.comparison.sentences import (
-    conclusions,
-    pooled,
-    representative,
-    span,
-    subject,
-    varieties,
-)
-from iacfilter_hpc.comparison.systems import PROTOCOLS
-from iacfilter_hpc.comparison.tables import costs, score_text
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions, add_flags, from_flags
 from iacfilter_hpc.errors import IacfilterError, UsageError, together
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS
-from iacfilter_hpc.evaluation.text import FEW
 from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.layout import RunLayout
 
@@ -36,95 +22,6 @@ if TYPE_CHECKING:
     from iacfilter_hpc.comparison.external import Named
     from iacfilter_hpc.evaluation.data import Labelled
 
-WIDTH = 100
-SCORES = {
-    "precision": "P",
-    "recall": "R",
-    "f1": "F1",
-    "mcc": "MCC",
-    "average_precision": "AP",
-    "roc_auc": "AUC",
-    "fp_reduction": "FP REMOVED",
-}
-
-
-def render(done: Comparison) -> str:
-    """The answer, warnings first."""
-    file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
-    lines = [
-        file,
-        _wrapped(subject(done)),
-        *(_wrapped(f"WARNING: {warning}.") for warning in done.warnings),
-        "",
-        _scores(done),
-        "",
-        *(_wrapped(sentence) for sentence in conclusions(done)),
-        "",
-        _costs(done),
-        "",
-        *_footnotes(done),
-    ]
-    return "\n".join(lines)
-
-
-def _scores(done: Comparison) -> str:
-    columns = ["SYSTEM", "PROTOCOL", *SCORES.values()]
-    columns.insert(columns.index("F1") + 1, "95 % OF F1")
-    rows = [_row(entry) for entry in done.entries]
-    return terminal.table(columns, rows, columns[2:])
-
-
-def _row(entry: Entry) -> list[str]:
-    row = [entry.system.title, entry.system.protocol]
-    for name in SCORES:
-        measured = entry.cells.overall.measured[name]
-        row.append(score_text(measured))
-        if name == "f1":
-            row.append(span(measured.interval))
-    return row
-
-
-def _costs(done: Comparison) -> str:
-    made = costs(done)
-    columns = [name.upper() for name in made.columns]
-    rows = [[cell.text for cell in row] for row in made.rows]
-    return terminal.table(columns, rows, columns[1:])
-
-
-def _footnotes(done: Comparison) -> list[str]:
-    used = sorted({entry.system.protocol for entry in done.entries})
-    stand_ins = [
-        f"{note} stands for {entry.system.title} in McNemar's test"
-        for entry in done.entries
-        if (note := representative(entry.system))
-    ]
-    looks = [
-        f"{member.name} {member.look}"
-        for entry in done.entries
-        for member in entry.system.members
-        if member.look is not None
-    ]
-    notes = [
-        "Positive class: TP, a real smell. A dash marks what is not defined.",
-        *(f"{name}: {PROTOCOLS[name]}." for name in used),
-        f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.used_seed}) of "
-        f"{done.clusters.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
-        "pairs) and the bootstrap of the difference in F1 agree.",
-        *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
-        *varieties(done),
-        *([sentence] if (sentence := pooled(done)) else []),
-        *([FEW] if done.clusters.groups < FEW_GROUPS else []),
-        *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
-        *(f"Left out: {reason}." for reason in done.left_out),
-    ]
-    return [_wrapped(note) for note in notes]
-
-
-def _wrapped(text: str) -> str:
-    """Lines that break at spaces only; a name may hold hyphens."""
-    return fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
-
-
 WRITTEN = ("report.html", "report.md", "comparison.json")
 
 
@@ -132,6 +29,7 @@ def answer(given: argparse.Namespace, done: Comparison, directory: Path) -> None
     """Print it, warnings on stderr."""
     from iacfilter_hpc.comparison.document import document
     from iacfilter_hpc.comparison.markdown import render_markdown
+    from iacfilter_hpc.comparison.text import render
 
     for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
         terminal.say(f"warning: {warning}")

@@ -21,12 +21,12 @@ from iacfilter_hpc.comparison.baselines import (
 from iacfilter_hpc.comparison.cost import Cost
 from iacfilter_hpc.comparison.external import Named, read_systems
 from iacfilter_hpc.comparison.runs import Entrant, Say, data_of, enter, group_seeds, score_entrant
-from iacfilter_hpc.comparison.statistics import Pair, SystemCells, compare_pairs, measure
+from iacfilter_hpc.comparison.statistics import Pair, SystemBreakdown, compare_pairs, measure
 from iacfilter_hpc.comparison.systems import System
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.errors import IacfilterError, UsageError, together
 from iacfilter_hpc.evaluation.admission import check_folds
-from iacfilter_hpc.evaluation.breakdown import Clusters, find_clusters
+from iacfilter_hpc.evaluation.breakdown import GroupCounts, count_groups
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.provenance import Provenance, provenance
@@ -48,7 +48,7 @@ class Entry:
     """A system and its scores."""
 
     system: System
-    cells: SystemCells
+    breakdown: SystemBreakdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Comparison:
 
     data: Labelled
     options: EvaluateOptions
-    clusters: Clusters
+    group_counts: GroupCounts
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]
     costs: tuple[Cost, ...]
@@ -95,7 +95,7 @@ def compare(
     return Comparison(
         data=data,
         options=options,
-        clusters=find_clusters(data.samples),
+        group_counts=count_groups(data.samples),
         entries=tuple(
             Entry(system, measure(system, data.samples, options.draws, seed)) for system in systems
         ),

@@ -16,7 +16,7 @@ from iacfilter_hpc.comparison.systems import Member, Protocol, System
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import read_predictions
-from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS
+from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from iacfilter_hpc.samples.sample import LABELS, Sample, sha256_of
 
 Row = TypeVar("Row")
@@ -254,7 +254,7 @@ def _past(file: Named, data: Labelled) -> tuple[Past | None, tuple[str, ...]]:
     None where the two do not belong together: then nothing is known of how it came about.
     """
     folder = file.path.parent
-    if file.path.name != PREDICTIONS or not (folder / METRICS).is_file():
+    if file.path.name != PREDICTIONS_FILE or not (folder / METRICS_FILE).is_file():
         return None, ()
     past = read_past(folder, METRICS_HINT)
     if past.sha256 != data.sha256:
@@ -263,7 +263,9 @@ def _past(file: Named, data: Labelled) -> tuple[Past | None, tuple[str, ...]]:
         problem = f"is not about {file.path} as it is now"
     else:
         return past, past.warnings
-    return None, (f"{folder / METRICS} {problem}, so how these decisions came about is not known",)
+    return None, (
+        f"{folder / METRICS_FILE} {problem}, so how these decisions came about is not known",
+    )
 
 
 def _csv(file: Named, data: Labelled) -> _Read:
@@ -306,4 +308,4 @@ def _origin(past: Past | None) -> str:
         return "as the file has it"
     if past.cross_fit:
         return "chosen in each fold on the other folds"
-    return f"{past.threshold_mode}, as its {METRICS} says"
+    return f"{past.threshold_mode}, as its {METRICS_FILE} says"

@@ -92,7 +92,7 @@ def _figures(done: Comparison) -> Figures:
 
 
 def _confusion(entry: Entry) -> Confusion:
-    scores, note = entry.cells.overall.first, representative(entry.system)
+    scores, note = entry.breakdown.overall.first, representative(entry.system)
     return Confusion(
         title=entry.system.title,
         note="" if note is None else f": {note}",

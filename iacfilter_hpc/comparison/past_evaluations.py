@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
-from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS, SCHEMA
+from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, SCHEMA
 from iacfilter_hpc.runs.validation_errors import problems_in, shown
 from iacfilter_hpc.samples.sample import sha256_of
 
@@ -84,7 +84,7 @@ def read_past(directory: Path, hint: str) -> Past:
         DataError: it cannot be read, is damaged (each wrong key is named), or has another schema
             than this version reads.
     """
-    path = directory / METRICS
+    path = directory / METRICS_FILE
     try:
         text = path.read_bytes()
         fields = json.loads(text)
@@ -113,7 +113,7 @@ def read_past_predictions(
     Raises:
         DataError: they cannot be read, or are not those of the samples in `data`, or have changed.
     """
-    path = directory / PREDICTIONS
+    path = directory / PREDICTIONS_FILE
     try:
         rows = read_predictions(path)
     except DataError as error:
@@ -121,7 +121,7 @@ def read_past_predictions(
     if [row.key for row in rows] != [sample.key for sample in data.samples]:
         raise DataError(f"{path} is not of the samples in {data.path}", hint=hint)
     if sha256_of(path) != past.predictions_sha256:
-        raise DataError(f"{path} is not the one that {METRICS} beside it is about", hint=hint)
+        raise DataError(f"{path} is not the one that {METRICS_FILE} beside it is about", hint=hint)
     return rows
 
 

@@ -25,7 +25,7 @@ from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.evaluation.admission import Admitted, admit
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction
-from iacfilter_hpc.evaluation.results import METRICS, cross_fits, folder_name
+from iacfilter_hpc.evaluation.results import METRICS_FILE, cross_fits, folder_name
 from iacfilter_hpc.evaluation.test_set_log import look_at, record_look
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
@@ -86,7 +86,7 @@ def _past(
     decision = admitted.decision
     judge = Judge(admitted.sha256, admitted.threshold, decision.temperature, options.cross_fit)
     for directory in _places(run, data, options):
-        if not (directory / METRICS).is_file():
+        if not (directory / METRICS_FILE).is_file():
             continue
         past = read_past(directory, HINT)
         if not still_holds(past, data, judge):

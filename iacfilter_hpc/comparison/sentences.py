@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Verdict
 from iacfilter_hpc.comparison.systems import System
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
-from iacfilter_hpc.evaluation.text import POOLED_SCORES
+from iacfilter_hpc.evaluation.text import pooled_caveat
 
-NONE = "-"
 CROSS_FIT_COSTS = (
     "Costs of a cross-fit are those of the run that it starts from; fine-tuning it on each fold "
     "comes on top."
@@ -20,13 +19,12 @@ CROSS_FIT_COSTS = (
 
 def subject(done: Comparison) -> str:
     """What was compared on what."""
-    samples, clusters = done.data.samples, done.clusters
+    samples, groups = done.data.samples, done.group_counts
     real = sum(sample.label == "TP" for sample in samples)
-    units = {"family": clusters.family, "repository": clusters.repo, "file": clusters.file}
-    grouped = ", ".join(f"{count} by {unit}" for unit, count in units.items() if count)
+    grouped = ", ".join(f"{count} by {unit}" for unit, count in groups.samples_by_unit.items())
     return (
         f"{len(done.entries)} systems on {len(samples)} samples: {real} real smells (TP) and "
-        f"{len(samples) - real} false alarms (FP), in {clusters.groups} groups ({grouped})."
+        f"{len(samples) - real} false alarms (FP), in {groups.groups} groups ({grouped})."
     )
 
 
@@ -73,7 +71,7 @@ def method(done: Comparison) -> list[str]:
 def pooled(done: Comparison) -> str | None:
     """What cross-fits do to scores that rank; None if nothing is cross-fit."""
     if any(entry.system.protocol == "cross-fit" for entry in done.entries):
-        return f"Of what is cross-fit, {POOLED_SCORES}."
+        return f"Of what is cross-fit, {pooled_caveat()}."
     return None
 
 
@@ -96,18 +94,6 @@ def varied(system: System) -> str | None:
     if len(set(folds)) == 1:
         return f"{seeds}; folds are those of seed {folds[0]} for all"
     return f"{seeds}; and folds, of seeds {_listed(folds)} in this order"
-
-
-def number(value: float | None) -> str:
-    """A score to three digits."""
-    return NONE if value is None else f"{value:.3f}"
-
-
-def span(interval: Interval | None) -> str:
-    """An interval to three digits."""
-    if interval is None:
-        return NONE
-    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
 
 
 def p_value(p: float) -> str:

@@ -357,6 +357,6 @@ def test_others_beside_runs(made: Runs, tmp_path: Path) -> None:
         "TF-IDF + LR",
         "keep all",
     ]
-    assert done.entries[1].cells.overall.first.f1 == 1
+    assert done.entries[1].breakdown.overall.first["f1"] == 1
     assert list(done.entries[1].system.first.decided) == truth_of(data.samples)
     assert [cost.name for cost in done.costs] == ["seed-11", "perfect", "TF-IDF + LR", "keep all"]

@@ -62,9 +62,9 @@ def kept(row: dict[str, str], name: str) -> bool:
 
 
 def test_f1_is_as_published(done: Comparison) -> None:
-    found = {e.system.name: e.cells.overall.measured["f1"].mean for e in done.entries}
+    found = {e.system.name: e.breakdown.overall.measured["f1"].mean for e in done.entries}
     assert found == {name: pytest.approx(f1, abs=5e-4) for name, f1 in F1.items()}
-    assert (len(done.data.samples), done.clusters.groups) == (121, 20)
+    assert (len(done.data.samples), done.group_counts.groups) == (121, 20)
 
 
 def test_mcnemar_is_that_of_the_file(done: Comparison) -> None:
@@ -100,7 +100,7 @@ def test_no_more_is_claimed_than_121_samples_can_tell(done: Comparison) -> None:
 
 
 def test_by_technology(done: Comparison, tmp_path: Path) -> None:
-    by_name = {e.system.name: e.cells.by_technology for e in done.entries}
+    by_name = {e.system.name: e.breakdown.by_technology for e in done.entries}
     found = {cell.name: cell.first.f1 for cell in by_name["LLM"]}
     assert found == {
         "ansible": pytest.approx(0.970, abs=5e-4),

@@ -70,7 +70,7 @@ def test_every_number_is_in_every_form(done: Comparison) -> None:
     values = document(done)
     for system, entry in zip(values["systems"], done.entries, strict=True):
         f1 = system["overall"]["f1"]
-        assert f1["mean"] == entry.cells.overall.first.f1
+        assert f1["mean"] == entry.breakdown.overall.first["f1"]
         shown = f"{f1['mean']:.3f}"
         ends = f"{f1['interval']['low']:.3f} to {f1['interval']['high']:.3f}"
         assert f"{shown} {ends}" in page.text

@@ -14,17 +14,17 @@ from sklearn.metrics import f1_score
 from iacfilter_hpc.comparison.statistics import (
     McNemar,
     Pair,
-    SystemCell,
+    SystemScores,
     compare_pairs,
     drawn_scores,
     mcnemar,
     measure,
 )
 from iacfilter_hpc.comparison.systems import System
-from iacfilter_hpc.evaluation.breakdown import make_cells
+from iacfilter_hpc.evaluation.breakdown import break_down
 from iacfilter_hpc.evaluation.data import Labelled
-from iacfilter_hpc.evaluation.intervals import MEASURES, Interval, draw_weights
-from iacfilter_hpc.evaluation.metrics import score
+from iacfilter_hpc.evaluation.intervals import Interval, draw_weights
+from iacfilter_hpc.evaluation.metrics import METRICS, score
 from iacfilter_hpc.evaluation.predictions import Prediction
 from tests.comparison.made_data import made_member, made_system, truth_of, write_samples
 
@@ -64,16 +64,16 @@ def as_predictions(data: Labelled, system: System) -> list[Prediction]:
 def test_one_seed_is_scored_as_its_evaluation_is(data: Labelled) -> None:
     system = made_system("one", data.samples, 1)
     found = measure(system, data.samples, DRAWS, 5)
-    wanted = make_cells(as_predictions(data, system), DRAWS, 5)
+    wanted = break_down(as_predictions(data, system), DRAWS, 5)
     pairs = [(found.overall, wanted.overall)]
     pairs += zip(found.by_smell, wanted.by_smell, strict=True)
     pairs += zip(found.by_technology, wanted.by_technology, strict=True)
     for mine, its in pairs:
         assert (mine.name, mine.first) == (its.name, its.scores)
-        for name in MEASURES:
-            assert mine.measured[name].mean == getattr(its.scores, name)
+        for name in (metric.key for metric in METRICS):
+            assert mine.measured[name].mean == its.scores[name]
             assert mine.measured[name].sd is None
-            assert mine.measured[name].interval == getattr(its.intervals, name)
+            assert mine.measured[name].interval == its.intervals[name]
 
 
 def test_seeds_are_averaged_and_their_scatter_is_that_of_a_sample(data: Labelled) -> None:
@@ -84,7 +84,7 @@ def test_seeds_are_averaged_and_their_scatter_is_that_of_a_sample(data: Labelled
     assert len(set(f1)) == 3
     assert cell.measured["f1"].mean == pytest.approx(mean(f1))
     assert cell.measured["f1"].sd == pytest.approx(stdev(f1))
-    assert [scores.f1 for scores in cell.members] == pytest.approx(f1)
+    assert [scores["f1"] for scores in cell.members] == pytest.approx(f1)
 
 
 def test_the_interval_is_that_of_the_mean_over_seeds(data: Labelled) -> None:
@@ -201,7 +201,7 @@ def test_one_group_has_no_interval(tmp_path: Path) -> None:
     systems = [made_system("a", data.samples, 1), made_system("b", data.samples, 2)]
     (pair,) = compare_pairs(systems, data.samples, DRAWS, 0)
     assert pair.interval is None and pair.verdict in ("unclear", "not separated")
-    cell: SystemCell = measure(systems[0], data.samples, DRAWS, 0).overall
+    cell: SystemScores = measure(systems[0], data.samples, DRAWS, 0).overall
     assert cell.measured["f1"].interval is None and cell.measured["f1"].mean is not None
 
 
