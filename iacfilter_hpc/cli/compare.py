@@ -19,7 +19,7 @@ from iacfilter_hpc.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from iacfilter_hpc.comparison.compare import Comparison, Request
-    from iacfilter_hpc.comparison.external import Named
+    from iacfilter_hpc.comparison.external import PredictionsFile
     from iacfilter_hpc.evaluation.data import Labelled
 
 WRITTEN = ("report.html", "report.md", "comparison.json")
@@ -67,7 +67,7 @@ def folder_of(request: Request, data: Labelled) -> str:
     return f"{data.path.stem}-{data.sha256[:8]}-{digest[:8]}"
 
 
-def _words(file: Named) -> list[str]:
+def _words(file: PredictionsFile) -> list[str]:
     return [file.name, str(file.path)]
 
 
@@ -151,10 +151,10 @@ def _compare(given: argparse.Namespace, models: Path) -> int:
     with talk_on_stderr():
         # only now: numpy, scikit-learn and scipy take a second to import
         from iacfilter_hpc.comparison.compare import Request, compare
-        from iacfilter_hpc.comparison.external import Named
+        from iacfilter_hpc.comparison.external import PredictionsFile
         from iacfilter_hpc.evaluation.results import make_writable
 
-        files = [Named(name, layout.absolute(path)) for name, path in given.predictions]
+        files = [PredictionsFile(name, layout.absolute(path)) for name, path in given.predictions]
         data = layout.absolute(given.data)
         request = Request(tuple(runs), tuple(files), data, options, fresh=given.fresh)
 

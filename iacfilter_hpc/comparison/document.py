@@ -91,7 +91,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "p_adjusted": pair.p_adjusted,
         "f1_difference": pair.difference,
         "interval": asdict(pair.interval) if pair.interval else None,
-        "verdict": pair.verdict,
+        "verdict": pair.separation,
     }
 
 

@@ -21,7 +21,7 @@ from sklearn.metrics import precision_recall_curve
 
 from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.statistics import Measured, SystemScores
-from iacfilter_hpc.comparison.systems import Member, System
+from iacfilter_hpc.comparison.systems import Member, System, SystemKind
 from iacfilter_hpc.comparison.tables import subset_title
 from iacfilter_hpc.evaluation.intervals import wilson
 from iacfilter_hpc.evaluation.metrics import reliability
@@ -81,7 +81,7 @@ def styles(systems: Sequence[System]) -> list[Style]:
     coloured = 0
     for index, system in enumerate(systems):
         colour = GREY
-        if system.kind != "baseline":
+        if system.kind is not SystemKind.BASELINE:
             colour = COLOURS[coloured % len(COLOURS)]
             coloured += 1
         line = LINES[index // len(COLOURS) % len(LINES)]

@@ -23,7 +23,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
-class Folds:
+class PastFolds:
     """Of a cross-fit: how many, and the seed of their making and of training."""
 
     folds: Annotated[int, Field(ge=2)]
@@ -31,7 +31,7 @@ class Folds:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PastOverlap:
     """How many of the samples the model had seen, and whether they are its validation file."""
 
     train: Count
@@ -40,7 +40,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastEvaluation:
     """What decides whether an evaluation can be used again; `threshold` is None if it has many.
 
     The hashes are of the model's manifest, of the data, and of the predictions beside it.
@@ -55,8 +55,8 @@ class Past:
     threshold: Probability | None
     threshold_mode: Text
     temperature: Positive | None
-    cross_fit: Folds | None
-    overlap: Known
+    cross_fit: PastFolds | None
+    overlap: PastOverlap
     warnings: tuple[Text, ...]
     samples_per_s: Positive
 
@@ -68,7 +68,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class CurrentModel:
     """A model as it would decide now; `folds` if it would be fine-tuned fold by fold."""
 
     sha256: str
@@ -77,7 +77,7 @@ class Judge:
     folds: int | None
 
 
-def read_past(directory: Path, hint: str) -> Past:
+def read_past(directory: Path, hint: str) -> PastEvaluation:
     """What metrics.json in `directory` says; `hint` is what to do where it is damaged.
 
     Raises:
@@ -106,7 +106,7 @@ def read_past(directory: Path, hint: str) -> Past:
 
 
 def read_past_predictions(
-    directory: Path, past: Past, data: Labelled, hint: str
+    directory: Path, past: PastEvaluation, data: Labelled, hint: str
 ) -> list[Prediction]:
     """The predictions beside metrics.json.
 
@@ -125,7 +125,7 @@ def read_past_predictions(
     return rows
 
 
-def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
+def still_holds(past: PastEvaluation, data: Labelled, model: CurrentModel) -> bool:
     """Whether an evaluation is of this data, of this very model, and came about in this way."""
     # a cross-fit has as many thresholds and temperatures as it has folds
     expected = (model.threshold, model.temperature) if model.folds is None else (None, None)
@@ -137,4 +137,4 @@ def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
     )
 
 
-PAST = TypeAdapter(Past)
+PAST = TypeAdapter(PastEvaluation)

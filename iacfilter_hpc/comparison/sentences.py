@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iacfilter_hpc.comparison.compare import Comparison
-from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Verdict
-from iacfilter_hpc.comparison.systems import System
+from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Separation
+from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
 from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.text import pooled_caveat
@@ -29,12 +29,12 @@ def subject(done: Comparison) -> str:
 
 
 def conclusions(done: Comparison) -> list[str]:
-    """A sentence for each pair that the data tell apart, and one for each other verdict."""
-    found = [_different(pair) for pair in _with(done.pairs, "different")]
-    if unclear := _with(done.pairs, "unclear"):
+    """A sentence a pair that the data tell apart; one for unclear pairs, one for all others."""
+    found = [_different(pair) for pair in _with(done.pairs, Separation.DIFFERENT)]
+    if unclear := _with(done.pairs, Separation.UNCLEAR):
         named = "; ".join(_unclear(pair) for pair in unclear)
         found.append(f"Unclear, since McNemar's test and the difference in F1 disagree: {named}.")
-    if same := _with(done.pairs, "not separated"):
+    if same := _with(done.pairs, Separation.NOT_SEPARATED):
         found.append(_not_separated(same, len(done.data.samples), all_pairs=len(done.pairs)))
     return found
 
@@ -70,7 +70,7 @@ def method(done: Comparison) -> list[str]:
 
 def pooled(done: Comparison) -> str | None:
     """What cross-fits do to scores that rank; None if nothing is cross-fit."""
-    if any(entry.system.protocol == "cross-fit" for entry in done.entries):
+    if any(entry.system.protocol is Protocol.CROSS_FIT for entry in done.entries):
         return f"Of what is cross-fit, {pooled_caveat()}."
     return None
 
@@ -85,7 +85,7 @@ def varied(system: System) -> str | None:
     """What its members differ in; None for one alone."""
     if len(system.members) == 1:
         return None
-    if system.kind != "run":
+    if system.kind is not SystemKind.RUN:
         return f"{len(system.members)} files of predictions"
     seeds = f"training seeds {_listed([member.seed for member in system.members])}"
     folds = [member.fold_seed for member in system.members if member.fold_seed is not None]
@@ -105,15 +105,15 @@ def representative(system: System) -> str | None:
     """Which member stands for a system of several; None for one alone."""
     if len(system.members) == 1:
         return None
-    return f"seed {system.first.seed}" if system.kind == "run" else "the first"
+    return f"seed {system.first.seed}" if system.kind is SystemKind.RUN else "the first"
 
 
 def _listed(seeds: Sequence[int | None]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def _with(pairs: Sequence[Pair], verdict: Verdict) -> list[Pair]:
-    return [pair for pair in pairs if pair.verdict == verdict]
+def _with(pairs: Sequence[Pair], separation: Separation) -> list[Pair]:
+    return [pair for pair in pairs if pair.separation is separation]
 
 
 def _different(pair: Pair) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import combinations
 from statistics import mean, stdev
-from typing import Literal
 
 import numpy as np
 from scipy.stats import binomtest
@@ -213,7 +213,13 @@ def _in_parts(
 
 ALPHA = 0.05
 
-Verdict = Literal["different", "unclear", "not separated"]
+
+class Separation(StrEnum):
+    """Whether the data tell two systems apart; unclear is where the two tests disagree."""
+
+    DIFFERENT = "different"
+    UNCLEAR = "unclear"
+    NOT_SEPARATED = "not separated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +238,14 @@ class Pair:
     interval: Interval | None
 
     @property
-    def verdict(self) -> Verdict:
-        """`different` only if both tests say so, and of the same system."""
+    def separation(self) -> Separation:
+        """Different only if both tests say so, and of the same system."""
         fewer_errors = self.mcnemar.first_only - self.mcnemar.second_only
         by_errors = self.p_adjusted < ALPHA
         by_f1 = self.interval is not None and not self.interval.low <= 0 <= self.interval.high
         if by_errors and by_f1 and fewer_errors * (self.difference or 0) > 0:
-            return "different"
-        return "unclear" if by_errors or by_f1 else "not separated"
+            return Separation.DIFFERENT
+        return Separation.UNCLEAR if by_errors or by_f1 else Separation.NOT_SEPARATED
 
 
 def compare_pairs(

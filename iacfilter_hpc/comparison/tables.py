@@ -9,6 +9,7 @@ from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.cost import Cost
 from iacfilter_hpc.comparison.sentences import p_value
 from iacfilter_hpc.comparison.statistics import Measured, SystemScores
+from iacfilter_hpc.comparison.systems import SystemKind
 from iacfilter_hpc.evaluation.metrics import in_reading_order
 from iacfilter_hpc.evaluation.text import NONE, marked, number, span
 
@@ -75,7 +76,7 @@ def pairwise(done: Comparison) -> Table:
             Cell(p_value(pair.mcnemar.p)),
             Cell(p_value(pair.p_adjusted)),
             Cell(_signed(pair.difference), span(pair.interval) if pair.interval else ""),
-            Cell(pair.verdict),
+            Cell(pair.separation),
         )
         for pair in done.pairs
     )
@@ -99,7 +100,7 @@ def members(done: Comparison) -> Table | None:
     rows = [
         (
             Cell(entry.system.name),
-            Cell(member.name if entry.system.kind == "run" else member.source),
+            Cell(member.name if entry.system.kind is SystemKind.RUN else member.source),
             Cell(NONE if member.seed is None else str(member.seed)),
             *(Cell(number(scores[key])) for key in shown),
         )
