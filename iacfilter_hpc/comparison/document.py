@@ -1,4 +1,4 @@
-"""A comparison as plain JSON types."""
+"""JSON document of a comparison: comparison.json, as plain types."""
 
 from __future__ import annotations
 

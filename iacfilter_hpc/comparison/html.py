@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing else: no network, no script, no other file."""
+"""HTML report: a comparison in one file that needs no network, no script and no other file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison as Markdown."""
+"""Markdown report: a comparison without its figures."""
 
 from __future__ import annotations
 

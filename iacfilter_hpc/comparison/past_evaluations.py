@@ -1,4 +1,4 @@
-"""Evaluations that are there already: what their metrics.json says, and whether one still holds."""
+"""Past evaluations: what their metrics.json says, and whether one still holds."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def admit_candidate(
             some of these samples.
         DataError: the old evaluation is damaged.
     """
-    # -o is where the comparison is written, and has no part in what a run has
+    # --output is where the comparison is written, and has no part in what a run has
     own = replace(options, output=None)
     try:
         admitted = admit(of_run(run), data, own)

@@ -1,4 +1,4 @@
-"""What a comparison lets one say, in plain sentences, and what it does not."""
+"""Sentences of a comparison: what the numbers let one say, and what they do not."""
 
 from __future__ import annotations
 

@@ -285,9 +285,11 @@ def _drawn_f1(
     groups = [sample.group for sample in samples]
     if len(set(groups)) < FEWEST_GROUPS:
         return {}
+    # one set of draws for all systems: what is hard for both is no difference between them
     weights = draw_weights(groups, draws, seed)
     drawn = {}
     for system in systems:
+        # without p(TP) nothing has to be sorted
         decided_only = [replace(member, p_tp=None) for member in system.members]
         drawn[system.title] = drawn_scores(decided_only, truth, weights)["f1"]
     return drawn

@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in a place of a table; `detail` is what is less important."""
+    """One cell of a table; `detail` is what is less important."""
 
     text: str
     detail: str = ""
@@ -36,7 +36,7 @@ class Table:
 
 
 def overall(done: Comparison) -> Table:
-    """How well each system decides."""
+    """How well each system decides, on all samples and in the mean over smells."""
     headings = _headings(needs_p_tp=False)
     made = _scores(done, "overall", "Decisions on all samples", headings)
     after_f1 = made.columns.index(headings["f1"]) + 1

@@ -1,7 +1,7 @@
-"""Metrics: the table METRICS, one entry each, and scores of decisions by every entry.
+"""Metrics: a table of them, METRICS, and the scores of decisions by each.
 
-To add a metric, add an entry: scores, intervals, metrics.json, the tables of an evaluation and of a
-comparison all follow from the table, in its order.
+To add a metric, add an entry: scores, intervals, metrics.json, comparison.json and the tables of an
+evaluation and of a comparison follow from the table, in its order.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Metric:
     weighted: Callable[[WeightedDecisions], Floats]
     """One number a draw, NaN where the metric is not defined; shape [draws]."""
     exact: Callable[[WeightedDecisions], float | None] | None = None
-    """Of unweighted samples, if another library or order of sums has the last digits; it is asked
-    only where the metric is defined."""
+    """Of samples that count once each, where another order of sums has other last digits: those of
+    documents stay the same over versions. It is asked only where the metric is defined."""
     share: Callable[[Confusion], tuple[Counts, Counts]] | None = None
     """Hits and tries, if it is a share of independent decisions: Wilson's interval applies."""
     pooled_as: str | None = None
@@ -133,11 +133,14 @@ class Metric:
         return self.weighted(made)
 
     def of_one_draw(self, made: WeightedDecisions) -> float | None:
-        """The number of samples that count once each; None where the metric is not defined."""
+        """The score of samples that count once each; None where the metric is not defined."""
         (value,) = self.of_each_draw(made).tolist()
         if math.isnan(value):
             return None
         return value if self.exact is None else self.exact(made)
+
+
+# each ratio of counts is a part and a whole: the same pair gives a score and Wilson's interval
 
 
 def _precision(found: Confusion) -> tuple[Counts, Counts]:
@@ -149,6 +152,7 @@ def _recall(found: Confusion) -> tuple[Counts, Counts]:
 
 
 def _fp_reduction(found: Confusion) -> tuple[Counts, Counts]:
+    """The share of false alarms that a reader is spared: specificity."""
     return found.tn, found.fp + found.tn
 
 
@@ -164,7 +168,7 @@ def _mcc(made: WeightedDecisions) -> Floats:
     """Matthews' correlation; not defined where truth or decisions are all alike."""
     found = made.confusion
     tp, fp, fn, tn = (each.astype(np.float64) for each in (found.tp, found.fp, found.fn, found.tn))
-    # two square roots: the product of four counts may not fit
+    # floats, and two roots: a product of four counts soon needs more than 64 bits
     rows, columns = np.sqrt((tp + fp) * (fn + tn)), np.sqrt((tp + fn) * (fp + tn))
     return ratios(tp * tn - fp * fn, rows * columns)
 
@@ -324,7 +328,7 @@ METRICS: tuple[Metric, ...] = (
         heading="Expected calibration error",
     ),
 )
-"""Every metric, in the order of JSON documents."""
+"""Every metric, in the order of JSON documents, which their readers know."""
 
 
 def in_reading_order() -> list[Metric]:

@@ -1,4 +1,4 @@
-"""predictions.jsonl: how each sample of a file was decided, one JSON object a line."""
+"""Predictions: how each sample of a file was decided, one JSON object a line of a file."""
 
 from __future__ import annotations
 
