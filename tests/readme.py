@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import ast
 import json
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("iacfilter_hpc", "jobs")
+PACKAGE = ROOT / "iacfilter_hpc"
 OTHER = {
+    "jobs": "what accelerate and the worker start, no logic in it",
     "slurm_templates": "sbatch scripts: base.sbatch.j2, and what each kind of job adds to it",
     "configs": "defaults, tiny overlays, DeepSpeed files, demo data, model shapes, a site file",
-    "tests": "mirrors the package; slurm/ starts a real cluster, bench/ measures",
+    "tests": "mirrors the package; cluster/ starts a real Slurm, bench/ measures",
 }
-WIDTH = 30
+WIDTH = 20
 
 
 def tree() -> str:
-    """Every module with the first line of its docstring."""
-    lines: list[str] = []
-    for top in CODE:
-        lines.append(f"{top}/")
-        lines += _folder(ROOT / top, "  ")
-    lines += [f"{name + '/':{WIDTH}}{text}" for name, text in OTHER.items()]
+    """Every room with the first line of its docstring, in the order in which rooms import."""
+    lines = [_line(f"{PACKAGE.name}/", _summary(PACKAGE / "__init__.py"))]
+    for name in layers():
+        path = PACKAGE / name
+        if path.is_dir():
+            lines += _rooms(path, "  ")
+        else:
+            lines.append(_line(f"  {name}.py", _summary(path.with_suffix(".py"))))
+    lines += [_line(f"{name}/", text) for name, text in OTHER.items()]
     return "\n".join(["```", *lines, "```"])
+
+
+def layers() -> list[str]:
+    """The rooms, top to bottom, as import-linter holds them to: each imports what stands below."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    names: list[str] = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    return names
 
 
 SPEED = ROOT / "tests" / "bench" / "speed" / "speed.json"
@@ -56,15 +68,15 @@ def speed() -> str:
     return "\n".join(lines)
 
 
-def _folder(folder: Path, indent: str) -> list[str]:
-    lines = []
-    files = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
-    for path in files:
-        lines.append(f"{indent + path.name:{WIDTH}}{_summary(path)}")
-    for inner in sorted(path.parent for path in folder.glob("*/__init__.py")):
-        lines.append(f"{indent + inner.name + '/':{WIDTH}}{_summary(inner / '__init__.py')}")
-        lines += _folder(inner, indent + "  ")
+def _rooms(room: Path, indent: str) -> list[str]:
+    lines = [_line(f"{indent}{room.name}/", _summary(room / "__init__.py"))]
+    for inner in sorted(path.parent for path in room.glob("*/__init__.py")):
+        lines += _rooms(inner, indent + "  ")
     return lines
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:{WIDTH}}{text}"
 
 
 def _summary(path: Path) -> str:

@@ -17,7 +17,7 @@ from tests.cluster.daemons import wait_until
 OWNER = """
 import os, signal, sys
 from pathlib import Path
-from slurm.cluster import Cluster
+from tests.cluster.cluster import Cluster
 
 root = Path(sys.argv[1])
 with Cluster(root, sys.argv[2], nodes=1, database=Path(sys.argv[3])) as cluster:
@@ -127,7 +127,7 @@ def test_nothing_is_left_behind(
             *(sys.executable, "-c", OWNER),
             *(str(root), proctrack, str(slurm_database), job),
         ],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

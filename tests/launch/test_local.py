@@ -22,7 +22,7 @@ from tests.made_runs import MadeRuns, demo_config
 START = """
 import sys
 from pathlib import Path
-from iacfilter_hpc import local
+from iacfilter_hpc.launch import local
 from iacfilter_hpc.worker.worker import Worker
 from tests.made_runs import demo_config
 run = Path(sys.argv[1])

@@ -16,14 +16,14 @@ from tests.made_runs import MadeRuns
 CLAIM = """
 import sys
 from pathlib import Path
-from iacfilter_hpc import runs
+from iacfilter_hpc.runs import records
 from iacfilter_hpc.errors import UsageError
 print("ready", flush=True)
 sys.stdin.readline()
 won = 0
 for number in range(200):
     try:
-        runs.create(Path(sys.argv[1]), "encoder", f"run-{number}")
+        records.create(Path(sys.argv[1]), "encoder", f"run-{number}")
         won += 1
     except UsageError:
         pass

@@ -104,7 +104,7 @@ def test_every_template_renders(template: str) -> None:
     assert text.startswith("#!/bin/bash\n#")
     assert "\nexport SUBMITIT_EXECUTOR=slurm\nlogs=/logs\n" in text
     assert "\n    a program)\n" in text
-    assert ("slurm.afterwards" in text) == (template not in ("base", "evaluate"))
+    assert ("worker.after_step" in text) == (template not in ("base", "evaluate"))
     assert not re.search(r"\{[{%#]|[}%#]\}", text)
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
 

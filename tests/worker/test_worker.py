@@ -424,7 +424,7 @@ def test_a_mount_that_broke_is_the_node_s_fault(run: RunLayout, start: Start) ->
         "Worker(Path(",
         "import errno, os\n"
         "def broken(*_): raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), '/data')\n"
-        "import iacfilter_hpc.worker.worker\niacfilter_hpc.worker.sha256_of = broken\nWorker(Path(",
+        "from iacfilter_hpc.worker import worker\nworker.sha256_of = broken\nWorker(Path(",
     )
     record = json.loads(run.record.read_text())
     run.record.write_text(json.dumps({**record, "data_sha256": {"train_file": "0" * 64}}))
