@@ -18,11 +18,7 @@ from tests.made_runs import MadeRuns
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "jobs").glob("*.py")])
 SLOW = "torch transformers peft accelerate deepspeed datasets sklearn numpy".split()
 HEAVY = "pydantic submitit yaml jinja2".split()
-IMPORT_TORCH = {
-    ("cli", "compare_text.py"),
-    ("trained_model", "save.py"),
-    ("trained_model", "card.py"),
-}
+IMPORT_TORCH = {("trained_model", "save.py"), ("trained_model", "card.py")}
 MODULES_AFTER = """
 import json, runpy, sys
 try:

@@ -21,7 +21,6 @@ from iacfilter_hpc.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from iacfilter_hpc.comparison.compare import Comparison, Request
-    from iacfilter_hpc.comparison.external import Named
     from iacfilter_hpc.evaluation.data import Labelled
 
 LONGEST_NAME = 60
@@ -164,10 +163,10 @@ def _compare(asked: CompareRequest) -> int:
     with talk_on_stderr():
         # only now: numpy, scikit-learn and scipy take a second to import
         from iacfilter_hpc.comparison.compare import Request, compare
-        from iacfilter_hpc.comparison.external import Named
+        from iacfilter_hpc.comparison.external import PredictionsFile
         from iacfilter_hpc.evaluation.results import make_writable
 
-        files = tuple(Named(name, path) for name, path in asked.predictions)
+        files = tuple(PredictionsFile(name, path) for name, path in asked.predictions)
         request = Request(tuple(runs), files, asked.data, asked.options, fresh=asked.fresh)
 
         def place(labelled: Labelled) -> Path:
@@ -209,9 +208,9 @@ def _trained_run(models: Path, name: str) -> RunLayout:
 
 def _print(answer: Answer, done: Comparison, directory: Path) -> None:
     """Print it, warnings on stderr."""
-    from iacfilter_hpc.cli.compare_text import render
     from iacfilter_hpc.comparison.document import document
     from iacfilter_hpc.comparison.markdown import render_markdown
+    from iacfilter_hpc.comparison.text import render
 
     for warning in (*done.warnings, *(f"left out: {reason}" for reason in done.left_out)):
         terminal.say(f"warning: {warning}")
@@ -249,7 +248,7 @@ def _folder(request: Request, data: Labelled) -> str:
     return f"{data.path.stem}-{data.sha256[:8]}-{digest[:8]}"
 
 
-def _words(file: Named) -> list[str]:
+def _words(file: PredictionsFile) -> list[str]:
     return [file.name, str(file.path)]
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from iacfilter_hpc.comparison.cost import Cost
-from iacfilter_hpc.comparison.systems import Member, Protocol, System
+from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.config.evaluate_options import Threshold
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import DataError
@@ -65,7 +65,7 @@ def keep_all(samples: Sequence[Sample]) -> Baseline:
         source="GLITCH's report as it is",
     )
     cost = Cost(KEEP_ALL, 0, 0.0, 0, None, None, None)
-    return Baseline(System(KEEP_ALL, "baseline", "held-out", (member,)), cost)
+    return Baseline(System(KEEP_ALL, SystemKind.BASELINE, Protocol.HELD_OUT, (member,)), cost)
 
 
 def read_splits(run: str, record: RunRecord, config: RunConfig) -> Splits | str:
@@ -120,8 +120,8 @@ def tfidf(splits: Splits, data: Labelled, threshold: Threshold) -> Baseline:
         train_samples_per_s=len(splits.train) / (fitted - started),
         scored_samples_per_s=len(samples) / (scored - fitted),
     )
-    protocol: Protocol = "seen" if overlap.is_seen else "held-out"
-    return Baseline(System(TFIDF, "baseline", protocol, (member,)), cost)
+    protocol = Protocol.SEEN if overlap.is_seen else Protocol.HELD_OUT
+    return Baseline(System(TFIDF, SystemKind.BASELINE, protocol, (member,)), cost)
 
 
 def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baseline:
@@ -149,7 +149,7 @@ def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baselin
         source="the other folds of these samples",
         fold_seed=seed,
     )
-    system = System(TFIDF_FOLDS, "baseline", "cross-fit", (member,))
+    system = System(TFIDF_FOLDS, SystemKind.BASELINE, Protocol.CROSS_FIT, (member,))
     return Baseline(system, Cost.unknown(TFIDF_FOLDS))
 
 

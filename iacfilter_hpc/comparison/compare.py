@@ -19,14 +19,21 @@ from iacfilter_hpc.comparison.baselines import (
     tfidf,
 )
 from iacfilter_hpc.comparison.cost import Cost
-from iacfilter_hpc.comparison.external import Named, read_systems
-from iacfilter_hpc.comparison.runs import Entrant, Say, data_of, enter, group_seeds, score_entrant
-from iacfilter_hpc.comparison.statistics import Pair, SystemCells, compare_pairs, measure
+from iacfilter_hpc.comparison.external import PredictionsFile, read_systems
+from iacfilter_hpc.comparison.runs import (
+    Candidate,
+    admit_candidate,
+    data_of,
+    group_seeds,
+    score_candidate,
+)
+from iacfilter_hpc.comparison.statistics import Pair, SystemBreakdown, compare_pairs, measure
 from iacfilter_hpc.comparison.systems import System
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.errors import IacfilterError, UsageError, together
 from iacfilter_hpc.evaluation.admission import check_folds
-from iacfilter_hpc.evaluation.breakdown import Clusters, find_clusters
+from iacfilter_hpc.evaluation.breakdown import GroupCounts, count_groups
+from iacfilter_hpc.evaluation.crossfit import Say
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.provenance import Provenance, provenance
@@ -37,7 +44,7 @@ class Request:
     """What to compare: runs, and files of predictions; `fresh` scores runs again."""
 
     runs: tuple[RunLayout, ...]
-    files: tuple[Named, ...]
+    files: tuple[PredictionsFile, ...]
     data: Path
     options: EvaluateOptions
     fresh: bool = False
@@ -48,7 +55,7 @@ class Entry:
     """A system and its scores."""
 
     system: System
-    cells: SystemCells
+    breakdown: SystemBreakdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Comparison:
 
     data: Labelled
     options: EvaluateOptions
-    clusters: Clusters
+    group_counts: GroupCounts
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]
     costs: tuple[Cost, ...]
@@ -87,15 +94,15 @@ def compare(
     _check_names(request)
     data = read_labelled(request.data, options.groups)
     check_folds(data, options)
-    external, entrants = _admitted(request, data)
+    external, candidates = _admitted(request, data)
     ready(data)
-    scored = [score_entrant(entrant, data, options, accounted, say) for entrant in entrants]
-    baselines, left_out = _baselines(entrants, data, options)
+    scored = [score_candidate(candidate, data, options, accounted, say) for candidate in candidates]
+    baselines, left_out = _baselines(candidates, data, options)
     systems = [*group_seeds(scored, options), *external, *(each.system for each in baselines)]
     return Comparison(
         data=data,
         options=options,
-        clusters=find_clusters(data.samples),
+        group_counts=count_groups(data.samples),
         entries=tuple(
             Entry(system, measure(system, data.samples, options.draws, seed)) for system in systems
         ),
@@ -105,16 +112,16 @@ def compare(
             *(Cost.unknown(system.name) for system in external),
             *(each.cost for each in baselines),
         ),
-        warnings=(*data.warnings, *_warnings(systems), *_other_data(entrants)),
+        warnings=(*data.warnings, *_warnings(systems), *_other_data(candidates)),
         left_out=tuple(left_out),
         provenance=provenance(),
     )
 
 
-def _admitted(request: Request, data: Labelled) -> tuple[list[System], list[Entrant]]:
+def _admitted(request: Request, data: Labelled) -> tuple[list[System], list[Candidate]]:
     """Files of predictions and runs; all that is wrong with any of them is told at once."""
     external: list[System] = []
-    entrants: list[Entrant] = []
+    candidates: list[Candidate] = []
     problems: list[IacfilterError] = []
     try:
         external = read_systems(request.files, data)
@@ -122,12 +129,12 @@ def _admitted(request: Request, data: Labelled) -> tuple[list[System], list[Entr
         problems.append(error)
     for run in request.runs:
         try:
-            entrants.append(enter(run, data, request.options, fresh=request.fresh))
+            candidates.append(admit_candidate(run, data, request.options, fresh=request.fresh))
         except IacfilterError as error:
             problems.append(error)
     if problems:
         raise together(problems)
-    return external, entrants
+    return external, candidates
 
 
 def _check_names(request: Request) -> None:
@@ -142,13 +149,13 @@ def _check_names(request: Request) -> None:
 
 
 def _baselines(
-    entrants: Sequence[Entrant], data: Labelled, options: EvaluateOptions
+    candidates: Sequence[Candidate], data: Labelled, options: EvaluateOptions
 ) -> tuple[list[Baseline], list[str]]:
     """The baselines, and why any is left out; TF-IDF learns from the first run's own data."""
     made, left_out = [], []
     splits: Splits | str = "no run is compared, so there is no train split to fit it on"
-    if entrants:
-        first = entrants[0]
+    if candidates:
+        first = candidates[0]
         splits = read_splits(first.run.name, first.record, first.config)
     if isinstance(splits, str):
         left_out.append(f"{TFIDF}: {splits}")
@@ -169,10 +176,10 @@ def _warnings(systems: Sequence[System]) -> list[str]:
     ]
 
 
-def _other_data(entrants: Sequence[Entrant]) -> list[str]:
+def _other_data(candidates: Sequence[Candidate]) -> list[str]:
     found = []
-    for other in entrants[1:]:
-        first = entrants[0]
+    for other in candidates[1:]:
+        first = candidates[0]
         if data_of(other) != data_of(first):
             found.append(
                 f"{other.run.name} was trained or validated on other data than {first.run.name}, "

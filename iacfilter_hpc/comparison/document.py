@@ -1,4 +1,4 @@
-"""A comparison as plain JSON types."""
+"""JSON document of a comparison: comparison.json, as plain types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.cost import Cost
 from iacfilter_hpc.comparison.sentences import conclusions, varied
-from iacfilter_hpc.comparison.statistics import Pair, SystemCell
+from iacfilter_hpc.comparison.statistics import Pair, SystemScores
 from iacfilter_hpc.comparison.systems import Member
 from iacfilter_hpc.evaluation.metrics import Scores
 
@@ -29,7 +29,7 @@ def document(done: Comparison) -> dict[str, Any]:
         "positive": "TP",
         "threshold_mode": options.threshold if isinstance(options.threshold, str) else "fixed",
         "cross_fit": options.cross_fit,
-        "bootstrap": {**bootstrap, **asdict(done.clusters)},
+        "bootstrap": {**bootstrap, **asdict(done.group_counts)},
         "conclusions": conclusions(done),
         "warnings": list(done.warnings),
         "left_out": list(done.left_out),
@@ -41,29 +41,29 @@ def document(done: Comparison) -> dict[str, Any]:
 
 
 def _system(entry: Entry) -> dict[str, Any]:
-    system, cells = entry.system, entry.cells
-    members = zip(system.members, cells.overall.members, strict=True)
+    system, breakdown = entry.system, entry.breakdown
+    members = zip(system.members, breakdown.overall.members, strict=True)
     return {
         "name": system.name,
         "kind": system.kind,
         "protocol": system.protocol,
         "varied": varied(system),
-        "overall": _cell(cells.overall),
-        "macro_f1_by_smell": asdict(cells.macro_f1),
-        "by_smell": {cell.name: _cell(cell) for cell in cells.by_smell},
-        "by_technology": {cell.name: _cell(cell) for cell in cells.by_technology},
+        "overall": _subset(breakdown.overall),
+        "macro_f1_by_smell": asdict(breakdown.macro_f1),
+        "by_smell": {each.name: _subset(each) for each in breakdown.by_smell},
+        "by_technology": {each.name: _subset(each) for each in breakdown.by_technology},
         "members": [_member(member, scores) for member, scores in members],
     }
 
 
-def _cell(cell: SystemCell) -> dict[str, Any]:
+def _subset(subset: SystemScores) -> dict[str, Any]:
     return {
-        "samples": cell.first.samples,
-        "support": cell.first.support,
-        "few_positives": cell.first.few_positives,
-        "groups": cell.groups,
-        "few_groups": cell.few_groups,
-        **{name: asdict(measured) for name, measured in cell.measured.items()},
+        "samples": subset.first.samples,
+        "support": subset.first.support,
+        "few_positives": subset.first.few_positives,
+        "groups": subset.groups,
+        "few_groups": subset.few_groups,
+        **{key: asdict(measured) for key, measured in subset.measured.items()},
     }
 
 
@@ -77,7 +77,7 @@ def _member(member: Member, scores: Scores) -> dict[str, Any]:
         "temperature": member.temperature,
         "look": member.look,
         "source": member.source,
-        **asdict(scores),
+        **scores.as_dict(),
     }
 
 
@@ -91,7 +91,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "p_adjusted": pair.p_adjusted,
         "f1_difference": pair.difference,
         "interval": asdict(pair.interval) if pair.interval else None,
-        "verdict": pair.verdict,
+        "verdict": pair.separation,
     }
 
 

@@ -11,12 +11,12 @@ from io import StringIO
 from pathlib import Path
 from typing import TypeVar
 
-from iacfilter_hpc.comparison.past_evaluations import Past, read_past
-from iacfilter_hpc.comparison.systems import Member, Protocol, System
+from iacfilter_hpc.comparison.past_evaluations import PastEvaluation, read_past
+from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import read_predictions
-from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS
+from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from iacfilter_hpc.samples.sample import LABELS, Sample, sha256_of
 
 Row = TypeVar("Row")
@@ -71,7 +71,7 @@ CSV_HINT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class CsvDecision:
     """One row: which detection, and how it was decided. `where` is its place in the file."""
 
     where: str
@@ -82,7 +82,7 @@ class Decided:
     p_tp: float | None
 
 
-def read_decisions(path: Path) -> list[Decided]:
+def read_decisions(path: Path) -> list[CsvDecision]:
     """Every row of a CSV file, in its order; without a column decision, TP is p_tp >= 0.5.
 
     Raises:
@@ -103,14 +103,14 @@ def read_decisions(path: Path) -> list[Decided]:
         raise DataError(f"{path}:{rows.line_num}: not CSV: {error}", hint=CSV_HINT) from error
 
 
-def _decided(path: Path, rows: csv.DictReader[str]) -> list[Decided]:
+def _decided(path: Path, rows: csv.DictReader[str]) -> list[CsvDecision]:
     columns = list(rows.fieldnames or [])
     lacking = [name for name in KEY if name not in columns]
     if lacking or not {"decision", "p_tp"} & set(columns):
         raise DataError(f"{path}:1: the columns are {', '.join(columns) or 'none'}", hint=CSV_HINT)
     if len(set(columns)) < len(columns):
         raise DataError(f"{path}:1: a column occurs twice: {', '.join(columns)}", hint=CSV_HINT)
-    found: list[Decided] = []
+    found: list[CsvDecision] = []
     problems: list[str] = []
     for row in rows:
         where = f"{path}:{rows.line_num}"
@@ -142,10 +142,10 @@ def _problems(row: dict[str, str]) -> Iterator[str]:
         yield f"p_tp is {row['p_tp']!r}, not a number from 0 to 1"
 
 
-def _row(where: str, row: dict[str, str]) -> Decided:
+def _row(where: str, row: dict[str, str]) -> CsvDecision:
     p_tp = _probability(row["p_tp"]) if "p_tp" in row else None
     is_tp = row["decision"] == "TP" if "decision" in row else p_tp is not None and p_tp >= ARGMAX
-    return Decided(where, row["file"], int(row["line"]), row["smell"], is_tp, p_tp)
+    return CsvDecision(where, row["file"], int(row["line"]), row["smell"], is_tp, p_tp)
 
 
 def _probability(text: str) -> float | None:
@@ -162,7 +162,7 @@ METRICS_HINT = "iacfilter-evaluate writes it and predictions.jsonl anew"
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class PredictionsFile:
     """A file of predictions, and what the system is to be called."""
 
     name: str
@@ -175,7 +175,7 @@ class _Read:
     protocol: Protocol
 
 
-def read_systems(files: Sequence[Named], data: Labelled) -> list[System]:
+def read_systems(files: Sequence[PredictionsFile], data: Labelled) -> list[System]:
     """A system a name, in the order given; files of one name are repeated runs of one system.
 
     Raises:
@@ -201,10 +201,10 @@ def _system(name: str, found: Sequence[_Read]) -> System:
             f"--predictions {name}: its files are {' and '.join(protocols)}",
             hint="files of one name are repeated runs of one system; give others another name",
         )
-    return System(name, "predictions", protocols[0], tuple(each.member for each in found))
+    return System(name, SystemKind.PREDICTIONS, protocols[0], tuple(each.member for each in found))
 
 
-def _read(file: Named, data: Labelled) -> _Read:
+def _read(file: PredictionsFile, data: Labelled) -> _Read:
     try:
         with file.path.open("rb") as opened:
             start = opened.read(1)
@@ -215,7 +215,7 @@ def _read(file: Named, data: Labelled) -> _Read:
     return _ours(file, data) if start == JSON_STARTS_WITH else _csv(file, data)
 
 
-def _ours(file: Named, data: Labelled) -> _Read:
+def _ours(file: PredictionsFile, data: Labelled) -> _Read:
     found = read_predictions(file.path)
     rows = matched(
         file.path,
@@ -248,13 +248,13 @@ def _ours(file: Named, data: Labelled) -> _Read:
     )
 
 
-def _past(file: Named, data: Labelled) -> tuple[Past | None, tuple[str, ...]]:
+def _past(file: PredictionsFile, data: Labelled) -> tuple[PastEvaluation | None, tuple[str, ...]]:
     """What metrics.json beside a predictions.jsonl says of it, and what is to be known of that.
 
     None where the two do not belong together: then nothing is known of how it came about.
     """
     folder = file.path.parent
-    if file.path.name != PREDICTIONS or not (folder / METRICS).is_file():
+    if file.path.name != PREDICTIONS_FILE or not (folder / METRICS_FILE).is_file():
         return None, ()
     past = read_past(folder, METRICS_HINT)
     if past.sha256 != data.sha256:
@@ -263,10 +263,12 @@ def _past(file: Named, data: Labelled) -> tuple[Past | None, tuple[str, ...]]:
         problem = f"is not about {file.path} as it is now"
     else:
         return past, past.warnings
-    return None, (f"{folder / METRICS} {problem}, so how these decisions came about is not known",)
+    return None, (
+        f"{folder / METRICS_FILE} {problem}, so how these decisions came about is not known",
+    )
 
 
-def _csv(file: Named, data: Labelled) -> _Read:
+def _csv(file: PredictionsFile, data: Labelled) -> _Read:
     found = read_decisions(file.path)
     rows = matched(
         file.path,
@@ -284,7 +286,7 @@ def _csv(file: Named, data: Labelled) -> _Read:
             threshold_origin="TP if p_tp >= 0.5" if follows else "decisions as the file has them",
             source=str(file.path),
         ),
-        "external",
+        Protocol.EXTERNAL,
     )
 
 
@@ -293,17 +295,17 @@ def _all_known(p_tp: Sequence[float | None]) -> tuple[float, ...] | None:
     return known if len(known) == len(p_tp) else None
 
 
-def _protocol(past: Past | None) -> Protocol:
+def _protocol(past: PastEvaluation | None) -> Protocol:
     if past is None:
-        return "external"
+        return Protocol.EXTERNAL
     if past.cross_fit:
-        return "cross-fit"
-    return "seen" if past.is_seen else "held-out"
+        return Protocol.CROSS_FIT
+    return Protocol.SEEN if past.is_seen else Protocol.HELD_OUT
 
 
-def _origin(past: Past | None) -> str:
+def _origin(past: PastEvaluation | None) -> str:
     if past is None:
         return "as the file has it"
     if past.cross_fit:
         return "chosen in each fold on the other folds"
-    return f"{past.threshold_mode}, as its {METRICS} says"
+    return f"{past.threshold_mode}, as its {METRICS_FILE} says"

@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
 from iacfilter_hpc.comparison.compare import Comparison, Entry
-from iacfilter_hpc.comparison.sentences import number, span
-from iacfilter_hpc.comparison.statistics import Measured, SystemCell
-from iacfilter_hpc.comparison.systems import Member, System
-from iacfilter_hpc.comparison.tables import cell_title
+from iacfilter_hpc.comparison.statistics import Measured, SystemScores
+from iacfilter_hpc.comparison.systems import Member, System, SystemKind
+from iacfilter_hpc.comparison.tables import subset_title
 from iacfilter_hpc.evaluation.intervals import wilson
 from iacfilter_hpc.evaluation.metrics import reliability
+from iacfilter_hpc.evaluation.text import number, span
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette without yellow, which paper swallows. Source: https://jfly.uni-koeln.de/color"""
@@ -81,7 +81,7 @@ def styles(systems: Sequence[System]) -> list[Style]:
     coloured = 0
     for index, system in enumerate(systems):
         colour = GREY
-        if system.kind != "baseline":
+        if system.kind is not SystemKind.BASELINE:
             colour = COLOURS[coloured % len(COLOURS)]
             coloured += 1
         line = LINES[index // len(COLOURS) % len(LINES)]
@@ -130,11 +130,10 @@ def precision_recall(done: Comparison) -> Picture:
         axes = figure.add_subplot(box_aspect=0.85)
         _f1_lines(axes)
         handles, labels = [], []
-        looks = styles([entry.system for entry in done.entries])
-        for look, entry in zip(looks, done.entries, strict=True):
+        for style, entry in zip(_styles(done), done.entries, strict=True):
             for member in reversed(entry.system.members):
-                _curve(axes, truth, member, look, is_first=member is entry.system.first)
-            handles.append(_point(axes, entry, look))
+                _curve(axes, truth, member, style, is_first=member is entry.system.first)
+            handles.append(_point(axes, entry, style))
             labels.append(_pr_label(entry))
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="Recall", ylabel="Precision")
         figure.legend(handles, labels, loc="outside lower left", fontsize=8)
@@ -144,16 +143,15 @@ def precision_recall(done: Comparison) -> Picture:
 def calibration(done: Comparison) -> list[Picture]:
     """A picture for each system that has p(TP): the share of real smells at each p(TP), counts."""
     truth = [sample.label == "TP" for sample in done.data.samples]
-    looks = styles([entry.system for entry in done.entries])
     return [
-        _reliability(entry, truth, p_tp, look)
-        for look, entry in zip(looks, done.entries, strict=True)
+        _reliability(entry, truth, p_tp, style)
+        for style, entry in zip(_styles(done), done.entries, strict=True)
         if (p_tp := entry.system.first.p_tp) is not None
     ]
 
 
 def _curve(
-    axes: Axes, truth: Sequence[bool], member: Member, look: Style, *, is_first: bool
+    axes: Axes, truth: Sequence[bool], member: Member, style: Style, *, is_first: bool
 ) -> None:
     """Steps, as average precision adds them up; other seeds are drawn thin."""
     if member.p_tp is None or not any(truth):
@@ -167,29 +165,34 @@ def _curve(
     axes.plot(
         recall,
         precision,
-        look.line,
+        style.line,
         drawstyle="steps-post",
-        color=look.colour,
+        color=style.colour,
         linewidth=width,
         alpha=alpha,
     )
 
 
-def _point(axes: Axes, entry: Entry, look: Style) -> Artist:
+def _point(axes: Axes, entry: Entry, style: Style) -> Artist:
     """What the system decides, and what stands for it in the legend."""
-    scores = entry.cells.overall.first
+    scores = entry.breakdown.overall.first
     (point,) = axes.plot(
-        math.nan if scores.recall is None else scores.recall,
-        math.nan if scores.precision is None else scores.precision,
-        linestyle=look.line if entry.system.first.p_tp else "none",
-        marker=look.marker,
-        color=look.colour,
+        _or_nan(scores["recall"]),
+        _or_nan(scores["precision"]),
+        linestyle=style.line if entry.system.first.p_tp else "none",
+        marker=style.marker,
+        color=style.colour,
         markeredgecolor="white",
         markersize=8,
         clip_on=False,
         zorder=5,
     )
     return point
+
+
+def _or_nan(value: float | None) -> float:
+    """NaN, which is drawn nowhere, for None."""
+    return math.nan if value is None else value
 
 
 def _f1_lines(axes: Axes) -> None:
@@ -201,22 +204,22 @@ def _f1_lines(axes: Axes) -> None:
 
 
 def _pr_label(entry: Entry) -> str:
-    average = entry.cells.overall.measured["average_precision"].mean
+    average = entry.breakdown.overall.measured["average_precision"].mean
     told = "decisions only" if average is None else f"AP {average:.3f}"
     return f"{short(entry.system.title)}: {told}"
 
 
 def _pr_alt(done: Comparison) -> str:
-    parts = [
-        f"{entry.system.title}: precision {number(entry.cells.overall.first.precision)} at recall "
-        f"{number(entry.cells.overall.first.recall)}"
-        for entry in done.entries
-    ]
+    parts = []
+    for entry in done.entries:
+        scores = entry.breakdown.overall.first
+        precision, recall = number(scores["precision"]), number(scores["recall"])
+        parts.append(f"{entry.system.title}: precision {precision} at recall {recall}")
     return f"Precision against recall. {listed(parts)}."
 
 
 def _reliability(
-    entry: Entry, truth: Sequence[bool], p_tp: Sequence[float], look: Style
+    entry: Entry, truth: Sequence[bool], p_tp: Sequence[float], style: Style
 ) -> Picture:
     bins = [each for each in reliability(truth, p_tp, BINS) if each.count]
     with drawing():
@@ -226,16 +229,16 @@ def _reliability(
         for each in bins:
             assert each.mean_p is not None and each.share_tp is not None, "the bin is not empty"
             low, high = wilson(round(each.share_tp * each.count), each.count)
-            top.plot([each.mean_p] * 2, [low, high], color=look.colour, alpha=0.35, linewidth=3)
-            top.plot(each.mean_p, each.share_tp, look.marker, color=look.colour, clip_on=False)
+            top.plot([each.mean_p] * 2, [low, high], color=style.colour, alpha=0.35, linewidth=3)
+            top.plot(each.mean_p, each.share_tp, style.marker, color=style.colour, clip_on=False)
             middle = (each.low + each.high) / 2
-            bottom.bar(middle, each.count, width=0.085, color=look.colour, alpha=0.6)
+            bottom.bar(middle, each.count, width=0.085, color=style.colour, alpha=0.6)
             bottom.text(middle, each.count, str(each.count), ha="center", va="bottom", fontsize=7)
         top.set(ylim=(0, 1), ylabel="Share of real smells", title=short(entry.system.title))
         bottom.set(xlim=(0, 1), xlabel="p(TP)", yticks=[])
         bottom.set_ylabel("Samples", fontsize=7)
         bottom.margins(y=0.3)
-        error = number(entry.cells.overall.first.expected_calibration_error)
+        error = number(entry.breakdown.overall.first["expected_calibration_error"])
         counts = [
             f"{b.count} samples near {number(b.mean_p)}, {number(b.share_tp)} real" for b in bins
         ]
@@ -259,68 +262,72 @@ def f1_overall(done: Comparison) -> Picture:
     with drawing():
         figure = Figure(figsize=(5, 0.9 + 0.32 * count), layout="constrained")
         axes = figure.add_subplot()
-        for index, (look, entry) in enumerate(zip(_looks(done), done.entries, strict=True)):
-            _dot(axes, index, entry.cells.overall.measured["f1"], look, 1.0)
+        for index, (style, entry) in enumerate(zip(_styles(done), done.entries, strict=True)):
+            _dot(axes, index, entry.breakdown.overall.measured["f1"], style, 1.0)
         axes.set_yticks(range(count), [short(entry.system.title) for entry in done.entries])
         _finish(axes, count)
-        parts = [_words(entry.system.title, entry.cells.overall) for entry in done.entries]
+        parts = [_words(entry.system.title, entry.breakdown.overall) for entry in done.entries]
         return picture(figure, f"F1 on all samples with 95 % intervals. {listed(parts)}.")
 
 
 def f1_by_smell(done: Comparison) -> Picture:
     """A band a smell, a row a system in each."""
-    return _by(done, "smell", lambda entry: entry.cells.by_smell)
+    return _by(done, "smell", lambda entry: entry.breakdown.by_smell)
 
 
 def f1_by_technology(done: Comparison) -> Picture:
     """A band a technology, a row a system in each."""
-    return _by(done, "technology", lambda entry: entry.cells.by_technology)
+    return _by(done, "technology", lambda entry: entry.breakdown.by_technology)
 
 
-def _by(done: Comparison, kind: str, cells_of: Callable[[Entry], Sequence[SystemCell]]) -> Picture:
-    names = [cell_title(cell) for cell in cells_of(done.entries[0])]
+def _by(
+    done: Comparison, kind: str, subsets_of: Callable[[Entry], Sequence[SystemScores]]
+) -> Picture:
+    names = [subset_title(subset) for subset in subsets_of(done.entries[0])]
     count = len(done.entries)
-    band = count + 1
+    rows_a_band = count + 1  # the last stays empty: it parts one band from the next
     with drawing():
-        height = 0.7 + 0.18 * band * len(names) + 0.18 * ((count + 1) // 2)
+        height = 0.7 + 0.18 * rows_a_band * len(names) + 0.18 * ((count + 1) // 2)
         figure = Figure(figsize=(5, height), layout="constrained")
         axes = figure.add_subplot()
         handles = []
-        for index, (look, entry) in enumerate(zip(_looks(done), done.entries, strict=True)):
-            for place, cell in enumerate(cells_of(entry)):
-                alpha = PALE if cell.first.few_positives else 1.0
-                _dot(axes, place * band + index, cell.measured["f1"], look, alpha)
-            handles.append(_handle(axes, look))
-        for place in range(1, len(names)):
-            axes.axhline(place * band - 1, color="#d9d9d9", linewidth=0.7)
-        axes.set_yticks([place * band + (count - 1) / 2 for place in range(len(names))])
+        for index, (style, entry) in enumerate(zip(_styles(done), done.entries, strict=True)):
+            for band, subset in enumerate(subsets_of(entry)):
+                alpha = PALE if subset.first.few_positives else 1.0
+                _dot(axes, band * rows_a_band + index, subset.measured["f1"], style, alpha)
+            handles.append(_handle(axes, style))
+        for band in range(1, len(names)):
+            axes.axhline(band * rows_a_band - 1, color="#d9d9d9", linewidth=0.7)
+        axes.set_yticks([band * rows_a_band + (count - 1) / 2 for band in range(len(names))])
         axes.set_yticklabels([fill(name.replace("_", " "), LINE) for name in names])
         axes.tick_params(axis="y", length=0)
-        _finish(axes, band * len(names) - 1)
+        _finish(axes, rows_a_band * len(names) - 1)
         labels = [short(entry.system.title) for entry in done.entries]
         figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8)
         parts = [
-            _words(f"{e.system.title}, {c.name}", c) for e in done.entries for c in cells_of(e)
+            _words(f"{entry.system.title}, {subset.name}", subset)
+            for entry in done.entries
+            for subset in subsets_of(entry)
         ]
         return picture(figure, f"F1 by {kind} with 95 % intervals. {listed(parts)}.")
 
 
-def _looks(done: Comparison) -> list[Style]:
+def _styles(done: Comparison) -> list[Style]:
     return styles([entry.system for entry in done.entries])
 
 
-def _dot(axes: Axes, row: float, found: Measured, look: Style, alpha: float) -> None:
+def _dot(axes: Axes, row: float, found: Measured, style: Style, alpha: float) -> None:
     if found.mean is None:
-        axes.text(0.01, row, "not defined", fontsize=7, va="center", color=look.colour)
+        axes.text(0.01, row, "not defined", fontsize=7, va="center", color=style.colour)
         return
     if found.interval is not None:
         ends = [found.interval.low, found.interval.high]
-        axes.plot(ends, [row, row], color=look.colour, linewidth=2, alpha=0.5 * alpha)
+        axes.plot(ends, [row, row], color=style.colour, linewidth=2, alpha=0.5 * alpha)
     axes.plot(
         found.mean,
         row,
-        look.marker,
-        color=look.colour,
+        style.marker,
+        color=style.colour,
         markersize=6,
         markeredgecolor="white",
         markeredgewidth=0.6,
@@ -330,8 +337,8 @@ def _dot(axes: Axes, row: float, found: Measured, look: Style, alpha: float) -> 
     )
 
 
-def _handle(axes: Axes, look: Style) -> Artist:
-    (handle,) = axes.plot([], [], look.marker, color=look.colour)
+def _handle(axes: Axes, style: Style) -> Artist:
+    (handle,) = axes.plot([], [], style.marker, color=style.colour)
     return handle
 
 
@@ -342,6 +349,6 @@ def _finish(axes: Axes, rows: int) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _words(name: str, cell: SystemCell) -> str:
-    found = cell.measured["f1"]
+def _words(name: str, subset: SystemScores) -> str:
+    found = subset.measured["f1"]
     return f"{name}: {number(found.mean)} ({span(found.interval)})"

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing else: no network, no script, no other file."""
+"""HTML report: a comparison in one file that needs no network, no script and no other file."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _figures(done: Comparison) -> Figures:
 
 
 def _confusion(entry: Entry) -> Confusion:
-    scores, note = entry.cells.overall.first, representative(entry.system)
+    scores, note = entry.breakdown.overall.first, representative(entry.system)
     return Confusion(
         title=entry.system.title,
         note="" if note is None else f": {note}",

@@ -1,4 +1,4 @@
-"""A comparison as Markdown."""
+"""Markdown report: a comparison without its figures."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.sentences import conclusions, method, subject
 from iacfilter_hpc.comparison.systems import PROTOCOLS
 from iacfilter_hpc.comparison.tables import Cell, Table, all_tables
-from iacfilter_hpc.trained_model.card import table
+from iacfilter_hpc.trained_model.markdown import escaped, markdown_table
 
-SPECIAL = re.compile(r"[\\`*\[\]<>#|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 LIST_ITEM = re.compile(r"^([-+]|\d+[.)])(?=\s|$)")
 """What Markdown would take for the start of a list inside a list."""
 
@@ -19,8 +18,8 @@ LIST_ITEM = re.compile(r"^([-+]|\d+[.)])(?=\s|$)")
 def render_markdown(done: Comparison) -> str:
     """The report without its figures."""
     parts = [
-        f"# Comparison on {_text(done.data.path.name)}",
-        _text(subject(done)),
+        f"# Comparison on {escaped(done.data.path.name)}",
+        escaped(subject(done)),
         *(
             [_bullets([f"WARNING: {warning}." for warning in done.warnings])]
             if done.warnings
@@ -36,7 +35,7 @@ def render_markdown(done: Comparison) -> str:
                 *(f"Left out: {reason}." for reason in done.left_out),
             ]
         ),
-        f"Data: {_text(str(done.data.path))}, sha256 `{done.data.sha256}`. "
+        f"Data: {escaped(str(done.data.path))}, sha256 `{done.data.sha256}`. "
         f"Made {done.provenance.created_at} by iacfilter-hpc {__version__}, "
         f"commit {done.provenance.git_commit or 'unknown'}.",
     ]
@@ -45,18 +44,14 @@ def render_markdown(done: Comparison) -> str:
 
 def _table(made: Table) -> list[str]:
     rows = [[_cell(cell) for cell in row] for row in made.rows]
-    return [f"## {_text(made.title)}", table([_text(name) for name in made.columns], rows)]
+    columns = [escaped(name) for name in made.columns]
+    return [f"## {escaped(made.title)}", markdown_table(columns, rows)]
 
 
 def _cell(cell: Cell) -> str:
-    return _text(f"{cell.text} ({cell.detail})" if cell.detail else cell.text)
+    return escaped(f"{cell.text} ({cell.detail})" if cell.detail else cell.text)
 
 
 def _bullets(lines: list[str]) -> str:
-    texts = [LIST_ITEM.sub(lambda f: f"{f[0][:-1]}\\{f[0][-1]}", _text(line)) for line in lines]
+    texts = [LIST_ITEM.sub(lambda f: f"{f[0][:-1]}\\{f[0][-1]}", escaped(line)) for line in lines]
     return "\n".join(f"- {text}" for text in texts)
-
-
-def _text(text: str) -> str:
-    """Text of others as it stands: nothing in it is Markdown or HTML, and it is one line."""
-    return SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
-from iacfilter_hpc.evaluation.results import METRICS, PREDICTIONS, SCHEMA
+from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, SCHEMA
 from iacfilter_hpc.runs.record_schema import RecordKind
 from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import sha256_of
@@ -23,7 +23,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
-class Folds:
+class PastFolds:
     """Of a cross-fit: how many, and the seed of their making and of training."""
 
     folds: Annotated[int, Field(ge=2)]
@@ -31,7 +31,7 @@ class Folds:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PastOverlap:
     """How many of the samples the model had seen, and whether they are its validation file."""
 
     train: Count
@@ -40,7 +40,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastEvaluation:
     """What decides whether an evaluation can be used again; `threshold` is None if it has many.
 
     The hashes are of the model's manifest, of the data, and of the predictions beside it.
@@ -55,8 +55,8 @@ class Past:
     threshold: Probability | None
     threshold_mode: Text
     temperature: Positive | None
-    cross_fit: Folds | None
-    overlap: Known
+    cross_fit: PastFolds | None
+    overlap: PastOverlap
     warnings: tuple[Text, ...]
     samples_per_s: Positive
 
@@ -68,7 +68,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class CurrentModel:
     """A model as it would decide now; `folds` if it would be fine-tuned fold by fold."""
 
     sha256: str
@@ -77,25 +77,25 @@ class Judge:
     folds: int | None
 
 
-def read_past(directory: Path, hint: str) -> Past:
+def read_past(directory: Path, hint: str) -> PastEvaluation:
     """What metrics.json in `directory` says; `hint` is what to do where it is damaged.
 
     Raises:
         DataError: it cannot be read, is damaged (each wrong key is named), or has another schema
             than this version reads.
     """
-    return replace(PAST, hint=hint, version_hint=hint).read(directory / METRICS)
+    return replace(PAST, hint=hint, version_hint=hint).read(directory / METRICS_FILE)
 
 
 def read_past_predictions(
-    directory: Path, past: Past, data: Labelled, hint: str
+    directory: Path, past: PastEvaluation, data: Labelled, hint: str
 ) -> list[Prediction]:
     """The predictions beside metrics.json.
 
     Raises:
         DataError: they cannot be read, or are not those of the samples in `data`, or have changed.
     """
-    path = directory / PREDICTIONS
+    path = directory / PREDICTIONS_FILE
     try:
         rows = read_predictions(path)
     except DataError as error:
@@ -103,11 +103,11 @@ def read_past_predictions(
     if [row.key for row in rows] != [sample.key for sample in data.samples]:
         raise DataError(f"{path} is not of the samples in {data.path}", hint=hint)
     if sha256_of(path) != past.predictions_sha256:
-        raise DataError(f"{path} is not the one that {METRICS} beside it is about", hint=hint)
+        raise DataError(f"{path} is not the one that {METRICS_FILE} beside it is about", hint=hint)
     return rows
 
 
-def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
+def still_holds(past: PastEvaluation, data: Labelled, model: CurrentModel) -> bool:
     """Whether an evaluation is of this data, of this very model, and came about in this way."""
     # a cross-fit has as many thresholds and temperatures as it has folds
     expected = (model.threshold, model.temperature) if model.folds is None else (None, None)
@@ -119,4 +119,4 @@ def still_holds(past: Past, data: Labelled, model: Judge) -> bool:
     )
 
 
-PAST = RecordKind(SCHEMA, made_by(TypeAdapter(Past)), DataError)
+PAST = RecordKind(SCHEMA, made_by(TypeAdapter(PastEvaluation)), DataError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,20 @@ import yaml
 
 from iacfilter_hpc.comparison.cost import Cost, cost_of
 from iacfilter_hpc.comparison.past_evaluations import (
-    Judge,
+    CurrentModel,
     read_past,
     read_past_predictions,
     still_holds,
 )
-from iacfilter_hpc.comparison.systems import Member, Protocol, System
+from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig, load_config
 from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.evaluation.admission import Admitted, admit
+from iacfilter_hpc.evaluation.crossfit import Say
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction
-from iacfilter_hpc.evaluation.results import METRICS, cross_fits, folder_name
+from iacfilter_hpc.evaluation.results import METRICS_FILE, cross_fits, folder_name
 from iacfilter_hpc.evaluation.test_set_log import look_at, record_look
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
@@ -37,7 +38,7 @@ HINT = "iacfilter-compare --fresh scores the run again, whatever is there"
 
 
 @dataclass(frozen=True, slots=True)
-class Reused:
+class ReusedEvaluation:
     """An evaluation that was there before and still holds; `fold_seed` is that of a cross-fit."""
 
     directory: Path
@@ -47,17 +48,19 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
+class Candidate:
     """A run that may be compared: nothing in it speaks against it. `past` is None to score it."""
 
     run: RunLayout
     record: RunRecord
     config: RunConfig
     admitted: Admitted
-    past: Reused | None
+    past: ReusedEvaluation | None
 
 
-def enter(run: RunLayout, data: Labelled, options: EvaluateOptions, *, fresh: bool) -> Entrant:
+def admit_candidate(
+    run: RunLayout, data: Labelled, options: EvaluateOptions, *, fresh: bool
+) -> Candidate:
     """See, without the model, that a run can be compared on `data`; look for an old evaluation.
 
     One of the same file, at the same threshold and of the same model, is used again unless `fresh`;
@@ -68,7 +71,7 @@ def enter(run: RunLayout, data: Labelled, options: EvaluateOptions, *, fresh: bo
             some of these samples.
         DataError: the old evaluation is damaged.
     """
-    # -o is where the comparison is written, and has no part in what a run has
+    # --output is where the comparison is written, and has no part in what a run has
     own = replace(options, output=None)
     try:
         admitted = admit(of_run(run), data, own)
@@ -76,31 +79,36 @@ def enter(run: RunLayout, data: Labelled, options: EvaluateOptions, *, fresh: bo
         lines = (f"{run.name}: {line}" for line in error.message.splitlines())
         raise TrainingError("\n".join(lines), hint=error.hint) from error
     past = None if fresh else _past(run, admitted, data, own)
-    return Entrant(run, records.read_record(run), _config(run), admitted, past)
+    return Candidate(run, records.read_record(run), _config(run), admitted, past)
 
 
 def _past(
     run: RunLayout, admitted: Admitted, data: Labelled, options: EvaluateOptions
-) -> Reused | None:
+) -> ReusedEvaluation | None:
     """None if there is no evaluation, or only those of another model or of other data."""
     decision = admitted.decision
-    judge = Judge(admitted.sha256, admitted.threshold, decision.temperature, options.cross_fit)
-    for directory in _places(run, data, options):
-        if not (directory / METRICS).is_file():
+    model = CurrentModel(
+        sha256=admitted.sha256,
+        threshold=admitted.threshold,
+        temperature=decision.temperature,
+        folds=options.cross_fit,
+    )
+    for directory in _directories(run, data, options):
+        if not (directory / METRICS_FILE).is_file():
             continue
         past = read_past(directory, HINT)
-        if not still_holds(past, data, judge):
+        if not still_holds(past, data, model):
             continue
         rows = read_past_predictions(directory, past, data, HINT)
         kept_whole = [row.group for row in rows]
         if past.cross_fit and kept_whole != [sample.group for sample in data.samples]:
             continue  # its folds kept other groups whole
         seed = past.cross_fit.seed if past.cross_fit else None
-        return Reused(directory, tuple(rows), past.samples_per_s, seed)
+        return ReusedEvaluation(directory, tuple(rows), past.samples_per_s, seed)
     return None
 
 
-def _places(run: RunLayout, data: Labelled, options: EvaluateOptions) -> list[Path]:
+def _directories(run: RunLayout, data: Labelled, options: EvaluateOptions) -> list[Path]:
     if options.cross_fit is not None:
         return cross_fits(run.evaluation, data, options)
     return [run.evaluation / folder_name(data, options)]
@@ -113,20 +121,17 @@ def _config(run: RunLayout) -> RunConfig:
         raise IacfilterError(f"{run.config} cannot be read: {error}") from error
 
 
-Say = Callable[[str], None]
-
-
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An entrant's decisions and what it has cost."""
+    """A candidate's decisions, and what it has cost."""
 
-    entrant: Entrant
+    candidate: Candidate
     member: Member
     cost: Cost
 
 
-def score_entrant(
-    entrant: Entrant,
+def score_candidate(
+    candidate: Candidate,
     data: Labelled,
     options: EvaluateOptions,
     accounted: Mapping[str, float],
@@ -138,35 +143,35 @@ def score_entrant(
         DataError: prompts that cannot be made to fit the model.
     """
     own = replace(options, output=None)
-    if entrant.past is not None:
-        decisions = _from_past(entrant, entrant.past, data, own)
-        seed = entrant.past.fold_seed
+    if candidate.past is not None:
+        decisions = _from_past(candidate, candidate.past, data, own)
+        seed = candidate.past.fold_seed
         folds = "" if seed is None else f", a cross-fit with seed {seed}"
-        say(f"{entrant.run.name}: decisions of {entrant.past.directory}{folds}")
+        say(f"{candidate.run.name}: decisions of {candidate.past.directory}{folds}")
     else:
-        say(f"{entrant.run.name}: scoring {len(data.samples)} samples")
-        decisions = _from_model(entrant, data, own)
-    decision = entrant.admitted.decision
+        say(f"{candidate.run.name}: scoring {len(data.samples)} samples")
+        decisions = _from_model(candidate, data, own)
+    decision = candidate.admitted.decision
     member = Member(
-        name=entrant.run.name,
+        name=candidate.run.name,
         decided=tuple(row.decision == "TP" for row in decisions.rows),
         p_tp=tuple(row.p_tp for row in decisions.rows if row.p_tp is not None),
-        threshold=None if own.cross_fit else entrant.admitted.threshold,
+        threshold=None if own.cross_fit else candidate.admitted.threshold,
         threshold_origin=_origin(decision, own, decisions.fold_seed),
         source=decisions.source,
-        seed=entrant.config.training.seed,
+        seed=candidate.config.training.seed,
         temperature=None if own.cross_fit else decision.temperature,
         look=decisions.look,
         fold_seed=decisions.fold_seed,
-        warnings=tuple(entrant.admitted.overlap.warnings()),
+        warnings=tuple(candidate.admitted.overlap.warnings()),
     )
-    cost = cost_of(entrant.run, entrant.config, decision, accounted, decisions.samples_per_s)
-    return Scored(entrant, member, cost)
+    cost = cost_of(candidate.run, candidate.config, decision, accounted, decisions.samples_per_s)
+    return Scored(candidate, member, cost)
 
 
-def data_of(entrant: Entrant) -> list[str | None]:
+def data_of(candidate: Candidate) -> list[str | None]:
     """The sha256 of the train and the validation file of a run."""
-    return [entrant.record.data_sha256.get(name) for name in ("train_file", "validation_file")]
+    return [candidate.record.data_sha256.get(name) for name in ("train_file", "validation_file")]
 
 
 def group_seeds(scored: Sequence[Scored], options: EvaluateOptions) -> list[System]:
@@ -176,12 +181,12 @@ def group_seeds(scored: Sequence[Scored], options: EvaluateOptions) -> list[Syst
     """
     settings: dict[str, list[Scored]] = defaultdict(list)
     for each in scored:
-        settings[_setting(each.entrant)].append(each)
+        settings[_config_without_seed(each.candidate)].append(each)
     systems = []
     for found in settings.values():
         members = sorted((each.member for each in found), key=lambda m: (m.seed or 0, m.name))
         protocol = _protocol(found, options)
-        systems.append(System(members[0].name, "run", protocol, tuple(members)))
+        systems.append(System(members[0].name, SystemKind.RUN, protocol, tuple(members)))
     return systems
 
 
@@ -196,44 +201,44 @@ class _Decisions:
 
 def _protocol(found: Sequence[Scored], options: EvaluateOptions) -> Protocol:
     if options.cross_fit is not None:
-        return "cross-fit"
-    seen = any(each.entrant.admitted.overlap.is_seen for each in found)
-    return "seen" if seen else "held-out"
+        return Protocol.CROSS_FIT
+    seen = any(each.candidate.admitted.overlap.is_seen for each in found)
+    return Protocol.SEEN if seen else Protocol.HELD_OUT
 
 
 def _from_past(
-    entrant: Entrant, past: Reused, data: Labelled, options: EvaluateOptions
+    candidate: Candidate, past: ReusedEvaluation, data: Labelled, options: EvaluateOptions
 ) -> _Decisions:
     look = look_at(
         data,
         options,
-        run=entrant.run.name,
-        model=entrant.admitted.sha256,
+        run=candidate.run.name,
+        model=candidate.admitted.sha256,
         purpose="compare",
         fold_seed=past.fold_seed,
     )
-    number = record_look(entrant.run.evaluation, look)
+    number = record_look(candidate.run.evaluation, look)
     source = f"{past.directory}, evaluated before"
     return _Decisions(past.rows, number, past.samples_per_s, past.fold_seed, source)
 
 
-def _from_model(entrant: Entrant, data: Labelled, options: EvaluateOptions) -> _Decisions:
+def _from_model(candidate: Candidate, data: Labelled, options: EvaluateOptions) -> _Decisions:
     # torch takes seconds to import, and a comparison of past evaluations does without
     from iacfilter_hpc.evaluation.evaluate import evaluate
 
-    done = evaluate(of_run(entrant.run), data.path, options, "compare")
+    done = evaluate(of_run(candidate.run), data.path, options, "compare")
     seed = done.cross_fit.seed if done.cross_fit else None
     source = f"{done.directory}, scored for this comparison"
     return _Decisions(done.predictions, done.look, done.samples_per_s, seed, source)
 
 
-def _setting(entrant: Entrant) -> str:
+def _config_without_seed(candidate: Candidate) -> str:
     """All that decides the result but the seed; data files count by their content."""
-    values: dict[str, Any] = entrant.config.as_dict()
+    values: dict[str, Any] = candidate.config.as_dict()
     del values["name"], values["resources"], values["training"]["seed"]
     for name in ("train_file", "validation_file", "test_file"):
         del values["data"][name]
-    return json.dumps({**values, "data_sha256": data_of(entrant)}, sort_keys=True)
+    return json.dumps({**values, "data_sha256": data_of(candidate)}, sort_keys=True)
 
 
 def _origin(decision: Decision, options: EvaluateOptions, fold_seed: int | None) -> str:

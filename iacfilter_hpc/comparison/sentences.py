@@ -1,18 +1,17 @@
-"""What a comparison lets one say, in plain sentences, and what it does not."""
+"""Sentences of a comparison: what the numbers let one say, and what they do not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from iacfilter_hpc.comparison.compare import Comparison
-from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Verdict
-from iacfilter_hpc.comparison.systems import System
+from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Separation
+from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
 from iacfilter_hpc.errors import counted
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
+from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
-from iacfilter_hpc.evaluation.text import POOLED_SCORES
+from iacfilter_hpc.evaluation.text import pooled_caveat
 
-NONE = "-"
 CROSS_FIT_COSTS = (
     "Costs of a cross-fit are those of the run that it starts from; fine-tuning it on each fold "
     "comes on top."
@@ -21,23 +20,22 @@ CROSS_FIT_COSTS = (
 
 def subject(done: Comparison) -> str:
     """What was compared on what."""
-    samples, clusters = done.data.samples, done.clusters
+    samples, groups = done.data.samples, done.group_counts
     real = sum(sample.label == "TP" for sample in samples)
-    units = {"family": clusters.family, "repository": clusters.repo, "file": clusters.file}
-    grouped = ", ".join(f"{count} by {unit}" for unit, count in units.items() if count)
+    grouped = ", ".join(f"{count} by {unit}" for unit, count in groups.samples_by_unit.items())
     return (
         f"{len(done.entries)} systems on {len(samples)} samples: {real} real smells (TP) and "
-        f"{len(samples) - real} false alarms (FP), in {clusters.groups} groups ({grouped})."
+        f"{len(samples) - real} false alarms (FP), in {groups.groups} groups ({grouped})."
     )
 
 
 def conclusions(done: Comparison) -> list[str]:
-    """A sentence for each pair that the data tell apart, and one for each other verdict."""
-    found = [_different(pair) for pair in _with(done.pairs, "different")]
-    if unclear := _with(done.pairs, "unclear"):
+    """A sentence a pair that the data tell apart; one for unclear pairs, one for all others."""
+    found = [_different(pair) for pair in _with(done.pairs, Separation.DIFFERENT)]
+    if unclear := _with(done.pairs, Separation.UNCLEAR):
         named = "; ".join(_unclear(pair) for pair in unclear)
         found.append(f"Unclear, since McNemar's test and the difference in F1 disagree: {named}.")
-    if same := _with(done.pairs, "not separated"):
+    if same := _with(done.pairs, Separation.NOT_SEPARATED):
         found.append(_not_separated(same, len(done.data.samples), all_pairs=len(done.pairs)))
     return found
 
@@ -73,8 +71,8 @@ def method(done: Comparison) -> list[str]:
 
 def pooled(done: Comparison) -> str | None:
     """What cross-fits do to scores that rank; None if nothing is cross-fit."""
-    if any(entry.system.protocol == "cross-fit" for entry in done.entries):
-        return f"Of what is cross-fit, {POOLED_SCORES}."
+    if any(entry.system.protocol is Protocol.CROSS_FIT for entry in done.entries):
+        return f"Of what is cross-fit, {pooled_caveat()}."
     return None
 
 
@@ -88,7 +86,7 @@ def varied(system: System) -> str | None:
     """What its members differ in; None for one alone."""
     if len(system.members) == 1:
         return None
-    if system.kind != "run":
+    if system.kind is not SystemKind.RUN:
         return f"{len(system.members)} files of predictions"
     seeds = f"training seeds {_listed([member.seed for member in system.members])}"
     folds = [member.fold_seed for member in system.members if member.fold_seed is not None]
@@ -97,18 +95,6 @@ def varied(system: System) -> str | None:
     if len(set(folds)) == 1:
         return f"{seeds}; folds are those of seed {folds[0]} for all"
     return f"{seeds}; and folds, of seeds {_listed(folds)} in this order"
-
-
-def number(value: float | None) -> str:
-    """A score to three digits."""
-    return NONE if value is None else f"{value:.3f}"
-
-
-def span(interval: Interval | None) -> str:
-    """An interval to three digits."""
-    if interval is None:
-        return NONE
-    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
 
 
 def p_value(p: float) -> str:
@@ -120,15 +106,15 @@ def representative(system: System) -> str | None:
     """Which member stands for a system of several; None for one alone."""
     if len(system.members) == 1:
         return None
-    return f"seed {system.first.seed}" if system.kind == "run" else "the first"
+    return f"seed {system.first.seed}" if system.kind is SystemKind.RUN else "the first"
 
 
 def _listed(seeds: Sequence[int | None]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def _with(pairs: Sequence[Pair], verdict: Verdict) -> list[Pair]:
-    return [pair for pair in pairs if pair.verdict == verdict]
+def _with(pairs: Sequence[Pair], separation: Separation) -> list[Pair]:
+    return [pair for pair in pairs if pair.separation is separation]
 
 
 def _different(pair: Pair) -> str:

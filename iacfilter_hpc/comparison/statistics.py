@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import combinations
 from statistics import mean, stdev
-from typing import Literal
 
 import numpy as np
 from scipy.stats import binomtest
 
 from iacfilter_hpc.comparison.systems import Member, System
+from iacfilter_hpc.evaluation import metrics
 from iacfilter_hpc.evaluation.intervals import (
     CELLS_AT_ONCE,
     FEW_GROUPS,
     FEWEST_GROUPS,
-    MEASURES,
     Interval,
     draw_weights,
     interval,
     spread,
 )
-from iacfilter_hpc.evaluation.metrics import (
-    Counts,
-    Floats,
-    Scores,
-    WeightedScores,
-    score,
-    weighted_scores,
-)
+from iacfilter_hpc.evaluation.metrics import Scores, score, weighted_scores
+from iacfilter_hpc.evaluation.weighted_decisions import Counts, Floats
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -87,8 +81,8 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class SystemCell:
-    """How a system decides some of the samples; `measured` has every name of MEASURES."""
+class SystemScores:
+    """How a system decides some of the samples; `measured` has every key of METRICS."""
 
     name: str
     groups: int
@@ -107,32 +101,34 @@ class SystemCell:
 
 
 @dataclass(frozen=True, slots=True)
-class SystemCells:
+class SystemBreakdown:
     """All samples, and the same by smell and by technology, in the order of names."""
 
-    overall: SystemCell
-    by_smell: tuple[SystemCell, ...]
-    by_technology: tuple[SystemCell, ...]
+    overall: SystemScores
+    by_smell: tuple[SystemScores, ...]
+    by_technology: tuple[SystemScores, ...]
 
     @property
     def macro_f1(self) -> Measured:
         """The mean F1 over smells, each weighing the same; it has no interval."""
-        by_member = zip(*(cell.members for cell in self.by_smell), strict=True)
-        return _measured([_mean([scores.f1 for scores in found]) for found in by_member], None)
+        by_member = zip(*(smell.members for smell in self.by_smell), strict=True)
+        return _measured([_mean([scores["f1"] for scores in found]) for found in by_member], None)
 
 
-def measure(system: System, samples: Sequence[Sample], draws: int, seed: int) -> SystemCells:
+def measure(system: System, samples: Sequence[Sample], draws: int, seed: int) -> SystemBreakdown:
     """Score a system; `draws` and `seed` are the bootstrap's."""
 
-    def split(names: Sequence[str]) -> tuple[SystemCell, ...]:
+    def split(names: Sequence[str]) -> tuple[SystemScores, ...]:
         return tuple(
-            _cell(system, samples, name, [i for i, own in enumerate(names) if own == name], boot)
+            _score_subset(
+                system, samples, name, [i for i, own in enumerate(names) if own == name], boot
+            )
             for name in sorted(set(names))
         )
 
     boot = _Bootstrap(draws, seed)
-    return SystemCells(
-        overall=_cell(system, samples, "all", range(len(samples)), boot),
+    return SystemBreakdown(
+        overall=_score_subset(system, samples, "all", range(len(samples)), boot),
         by_smell=split([sample.smell for sample in samples]),
         by_technology=split([sample.technology for sample in samples]),
     )
@@ -147,8 +143,10 @@ def drawn_scores(
     """
     rows = [list(_in_parts(member, truth, weights)) for member in members]
     return {
-        name: np.mean([np.concatenate([getattr(w, name) for w in parts]) for parts in rows], axis=0)
-        for name in MEASURES
+        metric.key: np.mean(
+            [np.concatenate([part[metric.key] for part in parts]) for parts in rows], axis=0
+        )
+        for metric in metrics.METRICS
     }
 
 
@@ -158,9 +156,9 @@ class _Bootstrap:
     seed: int
 
 
-def _cell(
+def _score_subset(
     system: System, samples: Sequence[Sample], name: str, chosen: Sequence[int], boot: _Bootstrap
-) -> SystemCell:
+) -> SystemScores:
     members = [_cut(member, chosen) for member in system.members]
     truth = [samples[i].label == "TP" for i in chosen]
     groups = [samples[i].group for i in chosen]
@@ -169,18 +167,18 @@ def _cell(
     if len(set(groups)) >= FEWEST_GROUPS:
         drawn = drawn_scores(members, truth, draw_weights(groups, boot.draws, boot.seed))
     measured = {
-        measure: _measured(
-            [getattr(each, measure) for each in scores],
-            None if drawn is None else spread(interval(drawn[measure]), _shares(scores, measure)),
+        key: _measured(
+            [each[key] for each in scores],
+            None if drawn is None else spread(interval(drawn[key]), _shares(scores, key)),
         )
-        for measure in MEASURES
+        for key in (metric.key for metric in metrics.METRICS)
     }
-    return SystemCell(name, len(set(groups)), scores, measured)
+    return SystemScores(name, len(set(groups)), scores, measured)
 
 
-def _shares(scores: Sequence[Scores], name: str) -> list[tuple[int, int]]:
-    """Hits and counts of a score that is a share; none of another."""
-    return [each.shares[name] for each in scores if name in each.shares]
+def _shares(scores: Sequence[Scores], key: str) -> list[tuple[int, int]]:
+    """Hits and tries by a metric that is a share; none by another."""
+    return [each.shares[key] for each in scores if key in each.shares]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -204,7 +202,9 @@ def _cut(member: Member, chosen: Sequence[int]) -> Member:
     )
 
 
-def _in_parts(member: Member, truth: Sequence[bool], weights: Counts) -> Iterator[WeightedScores]:
+def _in_parts(
+    member: Member, truth: Sequence[bool], weights: Counts
+) -> Iterator[dict[str, Floats]]:
     """The scores of few enough draws at a time to fit in memory."""
     size = max(1, CELLS_AT_ONCE // len(truth))
     for start in range(0, len(weights), size):
@@ -213,7 +213,13 @@ def _in_parts(member: Member, truth: Sequence[bool], weights: Counts) -> Iterato
 
 ALPHA = 0.05
 
-Verdict = Literal["different", "unclear", "not separated"]
+
+class Separation(StrEnum):
+    """Whether the data tell two systems apart; unclear is where the two tests disagree."""
+
+    DIFFERENT = "different"
+    UNCLEAR = "unclear"
+    NOT_SEPARATED = "not separated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +238,14 @@ class Pair:
     interval: Interval | None
 
     @property
-    def verdict(self) -> Verdict:
-        """`different` only if both tests say so, and of the same system."""
+    def separation(self) -> Separation:
+        """Different only if both tests say so, and of the same system."""
         fewer_errors = self.mcnemar.first_only - self.mcnemar.second_only
         by_errors = self.p_adjusted < ALPHA
         by_f1 = self.interval is not None and not self.interval.low <= 0 <= self.interval.high
         if by_errors and by_f1 and fewer_errors * (self.difference or 0) > 0:
-            return "different"
-        return "unclear" if by_errors or by_f1 else "not separated"
+            return Separation.DIFFERENT
+        return Separation.UNCLEAR if by_errors or by_f1 else Separation.NOT_SEPARATED
 
 
 def compare_pairs(
@@ -279,15 +285,17 @@ def _drawn_f1(
     groups = [sample.group for sample in samples]
     if len(set(groups)) < FEWEST_GROUPS:
         return {}
+    # one set of draws for all systems: what is hard for both is no difference between them
     weights = draw_weights(groups, draws, seed)
     drawn = {}
     for system in systems:
+        # without p(TP) nothing has to be sorted
         decided_only = [replace(member, p_tp=None) for member in system.members]
         drawn[system.title] = drawn_scores(decided_only, truth, weights)["f1"]
     return drawn
 
 
 def _mean_f1(system: System, truth: Sequence[bool]) -> float | None:
-    values = [score(truth, member.decided, None).f1 for member in system.members]
+    values = [score(truth, member.decided, None)["f1"] for member in system.members]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None

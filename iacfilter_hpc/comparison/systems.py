@@ -1,19 +1,37 @@
-"""What is compared: systems, each with its decisions on the same samples."""
+"""Systems that are compared, each with its decisions on the same samples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
-Kind = Literal["run", "predictions", "baseline"]
-Protocol = Literal["held-out", "cross-fit", "seen", "external"]
-PROTOCOLS: dict[Protocol, str] = {
-    "held-out": "neither trained nor given a threshold on these samples",
-    "cross-fit": "trained on some of these very samples and judged on the others, fold by fold",
-    "seen": "trained or tuned on some of these samples: its scores say how well it remembers them",
-    "external": "decisions from elsewhere; how they came about is not known here",
+
+class SystemKind(StrEnum):
+    """What a system is."""
+
+    RUN = "run"
+    PREDICTIONS = "predictions"
+    BASELINE = "baseline"
+
+
+class Protocol(StrEnum):
+    """How decisions came about."""
+
+    HELD_OUT = "held-out"
+    CROSS_FIT = "cross-fit"
+    SEEN = "seen"
+    EXTERNAL = "external"
+
+
+PROTOCOLS = {
+    Protocol.HELD_OUT: "neither trained nor given a threshold on these samples",
+    Protocol.CROSS_FIT: "trained on some of these very samples and judged on the others, fold by "
+    "fold",
+    Protocol.SEEN: "trained or tuned on some of these samples: its scores say how well it "
+    "remembers them",
+    Protocol.EXTERNAL: "decisions from elsewhere; how they came about is not known here",
 }
-"""How decisions came about, and what that means for a reader."""
+"""What each protocol means for a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,7 @@ class System:
     """
 
     name: str
-    kind: Kind
+    kind: SystemKind
     protocol: Protocol
     members: tuple[Member, ...]
 
@@ -60,6 +78,8 @@ class System:
     def title(self) -> str:
         """The name, with the number of members if there are several, and the mark of cross-fits."""
         count = len(self.members)
-        notes = [f"{count} {'seeds' if self.kind == 'run' else 'runs'}"] if count > 1 else []
-        notes += ["cross-fit"] if self.protocol == "cross-fit" else []
+        notes = (
+            [f"{count} {'seeds' if self.kind is SystemKind.RUN else 'runs'}"] if count > 1 else []
+        )
+        notes += ["cross-fit"] if self.protocol is Protocol.CROSS_FIT else []
         return f"{self.name} ({', '.join(notes)})" if notes else self.name

@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 
 from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.cost import Cost
-from iacfilter_hpc.comparison.sentences import NONE, number, p_value, span
-from iacfilter_hpc.comparison.statistics import Measured, SystemCell
-from iacfilter_hpc.evaluation.metrics import Scores
+from iacfilter_hpc.comparison.sentences import p_value
+from iacfilter_hpc.comparison.statistics import Measured, SystemScores
+from iacfilter_hpc.comparison.systems import SystemKind
+from iacfilter_hpc.evaluation.metrics import in_reading_order
+from iacfilter_hpc.evaluation.text import NONE, marked, number, span
 
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in a place of a table; `detail` is what is less important."""
+    """One cell of a table; `detail` is what is less important."""
 
     text: str
     detail: str = ""
@@ -33,51 +35,33 @@ class Table:
     words: tuple[str, ...] = ()
 
 
-OVERALL = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "mcc": "MCC",
-    "fp_reduction": "False alarms removed",
-}
-RANKING = {
-    "average_precision": "Average precision",
-    "roc_auc": "ROC AUC",
-    "fp_reduction_at_recall_95": "False alarms that could go at recall 0.95",
-    "fp_reduction_at_recall_99": "The same at recall 0.99",
-    "precision_at_recall_95": "Precision at recall 0.95",
-    "expected_calibration_error": "Expected calibration error",
-}
-"""Scores by name, and what heads their column."""
-
-
 def overall(done: Comparison) -> Table:
-    """How well each system decides."""
-    made = _scores(done, "overall", "Decisions on all samples", OVERALL)
-    place = made.columns.index(OVERALL["f1"]) + 1
+    """How well each system decides, on all samples and in the mean over smells."""
+    headings = _headings(needs_p_tp=False)
+    made = _scores(done, "overall", "Decisions on all samples", headings)
+    after_f1 = made.columns.index(headings["f1"]) + 1
     rows = [
-        (*row[:place], Cell(score_text(entry.cells.macro_f1)), *row[place:])
+        (*row[:after_f1], Cell(score_text(entry.breakdown.macro_f1)), *row[after_f1:])
         for row, entry in zip(made.rows, done.entries, strict=True)
     ]
-    columns = (*made.columns[:place], "F1, mean over smells", *made.columns[place:])
+    columns = (*made.columns[:after_f1], "F1, mean over smells", *made.columns[after_f1:])
     return replace(made, columns=columns, rows=tuple(rows))
 
 
 def ranking(done: Comparison) -> Table:
     """How well p(TP) ranks and means what it says, whatever the threshold."""
-    return _scores(
-        done, "ranking", "Ranking and calibration of p(TP), whatever the threshold", RANKING
-    )
+    title = "Ranking and calibration of p(TP), whatever the threshold"
+    return _scores(done, "ranking", title, _headings(needs_p_tp=True))
 
 
 def by_smell(done: Comparison) -> Table:
     """F1 of each system and smell."""
-    return _f1_by(done, "by-smell", "F1 by smell", lambda entry: entry.cells.by_smell)
+    return _f1_by(done, "by-smell", "F1 by smell", lambda entry: entry.breakdown.by_smell)
 
 
 def by_technology(done: Comparison) -> Table:
     """F1 of each system and technology."""
-    return _f1_by(done, "by-technology", "F1 by technology", lambda e: e.cells.by_technology)
+    return _f1_by(done, "by-technology", "F1 by technology", lambda e: e.breakdown.by_technology)
 
 
 def pairwise(done: Comparison) -> Table:
@@ -92,7 +76,7 @@ def pairwise(done: Comparison) -> Table:
             Cell(p_value(pair.mcnemar.p)),
             Cell(p_value(pair.p_adjusted)),
             Cell(_signed(pair.difference), span(pair.interval) if pair.interval else ""),
-            Cell(pair.verdict),
+            Cell(pair.separation),
         )
         for pair in done.pairs
     )
@@ -108,17 +92,24 @@ def pairwise(done: Comparison) -> Table:
 def members(done: Comparison) -> Table | None:
     """Each seed or repeated run on its own; None if no system has several."""
     several = [entry for entry in done.entries if len(entry.system.members) > 1]
+    shown = {
+        metric.key: metric.heading
+        for metric in in_reading_order()
+        if metric.is_of_members and metric.heading is not None
+    }
     rows = [
         (
             Cell(entry.system.name),
-            Cell(member.name if entry.system.kind == "run" else member.source),
+            Cell(member.name if entry.system.kind is SystemKind.RUN else member.source),
             Cell(NONE if member.seed is None else str(member.seed)),
-            *_plain(scores),
+            *(Cell(number(scores[key])) for key in shown),
         )
         for entry in several
-        for member, scores in zip(entry.system.members, entry.cells.overall.members, strict=True)
+        for member, scores in zip(
+            entry.system.members, entry.breakdown.overall.members, strict=True
+        )
     ]
-    columns = ("System", "Run", "Seed", "Precision", "Recall", "F1", "MCC", "Average precision")
+    columns = ("System", "Run", "Seed", *shown.values())
     title = "Each seed, and each repeated run, on its own"
     return Table("members", title, columns, tuple(rows), ("Run",)) if rows else None
 
@@ -164,32 +155,42 @@ def all_tables(done: Comparison) -> list[Table]:
     return [table for table in tables if table is not None and table.rows]
 
 
-def cell_title(cell: SystemCell) -> str:
+def subset_title(subset: SystemScores) -> str:
     """The name of a smell or technology, marked where it has few real smells or few groups."""
-    marks = ("*" if cell.first.few_positives else "") + ("#" if cell.few_groups else "")
-    return f"{cell.name} {marks}" if marks else cell.name
+    few_positives, few_groups = subset.first.few_positives, subset.few_groups
+    return marked(subset.name, few_positives=few_positives, few_groups=few_groups)
 
 
-def _scores(done: Comparison, name: str, title: str, names: dict[str, str]) -> Table:
+def _headings(*, needs_p_tp: bool) -> dict[str, str]:
+    """The columns of metrics that look at p(TP), or of those that look at decisions, by key."""
+    return {
+        metric.key: metric.heading
+        for metric in in_reading_order()
+        if metric.heading is not None and metric.needs_p_tp is needs_p_tp
+    }
+
+
+def _scores(done: Comparison, name: str, title: str, headings: dict[str, str]) -> Table:
     rows = []
     for entry in done.entries:
-        measured = entry.cells.overall.measured
-        cells = [_measured(measured[score]) for score in names]
+        measured = entry.breakdown.overall.measured
+        cells = [_measured(measured[key]) for key in headings]
         rows.append((Cell(entry.system.title), Cell(entry.system.protocol), *cells))
-    return Table(name, title, ("System", "Protocol", *names.values()), tuple(rows), ("Protocol",))
+    columns = ("System", "Protocol", *headings.values())
+    return Table(name, title, columns, tuple(rows), ("Protocol",))
 
 
 def _f1_by(
-    done: Comparison, name: str, title: str, cells_of: Callable[[Entry], Sequence[SystemCell]]
+    done: Comparison, name: str, title: str, subsets_of: Callable[[Entry], Sequence[SystemScores]]
 ) -> Table:
     heads = [
-        f"{cell_title(cell)} ({cell.first.support}\xa0of\xa0{cell.first.samples}\xa0real)"
-        for cell in cells_of(done.entries[0])
+        f"{subset_title(subset)} ({subset.first.support}\xa0of\xa0{subset.first.samples}\xa0real)"
+        for subset in subsets_of(done.entries[0])
     ]
     rows = tuple(
         (
             Cell(entry.system.title),
-            *(_measured(cell.measured["f1"]) for cell in cells_of(entry)),
+            *(_measured(subset.measured["f1"]) for subset in subsets_of(entry)),
         )
         for entry in done.entries
     )
@@ -205,11 +206,6 @@ def _measured(found: Measured) -> Cell:
     return Cell(
         score_text(found), span(found.interval) if found.mean is not None and found.interval else ""
     )
-
-
-def _plain(scores: Scores) -> list[Cell]:
-    values = (scores.precision, scores.recall, scores.f1, scores.mcc, scores.average_precision)
-    return [Cell(number(value)) for value in values]
 
 
 def _cost(cost: Cost) -> tuple[Cell, ...]:

@@ -13,8 +13,8 @@ from iacfilter_hpc.samples.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """Scores of some samples, with their intervals; a cell of few samples is never dropped."""
+class SubsetScores:
+    """Scores of some of the samples, with intervals; even few samples are never left out."""
 
     name: str
     groups: int
@@ -28,24 +28,24 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class Breakdown:
     """All samples, and the same by smell and by technology, in the order of names."""
 
-    overall: Cell
-    by_smell: tuple[Cell, ...]
-    by_technology: tuple[Cell, ...]
+    overall: SubsetScores
+    by_smell: tuple[SubsetScores, ...]
+    by_technology: tuple[SubsetScores, ...]
 
     @property
     def macro_f1(self) -> float | None:
         """The mean F1 over smells, each weighing the same; None where a smell has none."""
-        values = [cell.scores.f1 for cell in self.by_smell]
+        values = [subset.scores["f1"] for subset in self.by_smell]
         known = [value for value in values if value is not None]
         return sum(known) / len(known) if len(known) == len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
-    """What the bootstrap keeps together: `groups` groups in all.
+class GroupCounts:
+    """How many groups there are, which the bootstrap keeps whole.
 
     The other counts say how many samples are grouped by which of their fields.
     """
@@ -55,30 +55,36 @@ class Clusters:
     repo: int
     file: int
 
+    @property
+    def samples_by_unit(self) -> dict[str, int]:
+        """How many samples are grouped by what, in words; what groups none is left out."""
+        units = {"family": self.family, "repository": self.repo, "file": self.file}
+        return {unit: count for unit, count in units.items() if count}
 
-def make_cells(predictions: Sequence[Prediction], draws: int, seed: int) -> Cells:
+
+def break_down(predictions: Sequence[Prediction], draws: int, seed: int) -> Breakdown:
     """Score `predictions`; `draws` and `seed` are the bootstrap's."""
 
-    def cell(name: str, chosen: Sequence[Prediction]) -> Cell:
-        return _cell(name, chosen, draws, seed)
+    def subset(name: str, chosen: Sequence[Prediction]) -> SubsetScores:
+        return _score_subset(name, chosen, draws, seed)
 
-    def split(key: Callable[[Prediction], str]) -> tuple[Cell, ...]:
+    def split(key: Callable[[Prediction], str]) -> tuple[SubsetScores, ...]:
         names = sorted({key(each) for each in predictions})
-        return tuple(cell(name, [p for p in predictions if key(p) == name]) for name in names)
+        return tuple(subset(name, [p for p in predictions if key(p) == name]) for name in names)
 
-    return Cells(
-        overall=cell("all", predictions),
+    return Breakdown(
+        overall=subset("all", predictions),
         by_smell=split(lambda prediction: prediction.smell),
         by_technology=split(lambda prediction: prediction.technology),
     )
 
 
-def find_clusters(samples: Sequence[Sample]) -> Clusters:
+def count_groups(samples: Sequence[Sample]) -> GroupCounts:
     """How the samples are grouped."""
     units = Counter(
         "family" if sample.family else "repo" if sample.repo else "file" for sample in samples
     )
-    return Clusters(
+    return GroupCounts(
         groups=len({sample.group for sample in samples}),
         family=units["family"],
         repo=units["repo"],
@@ -86,13 +92,15 @@ def find_clusters(samples: Sequence[Sample]) -> Clusters:
     )
 
 
-def _cell(name: str, predictions: Sequence[Prediction], draws: int, seed: int) -> Cell:
+def _score_subset(
+    name: str, predictions: Sequence[Prediction], draws: int, seed: int
+) -> SubsetScores:
     truth = [prediction.label == "TP" for prediction in predictions]
     decided = [prediction.decision == "TP" for prediction in predictions]
     known = [prediction.p_tp for prediction in predictions if prediction.p_tp is not None]
     p_tp = known if len(known) == len(predictions) else None
     groups = [prediction.group for prediction in predictions]
-    return Cell(
+    return SubsetScores(
         name=name,
         groups=len(set(groups)),
         scores=score(truth, decided, p_tp),

@@ -1,4 +1,4 @@
-"""Read the labelled samples of one file, grouped as the intervals need them."""
+"""Labelled samples: those of one file, grouped as the intervals need them."""
 
 from __future__ import annotations
 

@@ -10,19 +10,19 @@ from pathlib import Path
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.config.schema import load_config
 from iacfilter_hpc.evaluation.admission import admit, check_folds
-from iacfilter_hpc.evaluation.breakdown import find_clusters, make_cells
+from iacfilter_hpc.evaluation.breakdown import break_down, count_groups
 from iacfilter_hpc.evaluation.crossfit import CrossFitted, cross_fit
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.evaluation.predict import load_scorer, score
 from iacfilter_hpc.evaluation.predictions import Prediction
 from iacfilter_hpc.evaluation.results import (
-    METRICS,
-    PREDICTIONS,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
     Evaluation,
     folder_name,
-    looks_directory,
     make_writable,
     results_directory,
+    test_set_log_directory,
     write,
 )
 from iacfilter_hpc.evaluation.test_set_log import FILE, Purpose, look_at, record_look
@@ -55,10 +55,10 @@ def evaluate(
     directory = results_directory(model, options) / folder_name(data, options)
     admitted = admit(model, data, options)
     check_folds(data, options)
-    make_writable(directory, (PREDICTIONS, METRICS))
+    make_writable(directory, (PREDICTIONS_FILE, METRICS_FILE))
     scorer = load_scorer(model.final)
     encoded = all_fitting(data.samples, scorer.encode(data.samples))
-    log = looks_directory(model, options)
+    log = test_set_log_directory(model, options)
     look = look_at(
         data,
         options,
@@ -90,8 +90,8 @@ def evaluate(
         look=number,
         looks_log=log / FILE,
         audit=audit(data.samples, encoded),
-        clusters=find_clusters(data.samples),
-        cells=make_cells(predictions, options.draws, options.used_seed),
+        group_counts=count_groups(data.samples),
+        breakdown=break_down(predictions, options.draws, options.used_seed),
         predictions=tuple(predictions),
         samples_per_s=len(predictions) / seconds,
         cross_fit=None if fitted is None else fitted.record,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
 from iacfilter_hpc.config.evaluate_options import DRAWS
-from iacfilter_hpc.evaluation.metrics import Counts, Floats, WeightedScores, score, weighted_scores
+from iacfilter_hpc.evaluation import metrics
+from iacfilter_hpc.evaluation.metrics import score, weighted_scores
+from iacfilter_hpc.evaluation.weighted_decisions import Counts, Floats
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
@@ -44,26 +46,8 @@ class Interval:
     is_wilson: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """An interval for each score that is no count; None where none can be had."""
-
-    precision: Interval | None
-    recall: Interval | None
-    f1: Interval | None
-    accuracy: Interval | None
-    mcc: Interval | None
-    fp_reduction: Interval | None
-    average_precision: Interval | None
-    roc_auc: Interval | None
-    fp_reduction_at_recall_95: Interval | None
-    fp_reduction_at_recall_99: Interval | None
-    precision_at_recall_95: Interval | None
-    expected_calibration_error: Interval | None
-
-
-MEASURES = tuple(field.name for field in fields(Intervals))
-"""The scores that have an interval; fields of Scores, WeightedScores and Intervals alike."""
+Intervals = Mapping[str, Interval | None]
+"""An interval for each key of METRICS; None where none can be had."""
 
 
 def bootstrap_scores(
@@ -75,7 +59,7 @@ def bootstrap_scores(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Intervals:
-    """Percentile intervals of the scores, by drawing whole groups with replacement.
+    """Percentile intervals of the scores by every metric, by drawing whole groups with replacement.
 
     Samples of a group (a family of repositories, a file) are no independent witnesses, so they are
     drawn together. Draws in which a score is not defined (such as the recall without a TP) are
@@ -84,18 +68,19 @@ def bootstrap_scores(
     Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, sections 3.8, 5.3.
     """
     if len(set(groups)) < FEWEST_GROUPS:
-        return Intervals(**dict.fromkeys(MEASURES))
+        return {metric.key: None for metric in metrics.METRICS}
     parts = [
         weighted_scores(truth, decided, p_tp, weights)
         for weights in _weights_in_parts(groups, draws, seed)
     ]
     shares = score(truth, decided, None).shares
-    return Intervals(
-        **{
-            name: spread(interval(_joined(parts, name)), [shares[name]] if name in shares else [])
-            for name in MEASURES
-        }
-    )
+    return {
+        metric.key: spread(
+            interval(np.concatenate([part[metric.key] for part in parts])),
+            [shares[metric.key]] if metric.key in shares else [],
+        )
+        for metric in metrics.METRICS
+    }
 
 
 def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Counts:
@@ -137,7 +122,3 @@ def _weights_in_parts(groups: Sequence[str], draws: int, seed: int) -> Iterator[
     size = max(1, CELLS_AT_ONCE // len(groups))
     for start in range(0, draws, size):
         yield times[start : start + size][:, member]
-
-
-def _joined(parts: Sequence[WeightedScores], name: str) -> Floats:
-    return np.concatenate([getattr(part, name) for part in parts])

@@ -1,15 +1,32 @@
-"""Metrics: how good decisions are, of one set of samples or of many weightings at once."""
+"""Metrics: a table of them, METRICS, and the scores of decisions by each.
+
+To add a metric, add an entry: scores, intervals, metrics.json, comparison.json and the tables of an
+evaluation and of a comparison follow from the table, in its order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
+from iacfilter_hpc.evaluation.weighted_decisions import (
+    Bools,
+    Confusion,
+    Counts,
+    Floats,
+    WeightedDecisions,
+    ratios,
+)
+
 BINS = 15
+FEW_POSITIVES = 10
+"""Scores of fewer real TPs than this say little, and every report marks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +43,15 @@ class Bin:
     share_tp: float | None
 
 
-def reliability(truth: Sequence[bool], p_tp: Sequence[float], bins: int = BINS) -> list[Bin]:
+def reliability(
+    truth: Sequence[bool] | Bools, p_tp: Sequence[float] | Floats, bins: int = BINS
+) -> list[Bin]:
     """Every one of `bins` bins of equal width over [0, 1], empty ones included, in order."""
     is_tp, scores = np.asarray(truth, dtype=bool), np.asarray(p_tp, dtype=np.float64)
-    edges, place = np.linspace(0, 1, bins + 1), bins_of(scores, bins)
-    counts = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, weights=scores, minlength=bins)
-    hits = np.bincount(place, weights=is_tp, minlength=bins)
+    edges, bin_of = np.linspace(0, 1, bins + 1), bins_of(scores, bins)
+    counts = np.bincount(bin_of, minlength=bins)
+    sums = np.bincount(bin_of, weights=scores, minlength=bins)
+    hits = np.bincount(bin_of, weights=is_tp, minlength=bins)
     return [
         Bin(
             low=float(edges[i]),
@@ -45,7 +64,15 @@ def reliability(truth: Sequence[bool], p_tp: Sequence[float], bins: int = BINS) 
     ]
 
 
-def expected_calibration_error(truth: Sequence[bool], p_tp: Sequence[float]) -> float | None:
+def bins_of(p_tp: Floats, bins: int = BINS) -> npt.NDArray[np.intp]:
+    """The bin that each p(TP) falls into, counted from 0; shape [n]."""
+    inner = np.linspace(0, 1, bins + 1)[1:-1]
+    return np.searchsorted(inner, p_tp, side="left")
+
+
+def expected_calibration_error(
+    truth: Sequence[bool] | Bools, p_tp: Sequence[float] | Floats
+) -> float | None:
     """The mean over samples of |mean p(TP) - share of TP| in their bin; None without a sample.
 
     It looks at p(TP), not at the confidence of the decided class, since thresholds act on p(TP);
@@ -62,25 +89,269 @@ def expected_calibration_error(truth: Sequence[bool], p_tp: Sequence[float]) -> 
     return sum(gaps) / len(truth)
 
 
-def bins_of(p_tp: npt.NDArray[np.float64], bins: int = BINS) -> npt.NDArray[np.intp]:
-    """The bin that each p(TP) falls into, counted from 0; shape [n]."""
-    inner = np.linspace(0, 1, bins + 1)[1:-1]
-    return np.searchsorted(inner, p_tp, side="left")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One way to say how good decisions are: how it is computed, and what it is called where.
+
+    Names of columns are None where a table leaves the metric out, for want of width.
+    """
+
+    key: str
+    """In metrics.json and comparison.json, so it never changes."""
+    title: str
+    """In the list of an evaluation's scores."""
+    weighted: Callable[[WeightedDecisions], Floats]
+    """One number a draw, NaN where the metric is not defined; shape [draws]."""
+    exact: Callable[[WeightedDecisions], float | None] | None = None
+    """Of samples that count once each, where another order of sums has other last digits: those of
+    documents stay the same over versions. It is asked only where the metric is defined."""
+    share: Callable[[Confusion], tuple[Counts, Counts]] | None = None
+    """Hits and tries, if it is a share of independent decisions: Wilson's interval applies."""
+    pooled_as: str | None = None
+    """What the warning about cross-fits calls it, if it is computed from p(TP): each fold's model
+    has a scale of its own, so that numbers over all folds are of no single model."""
+    read_after: str | None = None
+    """The key of the metric that it follows where people read; None for the one above."""
+    column: str | None = None
+    """In an evaluation's table of smells and technologies."""
+    heading: str | None = None
+    """In the report of a comparison."""
+    abbreviation: str | None = None
+    """In a comparison's table on the terminal."""
+    is_of_members: bool = False
+    """Whether a comparison shows it of each seed."""
+
+    @property
+    def needs_p_tp(self) -> bool:
+        """Whether it is computed from p(TP), not from decisions alone."""
+        return self.pooled_as is not None
+
+    def of_each_draw(self, made: WeightedDecisions) -> Floats:
+        """One number a draw, NaN where the metric is not defined; shape [draws]."""
+        if self.needs_p_tp and not len(made.p_tp):
+            return np.full(len(made.weights), np.nan)
+        return self.weighted(made)
+
+    def of_one_draw(self, made: WeightedDecisions) -> float | None:
+        """The score of samples that count once each; None where the metric is not defined."""
+        (value,) = self.of_each_draw(made).tolist()
+        if math.isnan(value):
+            return None
+        return value if self.exact is None else self.exact(made)
 
 
-FEW_POSITIVES = 10
-"""Scores of fewer real TPs than this say little, and every report marks them."""
+# each ratio of counts is a part and a whole: the same pair gives a score and Wilson's interval
+
+
+def _precision(found: Confusion) -> tuple[Counts, Counts]:
+    return found.tp, found.tp + found.fp
+
+
+def _recall(found: Confusion) -> tuple[Counts, Counts]:
+    return found.tp, found.tp + found.fn
+
+
+def _fp_reduction(found: Confusion) -> tuple[Counts, Counts]:
+    """The share of false alarms that a reader is spared: specificity."""
+    return found.tn, found.fp + found.tn
+
+
+def _f1(found: Confusion) -> tuple[Counts, Counts]:
+    return 2 * found.tp, 2 * found.tp + found.fp + found.fn
+
+
+def _accuracy(found: Confusion) -> tuple[Counts, Counts]:
+    return found.tp + found.tn, found.tp + found.fp + found.fn + found.tn
+
+
+def _mcc(made: WeightedDecisions) -> Floats:
+    """Matthews' correlation; not defined where truth or decisions are all alike."""
+    found = made.confusion
+    tp, fp, fn, tn = (each.astype(np.float64) for each in (found.tp, found.fp, found.fn, found.tn))
+    # floats, and two roots: a product of four counts soon needs more than 64 bits
+    rows, columns = np.sqrt((tp + fp) * (fn + tn)), np.sqrt((tp + fn) * (fp + tn))
+    return ratios(tp * tn - fp * fn, rows * columns)
+
+
+def _average_precision(made: WeightedDecisions) -> Floats:
+    """The sum of precision times gain in recall over thresholds."""
+    ranking = made.ranking
+    new_tp = np.diff(ranking.tp, axis=1, prepend=0)
+    # where nothing is kept yet, no TP is new
+    precision = ranking.tp / np.maximum(ranking.tp + ranking.fp, 1)
+    return ranking.defined(ratios((new_tp * precision).sum(axis=1), ranking.all_tp[:, 0]))
+
+
+def _roc_auc(made: WeightedDecisions) -> Floats:
+    """The area under TPs against FPs, by trapezes."""
+    ranking = made.ranking
+    new_tp = np.diff(ranking.tp, axis=1, prepend=0)
+    new_fp = np.diff(ranking.fp, axis=1, prepend=0)
+    twice_area = (new_fp * (2 * ranking.tp - new_tp)).sum(axis=1)
+    return ranking.defined(ratios(twice_area, 2 * (ranking.all_tp * ranking.all_fp)[:, 0]))
+
+
+def _fp_reduction_at(recall: float) -> Callable[[WeightedDecisions], Floats]:
+    """The largest share of FPs that a threshold removes which keeps `recall` of the real TPs."""
+
+    def weighted(made: WeightedDecisions) -> Floats:
+        ranking = made.ranking
+        _, fp = ranking.kept_at(recall)
+        return ranking.defined(ratios(ranking.all_fp - fp, ranking.all_fp)[:, 0])
+
+    return weighted
+
+
+def _precision_at(recall: float) -> Callable[[WeightedDecisions], Floats]:
+    """Precision at the highest threshold which keeps `recall` of the real TPs."""
+
+    def weighted(made: WeightedDecisions) -> Floats:
+        tp, fp = made.ranking.kept_at(recall)
+        return made.ranking.defined(ratios(tp, tp + fp)[:, 0])
+
+    return weighted
+
+
+def _calibration_error(made: WeightedDecisions) -> Floats:
+    """`expected_calibration_error` of each draw."""
+    # |sum of p - sum of TP| of each bin; the counts of the bins cancel out
+    member = bins_of(made.p_tp)[:, np.newaxis] == np.arange(BINS)
+    gaps = np.abs(made.weights @ (member * (made.p_tp - made.truth)[:, np.newaxis]))
+    return ratios(gaps.sum(axis=1), made.weights.sum(axis=1))
+
+
+def _of(
+    ratio: Callable[[Confusion], tuple[Counts, Counts]],
+) -> Callable[[WeightedDecisions], Floats]:
+    """The metric that is a ratio of counts."""
+    return lambda made: ratios(*ratio(made.confusion))
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        key="precision",
+        title="precision",
+        weighted=_of(_precision),
+        share=_precision,
+        column="precision",
+        heading="Precision",
+        abbreviation="P",
+        is_of_members=True,
+    ),
+    Metric(
+        key="recall",
+        title="recall",
+        weighted=_of(_recall),
+        share=_recall,
+        column="recall",
+        heading="Recall",
+        abbreviation="R",
+        is_of_members=True,
+    ),
+    Metric(
+        key="f1",
+        title="F1",
+        weighted=_of(_f1),
+        column="F1",
+        heading="F1",
+        abbreviation="F1",
+        is_of_members=True,
+    ),
+    Metric(key="accuracy", title="accuracy", weighted=_of(_accuracy), read_after="mcc"),
+    Metric(
+        key="mcc",
+        title="MCC",
+        weighted=_mcc,
+        exact=lambda made: float(matthews_corrcoef(made.truth, made.decided)),
+        column="MCC",
+        heading="MCC",
+        abbreviation="MCC",
+        is_of_members=True,
+    ),
+    Metric(
+        key="fp_reduction",
+        title="false alarms removed",
+        weighted=_of(_fp_reduction),
+        share=_fp_reduction,
+        read_after="roc_auc",  # beside what a threshold could remove
+        heading="False alarms removed",
+        abbreviation="FP REMOVED",
+    ),
+    Metric(
+        key="average_precision",
+        title="average precision (AP)",
+        weighted=_average_precision,
+        exact=lambda made: float(average_precision_score(made.truth, made.p_tp)),
+        pooled_as="AP",
+        column="AP",
+        heading="Average precision",
+        abbreviation="AP",
+        is_of_members=True,
+    ),
+    Metric(
+        key="roc_auc",
+        title="area under the ROC curve (AUC)",
+        weighted=_roc_auc,
+        exact=lambda made: float(roc_auc_score(made.truth, made.p_tp)),
+        pooled_as="AUC",
+        column="AUC",
+        heading="ROC AUC",
+        abbreviation="AUC",
+    ),
+    Metric(
+        key="fp_reduction_at_recall_95",
+        title="  could be, at recall >= 0.95",
+        weighted=_fp_reduction_at(0.95),
+        pooled_as="what could be at a recall",
+        heading="False alarms that could go at recall 0.95",
+    ),
+    Metric(
+        key="fp_reduction_at_recall_99",
+        title="  could be, at recall >= 0.99",
+        weighted=_fp_reduction_at(0.99),
+        pooled_as="what could be at a recall",
+        heading="The same at recall 0.99",
+    ),
+    Metric(
+        key="precision_at_recall_95",
+        title="precision there, at recall >= 0.95",
+        weighted=_precision_at(0.95),
+        pooled_as="what could be at a recall",
+        heading="Precision at recall 0.95",
+    ),
+    Metric(
+        key="expected_calibration_error",
+        title="expected calibration error of p(TP)",
+        weighted=_calibration_error,
+        exact=lambda made: expected_calibration_error(made.truth, made.p_tp),
+        pooled_as="calibration error",
+        heading="Expected calibration error",
+    ),
+)
+"""Every metric, in the order of JSON documents, which their readers know."""
+
+
+def in_reading_order() -> list[Metric]:
+    """Every metric, in the order in which people read them; that of documents is older."""
+    ordered = [metric for metric in METRICS if metric.read_after is None]
+    for metric in METRICS:
+        if metric.read_after is not None:
+            keys = [each.key for each in ordered]
+            ordered.insert(keys.index(metric.read_after) + 1, metric)
+    return ordered
+
+
+def pooled_names() -> list[str]:
+    """What a cross-fit's warning calls the metrics that pool p(TP) of several models."""
+    return sorted({metric.pooled_as for metric in METRICS if metric.pooled_as is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Counts, and what follows from them; None where a score is not defined.
+    """Counts, and by key of METRICS what follows from them; None where a metric is not defined.
 
     That is where a ratio is 0/0, a class is missing, or p(TP) is not known. `support` counts real
-    TPs, `tp` those of them that were decided TP. `fp_reduction` is the share of false alarms
-    removed by the decisions; `fp_reduction_at_recall_95` the largest share that a threshold could
-    remove while keeping at least 95 % of the real TPs, and `precision_at_recall_95` the precision
-    at that threshold.
+    TPs, `tp` those of them that were decided TP.
     """
 
     samples: int
@@ -89,125 +360,45 @@ class Scores:
     fp: int
     fn: int
     tn: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    accuracy: float | None
-    mcc: float | None
-    fp_reduction: float | None
-    average_precision: float | None
-    roc_auc: float | None
-    fp_reduction_at_recall_95: float | None
-    fp_reduction_at_recall_99: float | None
-    precision_at_recall_95: float | None
-    expected_calibration_error: float | None
+    by_metric: Mapping[str, float | None]
+    shares: Mapping[str, tuple[int, int]]
+    """Of the metrics that are shares of independent decisions: hits and tries."""
+
+    def __getitem__(self, key: str) -> float | None:
+        """The score by one metric."""
+        return self.by_metric[key]
 
     @property
     def few_positives(self) -> bool:
         """Whether there are too few real TPs to conclude anything."""
         return self.support < FEW_POSITIVES
 
-    @property
-    def shares(self) -> dict[str, tuple[int, int]]:
-        """The scores that are shares of independent decisions: of how many, and how many do."""
-        return {
-            "precision": (self.tp, self.tp + self.fp),
-            "recall": (self.tp, self.tp + self.fn),
-            "fp_reduction": (self.tn, self.fp + self.tn),
-        }
+    def as_dict(self) -> dict[str, Any]:
+        """Counts and scores side by side, as JSON documents hold them."""
+        counts = ("samples", "support", "tp", "fp", "fn", "tn")
+        return {**{name: getattr(self, name) for name in counts}, **self.by_metric}
 
 
 def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] | None) -> Scores:
-    """Scores of decisions; True is TP. What ranks or calibrates looks at `p_tp` alone."""
-    pairs = list(zip(truth, decided, strict=True))
-    tp, fp = pairs.count((True, True)), pairs.count((False, True))
-    fn, tn = pairs.count((True, False)), pairs.count((False, False))
-    both_classes = tp + fn > 0 and fp + tn > 0
-    both_decided = tp + fp > 0 and fn + tn > 0
-    ranked = p_tp if both_classes else None
+    """Scores of decisions by every metric; True is TP."""
+    made = WeightedDecisions.of(truth, decided, p_tp)
+    found = made.confusion
+    tp, fp, fn, tn = (int(count[0]) for count in (found.tp, found.fp, found.fn, found.tn))
     return Scores(
-        samples=len(pairs),
+        samples=len(truth),
         support=tp + fn,
         tp=tp,
         fp=fp,
         fn=fn,
         tn=tn,
-        precision=_ratio(tp, tp + fp),
-        recall=_ratio(tp, tp + fn),
-        f1=_ratio(2 * tp, 2 * tp + fp + fn),
-        accuracy=_ratio(tp + tn, len(pairs)),
-        mcc=float(matthews_corrcoef(truth, decided)) if both_classes and both_decided else None,
-        fp_reduction=_ratio(tn, fp + tn),
-        average_precision=_ranked(average_precision_score, truth, ranked),
-        roc_auc=_ranked(roc_auc_score, truth, ranked),
-        fp_reduction_at_recall_95=_fp_reduction_at(0.95, truth, ranked),
-        fp_reduction_at_recall_99=_fp_reduction_at(0.99, truth, ranked),
-        precision_at_recall_95=_precision_at(0.95, truth, ranked),
-        expected_calibration_error=(
-            None if p_tp is None else expected_calibration_error(truth, p_tp)
-        ),
+        by_metric={metric.key: metric.of_one_draw(made) for metric in METRICS},
+        shares={
+            metric.key: (int(hits[0]), int(tries[0]))
+            for metric in METRICS
+            if metric.share is not None
+            for hits, tries in [metric.share(found)]
+        },
     )
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _ranked(
-    measure: Callable[[Sequence[bool], Sequence[float]], float],
-    truth: Sequence[bool],
-    p_tp: Sequence[float] | None,
-) -> float | None:
-    return None if p_tp is None else float(measure(truth, p_tp))
-
-
-def _fp_reduction_at(
-    recall: float, truth: Sequence[bool], p_tp: Sequence[float] | None
-) -> float | None:
-    """The share of FPs below the highest threshold whose recall is at least `recall`."""
-    if p_tp is None:
-        return None
-    scores, is_tp = np.asarray(p_tp, dtype=np.float64), np.asarray(truth, dtype=bool)
-    return float(np.mean(scores[~is_tp] < _threshold_for(recall, scores[is_tp])))
-
-
-def _precision_at(
-    recall: float, truth: Sequence[bool], p_tp: Sequence[float] | None
-) -> float | None:
-    """The share of TPs from the highest threshold on whose recall is at least `recall`."""
-    if p_tp is None:
-        return None
-    scores, is_tp = np.asarray(p_tp, dtype=np.float64), np.asarray(truth, dtype=bool)
-    return float(np.mean(is_tp[scores >= _threshold_for(recall, scores[is_tp])]))
-
-
-def _threshold_for(recall: float, real: npt.NDArray[np.float64]) -> float:
-    """The highest p(TP) from which on `recall` of the real TPs are kept."""
-    kept = np.sort(real)[::-1]
-    enough = np.arange(1, len(kept) + 1) / len(kept) >= recall
-    return float(kept[np.argmax(enough)])
-
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedScores:
-    """The fields of Scores that are no counts, each of shape [draws]; NaN where not defined."""
-
-    precision: Floats
-    recall: Floats
-    f1: Floats
-    accuracy: Floats
-    mcc: Floats
-    fp_reduction: Floats
-    average_precision: Floats
-    roc_auc: Floats
-    fp_reduction_at_recall_95: Floats
-    fp_reduction_at_recall_99: Floats
-    precision_at_recall_95: Floats
-    expected_calibration_error: Floats
 
 
 def weighted_scores(
@@ -215,100 +406,11 @@ def weighted_scores(
     decided: Sequence[bool],
     p_tp: Sequence[float] | None,
     weights: Counts,
-) -> WeightedScores:
-    """Scores as if each sample stood there as often as its weight says.
+) -> dict[str, Floats]:
+    """Scores by every metric as if each sample stood there as often as its weight says.
 
-    `weights` has shape [draws, n] for n samples; row for row the result is that of `score` on the
-    samples so repeated.
+    `weights` has shape [draws, n] for n samples, each result shape [draws]; NaN where a metric is
+    not defined. Row for row the result is that of `score` on the samples so repeated.
     """
-    is_tp, kept = np.asarray(truth, dtype=bool), np.asarray(decided, dtype=bool)
-    tp, fp = (weights[:, chosen].sum(axis=1) for chosen in (is_tp & kept, ~is_tp & kept))
-    fn, tn = (weights[:, chosen].sum(axis=1) for chosen in (is_tp & ~kept, ~is_tp & ~kept))
-    ranking = _Ranking.unknown(len(weights))
-    calibration = np.full(len(weights), np.nan)
-    if p_tp is not None:
-        scores = np.asarray(p_tp, dtype=np.float64)
-        ranking = _rank(is_tp, scores, weights)
-        calibration = _calibration_error(is_tp, scores, weights)
-    return WeightedScores(
-        precision=_ratios(tp, tp + fp),
-        recall=_ratios(tp, tp + fn),
-        f1=_ratios(2 * tp, 2 * tp + fp + fn),
-        accuracy=_ratios(tp + tn, tp + fp + fn + tn),
-        mcc=_mcc(*(counts.astype(np.float64) for counts in (tp, fp, fn, tn))),
-        fp_reduction=_ratios(tn, fp + tn),
-        average_precision=ranking.average_precision,
-        roc_auc=ranking.roc_auc,
-        fp_reduction_at_recall_95=ranking.fp_reduction_at_95,
-        fp_reduction_at_recall_99=ranking.fp_reduction_at_99,
-        precision_at_recall_95=ranking.precision_at_95,
-        expected_calibration_error=calibration,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    """What follows from the order of p(TP) alone; shape [draws] each."""
-
-    average_precision: Floats
-    roc_auc: Floats
-    fp_reduction_at_95: Floats
-    fp_reduction_at_99: Floats
-    precision_at_95: Floats
-
-    @classmethod
-    def unknown(cls, draws: int) -> _Ranking:
-        return cls(*(np.full(draws, np.nan) for _ in range(5)))
-
-
-def _rank(is_tp: npt.NDArray[np.bool_], scores: Floats, weights: Counts) -> _Ranking:
-    """Sort once for all draws; a threshold lies at the end of each run of equal scores."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    ordered, positive = weights[:, order], is_tp[order]
-    # kept TPs and FPs at each threshold, from the highest to the lowest: [draws, thresholds]
-    tp = np.cumsum(ordered * positive, axis=1)[:, ends]
-    fp = np.cumsum(ordered * ~positive, axis=1)[:, ends]
-    all_tp, all_fp = tp[:, -1:], fp[:, -1:]
-    new_tp, new_fp = np.diff(tp, axis=1, prepend=0), np.diff(fp, axis=1, prepend=0)
-    precision = tp / np.maximum(tp + fp, 1)  # where nothing is kept yet, no TP is new
-    twice_area = (new_fp * (2 * tp - new_tp)).sum(axis=1)
-    both_classes = (all_tp * all_fp)[:, 0] > 0
-
-    def defined(values: Floats) -> Floats:
-        return np.where(both_classes, values, np.nan)
-
-    def kept_at(recall: float) -> tuple[Counts, Counts]:
-        """TPs and FPs from the highest threshold on that keeps so many TPs: [draws, 1] each."""
-        first = np.argmax(_ratios(tp, all_tp) >= recall, axis=1)[:, np.newaxis]
-        return np.take_along_axis(tp, first, axis=1), np.take_along_axis(fp, first, axis=1)
-
-    (tp_at_95, fp_at_95), (_, fp_at_99) = kept_at(0.95), kept_at(0.99)
-
-    return _Ranking(
-        average_precision=defined(_ratios((new_tp * precision).sum(axis=1), all_tp[:, 0])),
-        roc_auc=defined(_ratios(twice_area, 2 * (all_tp * all_fp)[:, 0])),
-        fp_reduction_at_95=defined(_ratios(all_fp - fp_at_95, all_fp)[:, 0]),
-        fp_reduction_at_99=defined(_ratios(all_fp - fp_at_99, all_fp)[:, 0]),
-        precision_at_95=defined(_ratios(tp_at_95, tp_at_95 + fp_at_95)[:, 0]),
-    )
-
-
-def _calibration_error(is_tp: npt.NDArray[np.bool_], scores: Floats, weights: Counts) -> Floats:
-    # |sum of p - sum of TP| of each bin; the counts of the bins cancel out
-    member = bins_of(scores)[:, np.newaxis] == np.arange(BINS)
-    gaps = np.abs(weights @ (member * (scores - is_tp)[:, np.newaxis]))
-    return _ratios(gaps.sum(axis=1), weights.sum(axis=1))
-
-
-def _mcc(tp: Floats, fp: Floats, fn: Floats, tn: Floats) -> Floats:
-    rows, columns = np.sqrt((tp + fp) * (fn + tn)), np.sqrt((tp + fn) * (fp + tn))
-    return _ratios(tp * tn - fp * fn, rows * columns)
-
-
-def _ratios(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Floats:
-    """NaN for 0/0, as a score that is not defined."""
-    found: Floats = np.divide(
-        part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0
-    )
-    return found
+    made = WeightedDecisions.of(truth, decided, p_tp, weights)
+    return {metric.key: metric.of_each_draw(made) for metric in METRICS}

@@ -14,7 +14,7 @@ from typing import Any
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.evaluation.admission import Overlap
-from iacfilter_hpc.evaluation.breakdown import Cell, Cells, Clusters
+from iacfilter_hpc.evaluation.breakdown import Breakdown, GroupCounts, SubsetScores
 from iacfilter_hpc.evaluation.crossfit import CrossFit
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, predictions_text
@@ -43,7 +43,7 @@ def results_directory(model: Trained, options: EvaluateOptions) -> Path:
     return model.run.evaluation
 
 
-def looks_directory(model: Trained, options: EvaluateOptions) -> Path:
+def test_set_log_directory(model: Trained, options: EvaluateOptions) -> Path:
     """Where looks.jsonl lies: a run keeps its own, wherever results are written."""
     return results_directory(model, options) if model.run is None else model.run.evaluation
 
@@ -92,7 +92,7 @@ def make_writable(directory: Path, names: Sequence[str]) -> None:
 
 
 SCHEMA = 2
-METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
+METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "predictions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class Evaluation:
     look: int
     looks_log: Path
     audit: Audit
-    clusters: Clusters
-    cells: Cells
+    group_counts: GroupCounts
+    breakdown: Breakdown
     predictions: tuple[Prediction, ...]
     samples_per_s: float
     cross_fit: CrossFit | None
@@ -131,7 +131,7 @@ class Evaluation:
 
 def document(done: Evaluation) -> dict[str, Any]:
     """The evaluation as plain JSON types: what metrics.json holds."""
-    options, fitted = done.options, done.cross_fit
+    options, fitted, breakdown = done.options, done.cross_fit, done.breakdown
     own = options.threshold == "validation" and fitted is None
     mode = options.threshold if isinstance(options.threshold, str) else "fixed"
     bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
@@ -155,11 +155,11 @@ def document(done: Evaluation) -> dict[str, Any]:
         "looks_log": str(done.looks_log),
         "audit": asdict(done.audit),
         "samples_per_s": done.samples_per_s,
-        "bootstrap": {**bootstrap, **asdict(done.clusters)},
-        "overall": _cell(done.cells.overall),
-        "macro_f1_by_smell": done.cells.macro_f1,
-        "by_smell": {cell.name: _cell(cell) for cell in done.cells.by_smell},
-        "by_technology": {cell.name: _cell(cell) for cell in done.cells.by_technology},
+        "bootstrap": {**bootstrap, **asdict(done.group_counts)},
+        "overall": _subset(breakdown.overall),
+        "macro_f1_by_smell": breakdown.macro_f1,
+        "by_smell": {each.name: _subset(each) for each in breakdown.by_smell},
+        "by_technology": {each.name: _subset(each) for each in breakdown.by_technology},
         "provenance": asdict(done.provenance),
     }
 
@@ -167,7 +167,10 @@ def document(done: Evaluation) -> dict[str, Any]:
 def write(done: Evaluation) -> None:
     """Write metrics.json and predictions.jsonl into the evaluation's directory: both or none."""
     metrics = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
-    with replacing(done.directory / PREDICTIONS, done.directory / METRICS) as (rows, scores):
+    with replacing(done.directory / PREDICTIONS_FILE, done.directory / METRICS_FILE) as (
+        rows,
+        scores,
+    ):
         rows.write(predictions_text(done.predictions).encode())
         scores.write(metrics.encode())
 
@@ -176,11 +179,12 @@ def _sha256_of_predictions(done: Evaluation) -> str:
     return hashlib.sha256(predictions_text(done.predictions).encode()).hexdigest()
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _subset(subset: SubsetScores) -> dict[str, Any]:
+    intervals = subset.intervals.items()
     return {
-        **asdict(cell.scores),
-        "few_positives": cell.scores.few_positives,
-        "groups": cell.groups,
-        "few_groups": cell.few_groups,
-        "intervals": asdict(cell.intervals),
+        **subset.scores.as_dict(),
+        "few_positives": subset.scores.few_positives,
+        "groups": subset.groups,
+        "few_groups": subset.few_groups,
+        "intervals": {key: None if found is None else asdict(found) for key, found in intervals},
     }

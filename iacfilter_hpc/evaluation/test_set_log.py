@@ -1,4 +1,4 @@
-"""Test set log: whoever reports a score can be asked which look at the test set it was."""
+"""Test set log: a line for each look at labelled samples, so that a score can say which it was."""
 
 from __future__ import annotations
 

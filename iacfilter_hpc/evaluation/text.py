@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import fill
 
 from prettytable import PrettyTable
 
 from iacfilter_hpc.errors import counted
-from iacfilter_hpc.evaluation.breakdown import Cell
+from iacfilter_hpc.evaluation.breakdown import SubsetScores
 from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
-from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
+from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES, in_reading_order, pooled_names
 from iacfilter_hpc.evaluation.results import Evaluation
 
 WIDTH = 100
-POOLED_SCORES = (
-    "AP, AUC, calibration error, what could be at a recall, and curves pool the p(TP) that the "
-    "models of different folds gave, each on its own scale: they are of no single model"
-)
+NONE = "-"
+"""Where there is no number."""
 FEW = (
     f"# fewer than {FEW_GROUPS} groups: intervals are likely too narrow; fewer than "
     f"{FEWEST_GROUPS}: there is none."
@@ -26,32 +24,66 @@ WILSON = fill(
     "w: all draws are alike, so it is Wilson's interval, which takes samples for independent.",
     WIDTH,
 )
-POOLED = fill(f"{POOLED_SCORES}.", WIDTH)
 
 
-def marks_of(cell: Cell) -> str:
-    """What stands after the name of a cell that says little."""
-    return ("*" if cell.scores.few_positives else "") + ("#" if cell.few_groups else "")
+def number(value: float | None) -> str:
+    """A score to three digits."""
+    return NONE if value is None else f"{value:.3f}"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval to three digits."""
+    if interval is None:
+        return NONE
+    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
+
+
+def marked(name: str, *, few_positives: bool, few_groups: bool) -> str:
+    """The name of a subset, with a mark for each reason why its scores say little."""
+    marks = ("*" if few_positives else "") + ("#" if few_groups else "")
+    return f"{name} {marks}" if marks else name
+
+
+def aligned_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]
+) -> str:
+    """Columns side by side without borders; `numbers` are those aligned to the right."""
+    table = PrettyTable(list(columns), align="l")
+    table.border = False
+    table.left_padding_width, table.right_padding_width = 0, 2
+    for name in numbers:
+        table.align[name] = "r"
+    table.add_rows([list(row) for row in rows])
+    return "\n".join(line.rstrip() for line in table.get_string().splitlines())
+
+
+def pooled_caveat() -> str:
+    """What cross-fits do to the metrics that are computed from p(TP)."""
+    return (
+        f"{', '.join(pooled_names())}, and curves pool the p(TP) that the models of different "
+        "folds gave, each on its own scale: they are of no single model"
+    )
 
 
 def footnotes(done: Evaluation) -> list[str]:
     """Every one that this evaluation needs."""
-    audit, clusters, options = done.audit, done.clusters, done.options
-    units = {"family": clusters.family, "repository": clusters.repo, "file": clusters.file}
-    grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units.items() if count)
+    audit, groups, options = done.audit, done.group_counts, done.options
+    units = groups.samples_by_unit.items()
+    grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units)
     given = audit.samples - audit.technology_from_extension
     guessed = audit.technology_from_extension - audit.technology_unknown
-    cells = [done.cells.overall, *done.cells.by_smell, *done.cells.by_technology]
-    few = any(cell.scores.few_positives for cell in cells)
-    few_groups = any(cell.few_groups for cell in cells)
+    breakdown = done.breakdown
+    subsets = [breakdown.overall, *breakdown.by_smell, *breakdown.by_technology]
+    few = any(subset.scores.few_positives for subset in subsets)
+    few_groups = any(subset.few_groups for subset in subsets)
     return [
         "Positive class: TP, a real smell. n: samples. A dash marks what is not defined.",
         *([f"* fewer than {FEW_POSITIVES} real TPs: such scores say little."] if few else []),
         *([FEW] if few_groups else []),
         f"Intervals: bootstrap of {options.draws} draws (seed {options.used_seed}) of "
-        f"{clusters.groups} groups kept whole: {grouped}.",
-        *([WILSON] if any(map(_has_wilson, cells)) else []),
-        *([POOLED] if done.cross_fit else []),
+        f"{groups.groups} groups kept whole: {grouped}.",
+        *([WILSON] if any(map(_has_wilson, subsets)) else []),
+        *([fill(f"{pooled_caveat()}.", WIDTH)] if done.cross_fit else []),
         *_threshold(done),
         f"Look {done.look} at this file, in this log: {done.looks_log}",
         f"Technology: {given} from the field, {guessed} from the file extension, "
@@ -87,31 +119,11 @@ def _threshold(done: Evaluation) -> list[str]:
     ]
 
 
-def _has_wilson(cell: Cell) -> bool:
-    intervals = cell.intervals
-    found = (intervals.precision, intervals.recall, intervals.fp_reduction)
-    return any(each is not None and each.is_wilson for each in found)
+def _has_wilson(subset: SubsetScores) -> bool:
+    return any(found is not None and found.is_wilson for found in subset.intervals.values())
 
 
 CROSS_FIT = "CROSS-FIT: each sample is judged by a model that did not train on its fold."
-
-TITLES = {
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "mcc": "MCC",
-    "accuracy": "accuracy",
-    "average_precision": "average precision (AP)",
-    "roc_auc": "area under the ROC curve (AUC)",
-    "fp_reduction": "false alarms removed",
-    "fp_reduction_at_recall_95": "  could be, at recall >= 0.95",
-    "fp_reduction_at_recall_99": "  could be, at recall >= 0.99",
-    "precision_at_recall_95": "precision there, at recall >= 0.95",
-    "expected_calibration_error": "expected calibration error of p(TP)",
-}
-"""How the scores of all samples are called, in the order in which they are shown."""
-
-COLUMNS = ["n", "TP", "precision", "recall", "F1", "95 % of F1", "MCC", "AP", "AUC"]
 
 
 def render(done: Evaluation) -> str:
@@ -124,9 +136,9 @@ def render(done: Evaluation) -> str:
         "",
         _overall(done),
         "",
-        _confusion(done.cells.overall),
+        _confusion(done.breakdown.overall),
         "",
-        _by_name([*done.cells.by_smell, *done.cells.by_technology]),
+        _by_name([*done.breakdown.by_smell, *done.breakdown.by_technology]),
         "",
         *footnotes(done),
         f"Written: {done.directory}",
@@ -135,62 +147,45 @@ def render(done: Evaluation) -> str:
 
 
 def _overall(done: Evaluation) -> str:
-    cell = done.cells.overall
-    rows = [
-        [title, _number(getattr(cell.scores, name)), _range(getattr(cell.intervals, name))]
-        for name, title in TITLES.items()
-    ]
-    place = list(TITLES).index("f1") + 1
-    rows.insert(place, ["F1, mean over smells (macro)", _number(done.cells.macro_f1), "-"])
-    return _table([_marked(cell), "score", "95 % interval"], rows)
+    """Every metric of all samples."""
+    overall = done.breakdown.overall
+    rows = []
+    for metric in in_reading_order():
+        interval = overall.intervals[metric.key]
+        rows.append([metric.title, number(overall.scores[metric.key]), span(interval)])
+        if metric.key == "f1":
+            rows.append(["F1, mean over smells (macro)", number(done.breakdown.macro_f1), NONE])
+    columns = [_title(overall), "score", "95 % interval"]
+    return aligned_table(columns, rows, columns[1:])
 
 
-def _confusion(cell: Cell) -> str:
-    scores = cell.scores
+def _confusion(subset: SubsetScores) -> str:
+    scores = subset.scores
     rows = [
         ["real TP", str(scores.tp), str(scores.fn)],
         ["false alarm (FP)", str(scores.fp), str(scores.tn)],
     ]
-    return _table(["", "decided TP", "decided FP"], rows)
+    columns = ["", "decided TP", "decided FP"]
+    return aligned_table(columns, rows, columns[1:])
 
 
-def _by_name(cells: Sequence[Cell]) -> str:
-    rows = []
-    for cell in cells:
-        scores = cell.scores
-        before = [scores.precision, scores.recall, scores.f1]
-        after = [scores.mcc, scores.average_precision, scores.roc_auc]
-        rows.append(
-            [
-                _marked(cell),
-                str(scores.samples),
-                str(scores.support),
-                *map(_number, before),
-                _range(cell.intervals.f1),
-                *map(_number, after),
-            ]
-        )
-    return _table(["", *COLUMNS], rows)
+def _by_name(subsets: Sequence[SubsetScores]) -> str:
+    """The metrics that have a column, a row a subset."""
+    shown = {metric.key: name for metric in in_reading_order() if (name := metric.column)}
+    columns = ["", "n", "TP", *shown.values()]
+    columns.insert(columns.index(shown["f1"]) + 1, "95 % of F1")
+    return aligned_table(columns, [_row(subset, shown) for subset in subsets], columns[1:])
 
 
-def _marked(cell: Cell) -> str:
-    return f"{cell.name} {marks}" if (marks := marks_of(cell)) else cell.name
+def _row(subset: SubsetScores, keys: Iterable[str]) -> list[str]:
+    row = [_title(subset), str(subset.scores.samples), str(subset.scores.support)]
+    for key in keys:
+        row.append(number(subset.scores[key]))
+        if key == "f1":
+            row.append(span(subset.intervals[key]))
+    return row
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _range(interval: Interval | None) -> str:
-    if interval is None:
-        return "-"
-    return f"{interval.low:.3f} to {interval.high:.3f}{' w' if interval.is_wilson else ''}"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    table = PrettyTable(list(columns), align="r")
-    table.border = False
-    table.left_padding_width, table.right_padding_width = 0, 2
-    table.align[columns[0]] = "l"
-    table.add_rows([list(row) for row in rows])
-    return "\n".join(line.rstrip() for line in table.get_string().splitlines())
+def _title(subset: SubsetScores) -> str:
+    few_positives, few_groups = subset.scores.few_positives, subset.few_groups
+    return marked(subset.name, few_positives=few_positives, few_groups=few_groups)

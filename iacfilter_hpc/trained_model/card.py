@@ -19,24 +19,7 @@ from iacfilter_hpc.runs.records import RunRecord
 from iacfilter_hpc.samples.sample import Sample, SampleFile
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
-
-LONGEST = 100
-
-
-def code(text: str) -> str:
-    """The text as code, also inside a table: one line, cut at 100 characters, nothing ends it.
-
-    Source: https://github.github.com/gfm/#tables-extension-
-    """
-    plain = " ".join(text.replace("`", "'").replace("|", "¦").split())
-    return f"`{plain if len(plain) <= LONGEST else plain[: LONGEST - 3] + '...'}`"
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; cells are Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
+from iacfilter_hpc.trained_model.markdown import code, markdown_table
 
 FEW = 10
 MOST_SOURCES = 10
@@ -232,7 +215,7 @@ def _data(train: SampleFile, validation: SampleFile) -> str:
         [name, code(file.path.name), code(file.sha256), *_counts(file.samples)]
         for name, file in (("train", train), ("validation", validation))
     ]
-    named = table(["", "file", "sha256", "TP", "FP"], rows)
+    named = markdown_table(["", "file", "sha256", "TP", "FP"], rows)
     kinds = "\n\n".join(
         _by(field, train.samples, validation.samples) for field in ("smell", "technology")
     )
@@ -244,7 +227,7 @@ def _by(field: str, train: Sequence[Sample], validation: Sequence[Sample]) -> st
     for name in sorted({getattr(sample, field) for sample in [*train, *validation]}):
         parts = ([s for s in part if getattr(s, field) == name] for part in (train, validation))
         rows.append([code(name), *(count for part in parts for count in _counts(part))])
-    return table([field, "train TP", "train FP", "validation TP", "validation FP"], rows)
+    return markdown_table([field, "train TP", "train FP", "validation TP", "validation FP"], rows)
 
 
 def _counts(samples: Sequence[Sample]) -> list[str]:
@@ -281,7 +264,7 @@ def _validation(decision: Decision, scores: ValidationScores) -> str:
     return VALIDATION.format(
         count=len(scores.p_tp),
         file=code(Path(decision.validation.file).name),
-        scores=table(["threshold", "precision", "recall", "F1"], rows),
+        scores=markdown_table(["threshold", "precision", "recall", "F1"], rows),
         ranking=ranking,
     )
 

@@ -159,9 +159,9 @@ def baseline(data: Path, oracle: Path, column: str) -> Measured:
     ranked = [float(row[column]) for row in rows] if column.endswith("_score") else None
     kept = [row[column] == "TP" for row in rows] if ranked is None else [p >= 0.5 for p in ranked]
     found = score(truth, kept, ranked)
-    spread = bootstrap_scores(truth, kept, ranked, [sample.group for sample in samples]).f1
+    spread = bootstrap_scores(truth, kept, ranked, [sample.group for sample in samples])["f1"]
     assert spread is not None
-    return Measured(tuple(getattr(found, name) for name in MEASURES), spread.low, spread.high)
+    return Measured(tuple(found[name] for name in MEASURES), spread.low, spread.high)
 
 
 def iacfilter(command: str, *arguments: str) -> Any:

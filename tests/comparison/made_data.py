@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from iacfilter_hpc.comparison.compare import Comparison, Request, compare
-from iacfilter_hpc.comparison.external import Named
-from iacfilter_hpc.comparison.systems import Member, System
+from iacfilter_hpc.comparison.external import PredictionsFile
+from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.samples.sample import Sample
@@ -68,7 +68,7 @@ def made_member(samples: Sequence[Sample], seed: int, skill: float = 0.8) -> Mem
 def made_system(name: str, samples: Sequence[Sample], *seeds: int, skill: float = 0.8) -> System:
     """A system of some seeds."""
     members = tuple(made_member(samples, seed, skill) for seed in seeds)
-    return System(name, "run", "held-out", members)
+    return System(name, SystemKind.RUN, Protocol.HELD_OUT, members)
 
 
 def write_csv(path: Path, data: Labelled, column: str, value: Callable[[int, bool], str]) -> Path:
@@ -94,8 +94,8 @@ def made_comparison(
         return f"{min(1, max(0, noise.gauss(0.7 if real else 0.3, 0.2))):.4f}"
 
     files = (
-        Named(good, write_csv(folder / "good.csv", data, "p_tp", guess)),
-        Named(
+        PredictionsFile(good, write_csv(folder / "good.csv", data, "p_tp", guess)),
+        PredictionsFile(
             bad, write_csv(folder / "bad.csv", data, "decision", lambda i, _: ("TP", "FP")[i % 2])
         ),
     )

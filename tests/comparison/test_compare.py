@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.cli.compare_text import render as render_text
 from iacfilter_hpc.comparison.compare import Comparison, Request, compare
-from iacfilter_hpc.comparison.external import Named
+from iacfilter_hpc.comparison.external import PredictionsFile
 from iacfilter_hpc.comparison.html import render_html
 from iacfilter_hpc.comparison.markdown import render_markdown
+from iacfilter_hpc.comparison.text import render as render_text
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError, UsageError
@@ -208,7 +208,9 @@ def test_nothing_is_looked_at_if_anything_is_wrong(made: Runs, tmp_path: Path) -
     bad = tmp_path / "bad.csv"
     bad.write_text("file,line,smell,decision\n")
     with pytest.raises(DataError):
-        compare(Request((made.one,), (Named("bad", bad),), TEST, OPTIONS), {}, lambda _: None)
+        compare(
+            Request((made.one,), (PredictionsFile("bad", bad),), TEST, OPTIONS), {}, lambda _: None
+        )
     validation = DEMO / "validation.jsonl"
     with pytest.raises(TrainingError, match=r"^seed-11: .* chose this run's threshold"):
         compared(made.one, data=validation)
@@ -226,7 +228,7 @@ def test_names_must_differ(made: Runs, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="run seed-11 is named twice"):
         compared(made.one, made.two, made.one)
     for name in ("seed-11", "keep all", "TF-IDF + LR"):
-        request = Request((made.one,), (Named(name, tmp_path),), TEST, OPTIONS)
+        request = Request((made.one,), (PredictionsFile(name, tmp_path),), TEST, OPTIONS)
         with pytest.raises(UsageError, match="another system bears this name"):
             compare(request, {}, lambda _: None)
 
@@ -258,7 +260,7 @@ def test_all_runs_that_are_broken_are_named(made: Runs, tmp_path: Path) -> None:
     metrics.write_text("{")
     before = looks(made.other)
     request = Request(
-        (made.one, broken[0], made.other, broken[1]), (Named("bad", bad),), TEST, OPTIONS
+        (made.one, broken[0], made.other, broken[1]), (PredictionsFile("bad", bad),), TEST, OPTIONS
     )
     with pytest.raises(IacfilterError) as caught:
         compare(request, {}, lambda _: None)
@@ -348,7 +350,7 @@ def test_others_beside_runs(made: Runs, tmp_path: Path) -> None:
     perfect = write_csv(
         tmp_path / "p.csv", data, "decision", lambda _, real: "TP" if real else "FP"
     )
-    request = Request((made.one,), (Named("perfect", perfect),), TEST, OPTIONS)
+    request = Request((made.one,), (PredictionsFile("perfect", perfect),), TEST, OPTIONS)
     done = compare(request, {}, lambda _: None)
     assert [e.system.name for e in done.entries] == [
         "seed-11",
@@ -356,6 +358,6 @@ def test_others_beside_runs(made: Runs, tmp_path: Path) -> None:
         "TF-IDF + LR",
         "keep all",
     ]
-    assert done.entries[1].cells.overall.first.f1 == 1
+    assert done.entries[1].breakdown.overall.first["f1"] == 1
     assert list(done.entries[1].system.first.decided) == truth_of(data.samples)
     assert [cost.name for cost in done.costs] == ["seed-11", "perfect", "TF-IDF + LR", "keep all"]

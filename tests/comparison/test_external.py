@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.comparison.external import Named, read_systems
+from iacfilter_hpc.comparison.external import PredictionsFile, read_systems
 from iacfilter_hpc.comparison.systems import System
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
@@ -30,7 +30,7 @@ def good(tmp_path: Path, data: Labelled) -> Path:
 
 
 def read(path: Path, data: Labelled, name: str = "other") -> System:
-    (system,) = read_systems([Named(name, path)], data)
+    (system,) = read_systems([PredictionsFile(name, path)], data)
     return system
 
 
@@ -205,7 +205,9 @@ def test_another_label_is_another_test_set(tmp_path: Path, data: Labelled) -> No
 
 def test_one_name_given_twice_is_two_runs_of_a_system(good: Path, data: Labelled) -> None:
     bad = write_csv(good.with_name("bad.csv"), data, "decision", lambda *_: "FP")
-    systems = read_systems([Named("a", good), Named("b", bad), Named("a", bad)], data)
+    systems = read_systems(
+        [PredictionsFile("a", good), PredictionsFile("b", bad), PredictionsFile("a", bad)], data
+    )
     assert [(s.name, len(s.members)) for s in systems] == [("a", 2), ("b", 1)]
     assert systems[0].title == "a (2 runs)"
 
@@ -215,7 +217,9 @@ def test_one_name_cannot_be_of_two_kinds(good: Path, data: Labelled) -> None:
     folder.mkdir()
     write_evaluation(folder, data, cross_fit={"folds": 2, "seed": 1})
     with pytest.raises(UsageError, match="a: its files are cross-fit and external"):
-        read_systems([Named("a", good), Named("a", folder / "predictions.jsonl")], data)
+        read_systems(
+            [PredictionsFile("a", good), PredictionsFile("a", folder / "predictions.jsonl")], data
+        )
 
 
 def test_missing_rows_are_named(good: Path, data: Labelled) -> None:
@@ -299,7 +303,7 @@ def test_all_wrong_rows_of_all_files_are_named(tmp_path: Path, data: Labelled) -
     one.write_text(f"{HEADER}a,x,b,NO\na,2,b,TP\nc,3,d,\n")
     two.write_text("no columns\n")
     with pytest.raises(DataError) as caught:
-        read_systems([Named("one", one), Named("two", two)], data)
+        read_systems([PredictionsFile("one", one), PredictionsFile("two", two)], data)
     lines = caught.value.message.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [
         f"{one}:2",

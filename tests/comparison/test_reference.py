@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.comparison.compare import Comparison, Request, compare
-from iacfilter_hpc.comparison.external import Named
+from iacfilter_hpc.comparison.external import PredictionsFile
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from tests.training.settings import REAL_DATA
 
@@ -48,7 +48,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
             for place, row in zip(places, reference, strict=True):
                 assert place["id"] == row["id"]
                 writer.writerow([place["file"], place["line"], place["smell"], row[column]])
-        files.append(Named(name, path))
+        files.append(PredictionsFile(name, path))
     options = EvaluateOptions(groups=ORACLE / "meta.csv", draws=500)
     return compare(Request((), tuple(files), data, options), {}, lambda _: None)
 
@@ -62,9 +62,9 @@ def kept(row: dict[str, str], name: str) -> bool:
 
 
 def test_f1_is_as_published(done: Comparison) -> None:
-    found = {e.system.name: e.cells.overall.measured["f1"].mean for e in done.entries}
+    found = {e.system.name: e.breakdown.overall.measured["f1"].mean for e in done.entries}
     assert found == {name: pytest.approx(f1, abs=5e-4) for name, f1 in F1.items()}
-    assert (len(done.data.samples), done.clusters.groups) == (121, 20)
+    assert (len(done.data.samples), done.group_counts.groups) == (121, 20)
 
 
 def test_mcnemar_is_that_of_the_file(done: Comparison) -> None:
@@ -93,14 +93,14 @@ def test_mcnemar_is_that_of_the_file(done: Comparison) -> None:
 
 
 def test_no_more_is_claimed_than_121_samples_can_tell(done: Comparison) -> None:
-    verdicts = {(pair.first, pair.second): pair.verdict for pair in done.pairs}
+    verdicts = {(pair.first, pair.second): pair.separation for pair in done.pairs}
     assert verdicts["regexes", "TF-IDF"] == "not separated"
     assert verdicts["regexes", "LLM"] == verdicts["LLM", "keep all"] == "different"
     assert verdicts["regexes", "keep all"] == "unclear", "fewer errors, perhaps no better F1"
 
 
 def test_by_technology(done: Comparison, tmp_path: Path) -> None:
-    by_name = {e.system.name: e.cells.by_technology for e in done.entries}
+    by_name = {e.system.name: e.breakdown.by_technology for e in done.entries}
     found = {cell.name: cell.first.f1 for cell in by_name["LLM"]}
     assert found == {
         "ansible": pytest.approx(0.970, abs=5e-4),

@@ -26,7 +26,7 @@ from iacfilter_hpc.comparison.html import render_html
 from iacfilter_hpc.comparison.markdown import render_markdown
 from iacfilter_hpc.comparison.sentences import conclusions
 from iacfilter_hpc.comparison.statistics import measure
-from iacfilter_hpc.comparison.systems import System
+from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
 from iacfilter_hpc.comparison.tables import all_tables
 from tests.comparison.made_data import made_comparison, made_system
 
@@ -70,7 +70,7 @@ def test_every_number_is_in_every_form(done: Comparison) -> None:
     values = document(done)
     for system, entry in zip(values["systems"], done.entries, strict=True):
         f1 = system["overall"]["f1"]
-        assert f1["mean"] == entry.cells.overall.first.f1
+        assert f1["mean"] == entry.breakdown.overall.first["f1"]
         shown = f"{f1['mean']:.3f}"
         ends = f"{f1['interval']['low']:.3f} to {f1['interval']['high']:.3f}"
         assert f"{shown} {ends}" in page.text
@@ -155,7 +155,7 @@ def test_names_of_any_kind_can_be_drawn(done: Comparison) -> None:
 
 def test_what_is_cross_fit_says_so_everywhere(done: Comparison) -> None:
     entry = done.entries[0]
-    system = replace(entry.system, protocol="cross-fit")
+    system = replace(entry.system, protocol=Protocol.CROSS_FIT)
     marked = replace(done, entries=(replace(entry, system=system), *done.entries[1:]))
     page = Page(render_html(marked))
     for table in all_tables(marked):
@@ -192,7 +192,7 @@ def test_seeds_are_in_a_table_of_their_own(done: Comparison) -> None:
 
 
 def test_baselines_are_grey_and_the_others_differ() -> None:
-    systems = [System(str(i), "predictions", "external", ()) for i in range(12)]
-    looks = styles([*systems, System("keep all", "baseline", "held-out", ())])
+    systems = [System(str(i), SystemKind.PREDICTIONS, Protocol.EXTERNAL, ()) for i in range(12)]
+    looks = styles([*systems, System("keep all", SystemKind.BASELINE, Protocol.HELD_OUT, ())])
     assert len(set(looks)) == 13
     assert looks[-1].colour not in {look.colour for look in looks[:-1]}

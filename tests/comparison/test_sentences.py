@@ -9,6 +9,7 @@ import pytest
 from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.sentences import conclusions, method, p_value, subject, varied
 from iacfilter_hpc.comparison.statistics import McNemar, Pair
+from iacfilter_hpc.comparison.systems import Protocol
 from iacfilter_hpc.evaluation.intervals import Interval
 from tests.comparison.made_data import made_comparison, made_system
 
@@ -80,7 +81,7 @@ def test_what_varies_is_said(done: Comparison) -> None:
     assert varied(alone) is None
     assert varied(seeds) == "training seeds 2, 11"
     one, two = (replace(member, fold_seed=3) for member in seeds.members)
-    folded = replace(seeds, protocol="cross-fit", members=(one, two))
+    folded = replace(seeds, protocol=Protocol.CROSS_FIT, members=(one, two))
     assert varied(folded) == "training seeds 2, 11; folds are those of seed 3 for all"
     both = replace(folded, members=(one, replace(two, fold_seed=0)))
     assert varied(both) == "training seeds 2, 11; and folds, of seeds 3, 0 in this order"

@@ -14,17 +14,17 @@ from sklearn.metrics import f1_score
 from iacfilter_hpc.comparison.statistics import (
     McNemar,
     Pair,
-    SystemCell,
+    SystemScores,
     compare_pairs,
     drawn_scores,
     mcnemar,
     measure,
 )
-from iacfilter_hpc.comparison.systems import System
-from iacfilter_hpc.evaluation.breakdown import make_cells
+from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
+from iacfilter_hpc.evaluation.breakdown import break_down
 from iacfilter_hpc.evaluation.data import Labelled
-from iacfilter_hpc.evaluation.intervals import MEASURES, Interval, draw_weights
-from iacfilter_hpc.evaluation.metrics import score
+from iacfilter_hpc.evaluation.intervals import Interval, draw_weights
+from iacfilter_hpc.evaluation.metrics import METRICS, score
 from iacfilter_hpc.evaluation.predictions import Prediction
 from tests.comparison.made_data import made_member, made_system, truth_of, write_samples
 
@@ -64,16 +64,16 @@ def as_predictions(data: Labelled, system: System) -> list[Prediction]:
 def test_one_seed_is_scored_as_its_evaluation_is(data: Labelled) -> None:
     system = made_system("one", data.samples, 1)
     found = measure(system, data.samples, DRAWS, 5)
-    wanted = make_cells(as_predictions(data, system), DRAWS, 5)
+    wanted = break_down(as_predictions(data, system), DRAWS, 5)
     pairs = [(found.overall, wanted.overall)]
     pairs += zip(found.by_smell, wanted.by_smell, strict=True)
     pairs += zip(found.by_technology, wanted.by_technology, strict=True)
     for mine, its in pairs:
         assert (mine.name, mine.first) == (its.name, its.scores)
-        for name in MEASURES:
-            assert mine.measured[name].mean == getattr(its.scores, name)
+        for name in (metric.key for metric in METRICS):
+            assert mine.measured[name].mean == its.scores[name]
             assert mine.measured[name].sd is None
-            assert mine.measured[name].interval == getattr(its.intervals, name)
+            assert mine.measured[name].interval == its.intervals[name]
 
 
 def test_seeds_are_averaged_and_their_scatter_is_that_of_a_sample(data: Labelled) -> None:
@@ -84,7 +84,7 @@ def test_seeds_are_averaged_and_their_scatter_is_that_of_a_sample(data: Labelled
     assert len(set(f1)) == 3
     assert cell.measured["f1"].mean == pytest.approx(mean(f1))
     assert cell.measured["f1"].sd == pytest.approx(stdev(f1))
-    assert [scores.f1 for scores in cell.members] == pytest.approx(f1)
+    assert [scores["f1"] for scores in cell.members] == pytest.approx(f1)
 
 
 def test_the_interval_is_that_of_the_mean_over_seeds(data: Labelled) -> None:
@@ -111,7 +111,7 @@ def slow_mean_f1(data: Labelled, system: System, draws: int, seed: int) -> list[
 
 def test_a_score_that_a_seed_lacks_has_no_mean(data: Labelled) -> None:
     none = replace(made_member(data.samples, 1), decided=(False,) * len(data.samples))
-    system = System("two", "run", "held-out", (none, made_member(data.samples, 2)))
+    system = System("two", SystemKind.RUN, Protocol.HELD_OUT, (none, made_member(data.samples, 2)))
     cell = measure(system, data.samples, DRAWS, 0).overall
     assert cell.measured["precision"].mean is None and cell.measured["precision"].sd is None
     assert cell.measured["recall"].mean is not None
@@ -166,7 +166,7 @@ def slow_f1(truth: list[bool], system: System) -> float:
 def test_the_lowest_seed_stands_for_the_others(data: Labelled) -> None:
     truth = truth_of(data.samples)
     best, worst = made_member(data.samples, 9, skill=1.0), made_member(data.samples, 1, skill=0.1)
-    system = System("s", "run", "held-out", (worst, best))
+    system = System("s", SystemKind.RUN, Protocol.HELD_OUT, (worst, best))
     other = made_system("o", data.samples, 5)
     (pair,) = compare_pairs([system, other], data.samples, DRAWS, 0)
     assert pair.mcnemar == mcnemar(truth, worst.decided, other.first.decided)
@@ -193,15 +193,15 @@ def test_both_tests_must_agree(
     verdict: str,
 ) -> None:
     interval = Interval(*ends) if ends else None
-    assert Pair("a", "b", McNemar(*counts, p), p, difference, interval).verdict == verdict
+    assert Pair("a", "b", McNemar(*counts, p), p, difference, interval).separation == verdict
 
 
 def test_one_group_has_no_interval(tmp_path: Path) -> None:
     data = write_samples(tmp_path / "one.jsonl", count=20, files=1)
     systems = [made_system("a", data.samples, 1), made_system("b", data.samples, 2)]
     (pair,) = compare_pairs(systems, data.samples, DRAWS, 0)
-    assert pair.interval is None and pair.verdict in ("unclear", "not separated")
-    cell: SystemCell = measure(systems[0], data.samples, DRAWS, 0).overall
+    assert pair.interval is None and pair.separation in ("unclear", "not separated")
+    cell: SystemScores = measure(systems[0], data.samples, DRAWS, 0).overall
     assert cell.measured["f1"].interval is None and cell.measured["f1"].mean is not None
 
 
@@ -210,7 +210,7 @@ def test_decisions_without_p_tp_have_no_curves(data: Labelled) -> None:
     decided = tuple(noise.random() < 0.5 for _ in data.samples)
     member = replace(made_member(data.samples, 1), decided=decided, p_tp=None, threshold=None)
     cell = measure(
-        System("d", "predictions", "external", (member,)), data.samples, DRAWS, 0
+        System("d", SystemKind.PREDICTIONS, Protocol.EXTERNAL, (member,)), data.samples, DRAWS, 0
     ).overall
     assert cell.measured["average_precision"].mean is None
     assert cell.first == score(truth_of(data.samples), decided, None)

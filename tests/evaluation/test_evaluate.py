@@ -103,9 +103,10 @@ def test_metrics_follow_from_the_predictions(done: Evaluation) -> None:
         assert cell.pop("few_groups") is True
         truth, decided = [row.label == "TP" for row in chosen], [is_kept(row) for row in chosen]
         p_tp = [row.p_tp for row in chosen if row.p_tp is not None]
-        assert cell == asdict(score(truth, decided, p_tp))
+        assert cell == score(truth, decided, p_tp).as_dict()
         groups = [row.group for row in chosen]
-        assert intervals == asdict(bootstrap_scores(truth, decided, p_tp, groups))
+        wanted = bootstrap_scores(truth, decided, p_tp, groups).items()
+        assert intervals == {key: found and asdict(found) for key, found in wanted}
         counts[part] += cell["samples"]
     assert set(counts.values()) == {len(rows)}
 
@@ -152,9 +153,9 @@ def test_the_table_says_what_it_rests_on(done: Evaluation) -> None:
     paths = (str(DEMO), str(done.directory.parent))
     assert max(len(line) for line in lines if not any(path in line for path in paths)) <= 100
     assert lines[2].startswith("all *# "), "three samples are few, and in few groups"
-    for cell in (*done.cells.by_smell, *done.cells.by_technology):
+    for cell in (*done.breakdown.by_smell, *done.breakdown.by_technology):
         assert any(line.startswith(f"{cell.name} *# ") for line in lines)
-    scores = done.cells.overall.scores
+    scores = done.breakdown.overall.scores
     real = next(line for line in lines if line.startswith("real TP"))
     assert real.split()[2:] == [str(scores.tp), str(scores.fn)]
 
@@ -253,11 +254,11 @@ def test_groups_from_a_file_are_kept_whole(run: RunLayout, tmp_path: Path) -> No
     files = sorted({sample.file for sample in read_samples(TEST)})
     groups.write_text("file,family\n" + "".join(f"{file},one\n" for file in files[:2]))
     done = evaluate(of_run(run), TEST, EvaluateOptions(groups=groups))
-    assert (done.clusters.groups, done.clusters.family, done.clusters.file) == (2, 2, 1)
+    assert (done.group_counts.groups, done.group_counts.family, done.group_counts.file) == (2, 2, 1)
     assert sorted(row.group for row in done.predictions) == sorted(["one", "one", files[2]])
     groups.write_text("file,family\n" + "".join(f"{file},one\n" for file in files))
     alone = evaluate(of_run(run), TEST, EvaluateOptions(groups=groups))
-    assert alone.cells.overall.intervals.accuracy is None, "one group is no sample of groups"
+    assert alone.breakdown.overall.intervals["accuracy"] is None, "one group is no sample of groups"
 
 
 def test_batches_do_not_change_a_score(run: RunLayout) -> None:

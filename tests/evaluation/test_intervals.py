@@ -12,16 +12,18 @@ from scipy.stats import binomtest
 
 from iacfilter_hpc.evaluation import intervals
 from iacfilter_hpc.evaluation.intervals import (
-    MEASURES,
     Interval,
     bootstrap_scores,
     draw_weights,
     interval,
 )
-from iacfilter_hpc.evaluation.metrics import score, weighted_scores
+from iacfilter_hpc.evaluation.metrics import METRICS, weighted_scores
+from tests.evaluation.reference import reference_scores
 from tests.evaluation.strategies import Decided, decisions
 
 pytestmark = pytest.mark.train
+
+KEYS = tuple(metric.key for metric in METRICS)
 
 
 def made_decisions(samples: int, groups: int, seed: int = 0) -> Decided:
@@ -36,8 +38,8 @@ def slow_draw(made: Decided, weights: list[int]) -> list[float | None]:
     """The scores of the samples, each repeated as often as its weight says."""
     indices = [i for i, times in enumerate(weights) for _ in range(times)]
     truth, decided = ([values[i] for i in indices] for values in (made.truth, made.decided))
-    found = score(truth, decided, [made.p_tp[i] for i in indices])
-    return [getattr(found, name) for name in MEASURES]
+    found = reference_scores(truth, decided, [made.p_tp[i] for i in indices])
+    return [found[key] for key in KEYS]
 
 
 def slow_interval(values: list[float | None]) -> Interval | None:
@@ -62,8 +64,8 @@ def test_weights_are_repetitions(made: Decided) -> None:
     weights = draw_weights(made.groups, 4, seed=1)
     fast = weighted_scores(made.truth, made.decided, made.p_tp, weights)
     for draw, row in enumerate(weights.tolist()):
-        for name, slow in zip(MEASURES, slow_draw(made, row), strict=True):
-            found = getattr(fast, name)[draw]
+        for name, slow in zip(KEYS, slow_draw(made, row), strict=True):
+            found = fast[name][draw]
             assert found == pytest.approx(np.nan if slow is None else slow, abs=1e-12, nan_ok=True)
 
 
@@ -71,8 +73,8 @@ def test_weights_are_repetitions(made: Decided) -> None:
 def test_nineteen_of_twenty_is_95_percent(times: int) -> None:
     truth, p_tp = [True] * 20 + [False] * 2, [0.9] * 19 + [0.1, 0.5, 0.05]
     found = weighted_scores(truth, [True] * 22, p_tp, np.full((1, 22), times))
-    assert found.fp_reduction_at_recall_95.tolist() == [1]
-    assert found.fp_reduction_at_recall_99.tolist() == [0.5]
+    assert found["fp_reduction_at_recall_95"].tolist() == [1]
+    assert found["fp_reduction_at_recall_99"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(("samples", "groups"), [(60, 12), (25, 6)])
@@ -80,10 +82,10 @@ def test_intervals_equal_the_slow_reference(samples: int, groups: int) -> None:
     made = made_decisions(samples, groups)
     draws = draw_weights(made.groups, 200, seed=3).tolist()
     columns = zip(*(slow_draw(made, row) for row in draws), strict=True)
-    wanted = dict(zip(MEASURES, map(slow_interval, map(list, columns)), strict=True))
+    wanted = dict(zip(KEYS, map(slow_interval, map(list, columns)), strict=True))
     found = bootstrap_scores(made.truth, made.decided, made.p_tp, made.groups, draws=200, seed=3)
-    for name in MEASURES:
-        fast, slow = getattr(found, name), wanted[name]
+    for name in KEYS:
+        fast, slow = found[name], wanted[name]
         if fast is not None and fast.is_wilson:
             assert slow is not None and slow.low == slow.high
             continue
@@ -91,7 +93,7 @@ def test_intervals_equal_the_slow_reference(samples: int, groups: int) -> None:
         if fast is not None and slow is not None:
             assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), abs=1e-12)
             assert fast.undefined == slow.undefined
-    assert found.f1 is not None and found.f1.low < found.f1.high
+    assert found["f1"] is not None and found["f1"].low < found["f1"].high
 
 
 def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,23 +125,23 @@ def test_clusters_widen_the_interval() -> None:
     ten = [values * 10 for values in (made.truth, made.decided, made.p_tp, made.groups)]
     clustered = bootstrap_scores(*ten)
     naive = bootstrap_scores(*ten[:3], [str(i) for i in range(300)])
-    assert one.f1 and clustered.f1 and naive.f1
-    assert clustered.f1.low == pytest.approx(one.f1.low)
-    assert naive.f1.high - naive.f1.low < (one.f1.high - one.f1.low) / 2
+    assert one["f1"] and clustered["f1"] and naive["f1"]
+    assert clustered["f1"].low == pytest.approx(one["f1"].low)
+    assert naive["f1"].high - naive["f1"].low < (one["f1"].high - one["f1"].low) / 2
 
 
 def test_no_interval_where_there_is_none() -> None:
     truth, p_tp = [True, False] * 5, [0.9, 0.1] * 5
     for groups in ("aaaaaaaaaa", "aabbccdddd"):
         few = bootstrap_scores(truth, truth, p_tp, [*groups])
-        assert {getattr(few, name) for name in MEASURES} == {None}, "fewer than five groups"
+        assert {few[name] for name in KEYS} == {None}, "fewer than five groups"
     # one real one in one of five groups: a third of the draws lack it
     rare = [True] + [False] * 9
     lacking = bootstrap_scores(rare, rare, p_tp, [*"aabbccddee"])
-    assert lacking.roc_auc is lacking.recall is None
-    assert lacking.accuracy == Interval(1, 1)
+    assert lacking["roc_auc"] is lacking["recall"] is None
+    assert lacking["accuracy"] == Interval(1, 1)
     without_p = bootstrap_scores([True, False] * 9, [True] * 18, None, [*"abcdefghi"] * 2)
-    assert without_p.average_precision is None and without_p.precision is not None
+    assert without_p["average_precision"] is None and without_p["precision"] is not None
 
 
 def test_shares_that_never_vary_have_wilsons_interval() -> None:
@@ -150,10 +152,10 @@ def test_shares_that_never_vary_have_wilsons_interval() -> None:
     for name in ("precision", "recall", "fp_reduction"):
         ends = binomtest(20, 20).proportion_ci(0.95, method="wilson")
         wanted = Interval(ends.low, ends.high, is_wilson=True)
-        assert getattr(found, name) == wanted and wanted.low < 0.9
-    assert found.f1 == Interval(1, 1)
+        assert found[name] == wanted and wanted.low < 0.9
+    assert found["f1"] == Interval(1, 1)
     spread = bootstrap_scores(truth, [True, *truth[1:-1], True], None, groups)
-    assert spread.precision is not None and not spread.precision.is_wilson
+    assert spread["precision"] is not None and not spread["precision"].is_wilson
 
 
 def test_few_undefined_draws_are_counted() -> None:

@@ -53,6 +53,11 @@ def card_of(
     )
 
 
+def rows_of(text: str) -> list[str]:
+    """The lines, without the spaces that make columns line up."""
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
 @pytest.fixture
 def layout(tmp_path: Path) -> RunLayout:
     return RunLayout(tmp_path / "a-run")
@@ -82,7 +87,7 @@ def test_a_trained_run_has_its_card(trained: RunLayout) -> None:
     assert card.text.lstrip().startswith("# a-run\n")
     assert "a tiny one of random weights" in card.text
     assert ("The base model is loaded too" in card.text) == generative
-    assert f"| train | `train.jsonl` | `{sha256_of(TRAIN)}` | 4 | 4 |" in card.text
+    assert f"| train | `train.jsonl` | `{sha256_of(TRAIN)}` | 4 | 4 |" in rows_of(card.text)
     assert "- torch 2.99\n" in f"{card.text}\n" and f"`{RECORD.key}`" in card.text
     for place in (trained.directory, DEMO, Path.home()):
         assert f"{place}/" not in card.text
@@ -104,17 +109,17 @@ def test_it_says_what_the_model_is(layout: RunLayout) -> None:
 
 
 def test_it_counts_the_data(layout: RunLayout) -> None:
-    text = card_of(layout)
-    assert f"| train | `train.jsonl` | `{sha256_of(TRAIN)}` | 4 | 4 |" in text
-    assert f"| validation | `validation.jsonl` | `{sha256_of(VALIDATION)}` | 1 | 2 |" in text
-    assert "| `weak_cryptography_algorithms` | 1 | 1 | 1 | 0 |" in text
-    assert "| `ansible` | 2 | 0 | 0 | 2 |" in text
+    rows = rows_of(card_of(layout))
+    assert f"| train | `train.jsonl` | `{sha256_of(TRAIN)}` | 4 | 4 |" in rows
+    assert f"| validation | `validation.jsonl` | `{sha256_of(VALIDATION)}` | 1 | 2 |" in rows
+    assert "| `weak_cryptography_algorithms` | 1 | 1 | 1 | 0 |" in rows
+    assert "| `ansible` | 2 | 0 | 0 | 2 |" in rows
 
 
 def test_it_scores_the_validation_data(layout: RunLayout) -> None:
     text = card_of(layout)
     assert "4 samples of `validation.jsonl` chose the epoch, the temperature and the thr" in text
-    assert "| chosen: 0.6100 | 0.667 | 1.000 | 0.800 |" in text
+    assert "| chosen: 0.6100 | 0.667 | 1.000 | 0.800 |" in rows_of(text)
     assert "Average precision 0.833, area under the ROC curve 0.750." in text
 
 
@@ -162,7 +167,7 @@ def test_text_from_data_breaks_nothing(layout: RunLayout) -> None:
     text = card_of(layout, samples=samples)
     lines = text.splitlines()
     shown = "`a¦b'c --- # no heading " + "x" * 74 + "...`"
-    assert f"| {shown} | 4 | 4 | 0 | 0 |" in lines
+    assert f"| {shown} | 4 | 4 | 0 | 0 |" in rows_of(text)
     assert not any(line.startswith("# no") for line in lines)
 
 

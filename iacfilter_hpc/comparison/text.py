@@ -1,34 +1,23 @@
-"""Text of a comparison: scores, what can be concluded from them, costs."""
+"""Text of a comparison: scores, conclusions, costs, and what a reader must know to trust them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from textwrap import fill
 
-from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.sentences import (
     conclusions,
     pooled,
     representative,
-    span,
     subject,
     varieties,
 )
 from iacfilter_hpc.comparison.systems import PROTOCOLS
 from iacfilter_hpc.comparison.tables import costs, score_text
 from iacfilter_hpc.evaluation.intervals import FEW_GROUPS
-from iacfilter_hpc.evaluation.text import FEW
-
-WIDTH = 100
-SCORES = {
-    "precision": "P",
-    "recall": "R",
-    "f1": "F1",
-    "mcc": "MCC",
-    "average_precision": "AP",
-    "roc_auc": "AUC",
-    "fp_reduction": "FP REMOVED",
-}
+from iacfilter_hpc.evaluation.metrics import in_reading_order
+from iacfilter_hpc.evaluation.text import FEW, WIDTH, aligned_table, span
 
 
 def render(done: Comparison) -> str:
@@ -51,18 +40,19 @@ def render(done: Comparison) -> str:
 
 
 def _scores(done: Comparison) -> str:
-    columns = ["SYSTEM", "PROTOCOL", *SCORES.values()]
-    columns.insert(columns.index("F1") + 1, "95 % OF F1")
-    rows = [_row(entry) for entry in done.entries]
-    return terminal.table(columns, rows, columns[2:])
+    """The metrics that have an abbreviation, a row a system."""
+    shown = {metric.key: name for metric in in_reading_order() if (name := metric.abbreviation)}
+    columns = ["SYSTEM", "PROTOCOL", *shown.values()]
+    columns.insert(columns.index(shown["f1"]) + 1, "95 % OF F1")
+    return aligned_table(columns, [_row(entry, shown) for entry in done.entries], columns[2:])
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: Entry, keys: Iterable[str]) -> list[str]:
     row = [entry.system.title, entry.system.protocol]
-    for name in SCORES:
-        measured = entry.cells.overall.measured[name]
+    for key in keys:
+        measured = entry.breakdown.overall.measured[key]
         row.append(score_text(measured))
-        if name == "f1":
+        if key == "f1":
             row.append(span(measured.interval))
     return row
 
@@ -71,7 +61,7 @@ def _costs(done: Comparison) -> str:
     made = costs(done)
     columns = [name.upper() for name in made.columns]
     rows = [[cell.text for cell in row] for row in made.rows]
-    return terminal.table(columns, rows, columns[1:])
+    return aligned_table(columns, rows, columns[1:])
 
 
 def _footnotes(done: Comparison) -> list[str]:
@@ -91,12 +81,12 @@ def _footnotes(done: Comparison) -> list[str]:
         "Positive class: TP, a real smell. A dash marks what is not defined.",
         *(f"{name}: {PROTOCOLS[name]}." for name in used),
         f"Intervals: bootstrap of {done.options.draws} draws (seed {done.options.used_seed}) of "
-        f"{done.clusters.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
+        f"{done.group_counts.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
         "pairs) and the bootstrap of the difference in F1 agree.",
         *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
         *varieties(done),
         *([sentence] if (sentence := pooled(done)) else []),
-        *([FEW] if done.clusters.groups < FEW_GROUPS else []),
+        *([FEW] if done.group_counts.groups < FEW_GROUPS else []),
         *([f"Looks at this file so far: {', '.join(looks)}."] if looks else []),
         *(f"Left out: {reason}." for reason in done.left_out),
     ]

@@ -1,0 +1,37 @@
+"""Markdown: tables, and text of others in which nothing is Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from prettytable import PrettyTable, TableStyle
+
+LONGEST = 100
+SPECIAL = re.compile(r"[\\`*\[\]<>#|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def code(text: str) -> str:
+    """The text as code, also inside a table: one line, cut at 100 characters, nothing ends it.
+
+    Source: https://github.github.com/gfm/#tables-extension-
+    """
+    plain = " ".join(text.replace("`", "'").replace("|", "¦").split())
+    return f"`{plain if len(plain) <= LONGEST else plain[: LONGEST - 3] + '...'}`"
+
+
+def escaped(text: str) -> str:
+    """The text as it stands: nothing in it is Markdown or HTML, and it is one line."""
+    return SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose columns line up; cells are Markdown, of one line each."""
+    # prettytable wants names that differ; a space at the end of a cell is not shown
+    names = [name + " " * columns[:index].count(name) for index, name in enumerate(columns)]
+    made = PrettyTable(names, align="l")
+    made.set_style(TableStyle.MARKDOWN)
+    made.horizontal_align_char = "-"  # cells stand where the reader's own style has them
+    made.add_rows([list(row) for row in rows])
+    text: str = made.get_string()
+    return text
