@@ -28,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """One thread a process: several processes share few cores, and threads that spin starve them.
+
+    Set before torch is imported. The models are tiny: threads would gain nothing alone either.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def plain_signals() -> None:
     """A suite under nohup, or in a shell's background, has inherited signals that are ignored."""

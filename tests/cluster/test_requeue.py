@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iacfilter_hpc.runs.layout import RunLayout
 from tests.cluster.cluster import Cluster
 from tests.cluster.test_operations import processes_of
 from tests.cluster.toolkit import Toolkit
@@ -143,13 +142,3 @@ def test_new_job_where_requeueing_is_off(toolkit_linuxproc: Toolkit) -> None:
     assert f"Dependency=afterok:{first['next']}(unfulfilled)" in shown
     assert toolkit.status("long")["job_id"] == first["next"]
     assert toolkit.status("long")["state"] == "RUNNING"
-
-
-def test_an_error_is_not_tried_again(toolkit_cgroup: Toolkit) -> None:
-    toolkit = toolkit_cgroup
-    job_id = toolkit.submit("encoder", "wrong", "--model-name=/nowhere/model")
-    toolkit.wait("wrong", "FAILED")
-    layout = RunLayout(toolkit.directory("wrong"))
-    found = json.loads(layout.outcome(job_id).read_text())
-    assert (found["cause"], found["next"]) == ("error", "")
-    assert "again" in found["why"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.runs.layout import RunLayout
 from tests.cluster.cluster import Cluster
 from tests.cluster.toolkit import DEMO, Toolkit
 
@@ -124,6 +125,9 @@ def test_crash_is_failed_everywhere(toolkit: Toolkit) -> None:
         "model /nowhere/model is not a directory (train.py ended with exit code 1); not requeued: "
         "it would fail again"
     )
+    ended = json.loads(RunLayout(toolkit.directory("crash")).outcome(job_id).read_text())
+    assert (ended["cause"], ended["next"]) == ("error", "")
+    assert "again" in ended["why"]
     forget(toolkit.cluster, job_id)
     accounted = toolkit.cluster.run("sacct", "-X", "-n", "-P", "-o", "State,ExitCode", "-j", job_id)
     assert accounted.stdout.strip() == "FAILED|1:0"

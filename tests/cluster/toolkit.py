@@ -87,13 +87,25 @@ class Toolkit:
         """Ask for the status until it is one of these states."""
         deadline = time.monotonic() + timeout
         while True:
+            queued = self._queued()
             found = self.status(run)
             if found["state"] in states:
                 return found
             ended = found["state"] not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING")
             if ended or time.monotonic() > deadline:
                 raise AssertionError(f"{run} is {found}\n{self.log(run)}")
+            self._wait_for_change(queued)
+
+    def _wait_for_change(self, queued: str, seconds: float = 5) -> None:
+        """Until Slurm has news: a Python started that often takes the cores from what trains."""
+        deadline = time.monotonic() + seconds
+        while self._queued() == queued and time.monotonic() < deadline:
             time.sleep(0.25)
+
+    def _queued(self) -> str:
+        """Each job's id and state; what it says while the controller is away is no news either."""
+        listed = ("squeue", "--noheader", "--states=all", "--format=%i %T")
+        return self.cluster.run(*listed, check=False).stdout
 
     def log(self, run: str) -> str:
         """All that a run's jobs have written."""
