@@ -21,6 +21,7 @@ from iacfilter_hpc.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from iacfilter_hpc.comparison.compare import Comparison, Request
+    from iacfilter_hpc.comparison.external import PredictionsFile
     from iacfilter_hpc.evaluation.data import Labelled
 
 LONGEST_NAME = 60
