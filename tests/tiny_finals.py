@@ -16,7 +16,8 @@ from iacfilter_hpc.samples.smells import FILTERED
 from iacfilter_hpc.trained_model.decision import write_decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores, write_validation_scores
 from iacfilter_hpc.training.approaches.encoder import load_classifier
-from iacfilter_hpc.training.approaches.generative import add_adapter, load_base
+from iacfilter_hpc.training.approaches.generative import load_base
+from iacfilter_hpc.training.approaches.lora import add_adapter
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
 from tests.made_models import made_decision
 from tests.made_runs import DEMO, demo_config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from iacfilter_hpc.config.approaches import ApproachEntry, find_approach
+from iacfilter_hpc.config.deepspeed import deepspeed_fault, deepspeed_file
 from iacfilter_hpc.config.layers import Layer, from_assignment, from_file, from_value, merge
 from iacfilter_hpc.config.schema import TINY, RunConfig
 from iacfilter_hpc.config.site import Site
@@ -195,41 +195,10 @@ def _missing_files(merged: Layer) -> list[str]:
             problems.append(f"{place}: data.{key} {value} is not a file")
     accelerate = merged.values.get("accelerate")
     given = accelerate.get("deepspeed_config_file") if isinstance(accelerate, dict) else None
-    if isinstance(given, str) and (fault := _deepspeed_fault(deepspeed_file(given))):
+    if isinstance(given, str) and (fault := deepspeed_fault(deepspeed_file(given))):
         place = merged.places.get("accelerate.deepspeed_config_file", "the configuration")
         problems.append(f"{place}: accelerate.deepspeed_config_file {given} {fault}")
     return problems
-
-
-BATCH_KEYS = (
-    "train_batch_size",
-    "train_micro_batch_size_per_gpu",
-    "gradient_accumulation_steps",
-)
-"""What DeepSpeed and `training` could contradict each other in; packed rows count otherwise."""
-
-
-def _deepspeed_fault(path: Path) -> str | None:
-    """What is wrong with a DeepSpeed file, if anything; its settings are DeepSpeed's to judge."""
-    if not path.is_file():
-        shipped = ", ".join(sorted(p.stem for p in resource("configs", "deepspeed").glob("*.json")))
-        return f"is not a file (shipped: {shipped})"
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        return f"is not JSON: {error}"
-    if not isinstance(document, dict):
-        return "holds no JSON object"
-    for key in BATCH_KEYS:
-        if document.get(key, "auto") != "auto":
-            return f"sets {key} to {document[key]!r}: it must be auto, training has these settings"
-    return None
-
-
-def deepspeed_file(given: str) -> Path:
-    """The path of a DeepSpeed configuration: one of configs/deepspeed by its name, or a file."""
-    shipped = resource("configs", "deepspeed", f"{given}.json")
-    return shipped if shipped.is_file() else absolute(Path(given))
 
 
 def _as_config_error(

@@ -1,4 +1,4 @@
-"""Filter: the rows of a report judged with a trained model, and the threshold it keeps from."""
+"""Filter: the rows of a report judged with a trained model, a chunk of rows at a time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
 
-from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.predict import score
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause, Reason
@@ -24,76 +20,7 @@ from iacfilter_hpc.inputs.encode import NoFit
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
-from iacfilter_hpc.trained_model.decision import Decision
-from iacfilter_hpc.trained_model.evidence import read_validation_scores
 from iacfilter_hpc.training.approaches.scorer import Scorer
-from iacfilter_hpc.training.calibrate import threshold_for_recall
-
-Mode = Literal["model", "fixed", "recall"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cutoff:
-    """A detection is kept if p(TP) >= `value`; `origin` ends the sentence "p(TP) >= value, ..."."""
-
-    value: float
-    mode: Mode
-    origin: str
-    warnings: tuple[str, ...] = ()
-
-
-def choose_cutoff(
-    final: Path, decision: Decision, threshold: float | None = None, recall: float | None = None
-) -> Cutoff:
-    """The given threshold, else one that keeps a share `recall` of real ones, else the model's own.
-
-    Only validation data choose a threshold: those that the model of `final` was validated on.
-
-    Raises:
-        TrainingError: a recall is asked for, and `final` has no validation scores to choose by.
-    """
-    if threshold is not None:
-        return Cutoff(threshold, "fixed", f"as --threshold {threshold:g} asks")
-    if recall is not None:
-        return _for_recall(final, recall)
-    validation = decision.validation
-    return Cutoff(
-        decision.threshold,
-        "model",
-        f"the model's own: the best F1 ({validation.f1:.3f}) on its validation data "
-        f"{Path(validation.file).name}",
-    )
-
-
-def _for_recall(final: Path, recall: float) -> Cutoff:
-    scores = read_validation_scores(final)
-    real = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if is_tp]
-    if not real:
-        raise TrainingError(
-            f"the validation data of {final} have no real smell to measure a recall by",
-            hint="--threshold takes a number of your own",
-        )
-    value = threshold_for_recall(scores.p_tp, scores.is_tp, recall)
-    false = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if not is_tp]
-    origin = (
-        f"as --min-recall {recall:g} asks: it keeps {sum(p >= value for p in real)} of "
-        f"{len(real)} real ones and {sum(p >= value for p in false)} of {len(false)} false alarms "
-        "of the validation data"
-    )
-    return Cutoff(value, "recall", origin, tuple(_warnings(len(real), recall)))
-
-
-def _warnings(real: int, recall: float) -> list[str]:
-    if real < FEW_POSITIVES:
-        return [f"real smells in the validation data: {real}, too few to promise a recall"]
-    # one miss fewer or more would change the recall by 1 / real
-    if recall < 1 and real * (1 - recall) < 1 - 1e-9:
-        return [
-            f"real smells in the validation data: {real}, too few to tell a recall of {recall:g} "
-            "from 1, so the threshold keeps all of them"
-        ]
-    return []
-
 
 ROWS_IN_A_CHUNK = 512
 TEXT_IN_A_CHUNK = 8 * 1024 * 1024

@@ -1,70 +1,12 @@
-"""Settings that a run's memory depends on: its own, and those of its DeepSpeed configuration."""
+"""Memory settings: those of a run, and of its DeepSpeed file, that its memory depends on."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from iacfilter_hpc.config.batch_sizes import batch_sizes
-from iacfilter_hpc.config.resolve import deepspeed_file
+from iacfilter_hpc.config.deepspeed import Zero, deepspeed_file, read_zero
 from iacfilter_hpc.config.schema import Lora, RunConfig
-from iacfilter_hpc.errors import ConfigError
-
-MOST_LIVE = 1_000_000_000
-"""stage3_max_live_parameters where it is not set.
-
-Source: https://www.deepspeed.ai/docs/config-json/#zero-optimizations-for-fp16-training
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Zero:
-    """`bf16` is None where the Trainer decides; `most_live` counts parameters."""
-
-    stage: int
-    offloads_optimizer: bool
-    offloads_weights: bool
-    most_live: int
-    bf16: bool | None
-
-
-def read_zero(path: Path) -> Zero:
-    """The memory settings of a DeepSpeed file.
-
-    Raises:
-        ConfigError: one of them is of another type than DeepSpeed's.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} is no DeepSpeed configuration: {error}") from error
-    settings = _section(document, "zero_optimization", path)
-    stage = settings.get("stage", 0)
-    if stage not in (0, 1, 2, 3) or isinstance(stage, bool):  # True is 1 to `in`
-        raise ConfigError(f"{path}: zero_optimization.stage is {stage!r}, not 0, 1, 2 or 3")
-    most_live = settings.get("stage3_max_live_parameters", MOST_LIVE)
-    if not isinstance(most_live, int | float) or most_live < 0:
-        raise ConfigError(f"{path}: stage3_max_live_parameters is {most_live!r}, not a number")
-    bf16 = _section(document, "bf16", path).get("enabled")
-    return Zero(
-        stage=int(stage),
-        offloads_optimizer=_is_elsewhere(_section(settings, "offload_optimizer", path)),
-        offloads_weights=_is_elsewhere(_section(settings, "offload_param", path)),
-        most_live=int(most_live),
-        bf16=bf16 if isinstance(bf16, bool) else None,
-    )
-
-
-def _section(document: dict[str, object], key: str, path: Path) -> dict[str, object]:
-    found = document.get(key) or {}
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: {key} is {found!r}, not an object")
-    return found
-
-
-def _is_elsewhere(offload: dict[str, object]) -> bool:
-    return offload.get("device") in ("cpu", "nvme")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import hashlib
 import json
 
 from iacfilter_hpc import __version__
-from iacfilter_hpc.config.resolve import as_yaml, deepspeed_file
+from iacfilter_hpc.config.deepspeed import deepspeed_file
+from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.files import write_atomically

@@ -7,13 +7,9 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.config.approaches import APPROACHES
+from iacfilter_hpc.config.deepspeed import deepspeed_file
 from iacfilter_hpc.config.layers import from_value
-from iacfilter_hpc.config.resolve import (
-    ONE_APPROACH,
-    deepspeed_file,
-    run_config,
-    site_settings,
-)
+from iacfilter_hpc.config.resolve import ONE_APPROACH, run_config, site_settings
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError

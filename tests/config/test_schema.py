@@ -11,8 +11,9 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from iacfilter_hpc.config.deepspeed import deepspeed_file
 from iacfilter_hpc.config.layers import from_file
-from iacfilter_hpc.config.resolve import as_yaml, deepspeed_file, run_config
+from iacfilter_hpc.config.resolve import as_yaml, run_config
 from iacfilter_hpc.config.schema import LATER, Lora, RunConfig, Training, load_config
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.evaluation.filter import choose_cutoff
+from iacfilter_hpc.evaluation.filter_threshold import choose_cutoff
 from iacfilter_hpc.trained_model.evidence import ValidationScores, write_validation_scores
 from tests.made_models import made_decision
 from tests.made_runs import DEMO

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.config.deepspeed import read_zero
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import read_architecture
 from iacfilter_hpc.gpu_memory.estimate import GIB, Memory, memory
-from iacfilter_hpc.gpu_memory.settings import memory_settings, read_zero
+from iacfilter_hpc.gpu_memory.settings import memory_settings
 from iacfilter_hpc.runs.layout import resource
 from tests.made_runs import demo_config
 

@@ -33,12 +33,12 @@ from iacfilter_hpc.packing.prefix_cache import PromptScorer, _Begun, _Sorted
 from iacfilter_hpc.packing.prefixes import Ids, grow
 from iacfilter_hpc.training.approaches.encoder import class_logits, first_position, load_classifier
 from iacfilter_hpc.training.approaches.generative import (
-    add_adapter,
     answer_logits,
     answer_losses,
     tree_logits,
     tree_losses,
 )
+from iacfilter_hpc.training.approaches.lora import add_adapter
 from tests.packing.mask_attention import attend_by_mask, pair_mask
 from tests.training.settings import TRAINS, run_config
 

@@ -12,8 +12,9 @@ from iacfilter_hpc.config.schema import Model, RunConfig
 from iacfilter_hpc.errors import IacfilterError, TrainingError
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.approaches.encoder import load_classifier
-from iacfilter_hpc.training.approaches.generative import add_adapter, load_base
+from iacfilter_hpc.training.approaches.generative import load_base
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading, attention_of, loading_for
+from iacfilter_hpc.training.approaches.lora import add_adapter
 from iacfilter_hpc.training.arguments import training_arguments
 from iacfilter_hpc.training.precision import Gpu, describe_precision, settle_precision
 from iacfilter_hpc.training.run import train

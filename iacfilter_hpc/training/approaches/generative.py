@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import PeftModel
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -18,7 +18,7 @@ from transformers import (
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from iacfilter_hpc.config.extras import NF4, check_extras
-from iacfilter_hpc.config.schema import TINY, Lora, RunConfig, Training
+from iacfilter_hpc.config.schema import TINY, RunConfig
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.dataset import IGNORE_INDEX
@@ -35,6 +35,7 @@ from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.save import ADAPTER
 from iacfilter_hpc.training.approaches.base import Approach, TrainableModel
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading, attention_of, loading_for
+from iacfilter_hpc.training.approaches.lora import add_adapter
 from iacfilter_hpc.training.approaches.scorer import Logits, Scorer, logits_by_batch
 from iacfilter_hpc.training.approaches.tiny import write_llama
 from iacfilter_hpc.training.trainer import DecisionTrainer
@@ -137,29 +138,6 @@ def load_base(
         quantization_config=loading.quantization_config,
         trust_remote_code=False,
     )
-
-
-def add_adapter(
-    base: PreTrainedModel, lora: Lora, training: Training, trained: Path | None = None
-) -> nn.Module:
-    """The model with a LoRA adapter, the only part that trains: fresh, or the one in `trained`."""
-    if getattr(base, "is_loaded_in_4bit", False):
-        # norms and embeddings in float32; the Trainer turns activation checkpointing on itself
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)  # type: ignore[no-untyped-call]
-    if training.activation_checkpointing:
-        # recomputation needs a gradient at the inputs, which frozen embeddings do not give
-        base.enable_input_require_grads()
-    if trained is not None:
-        return PeftModel.from_pretrained(base, trained, is_trainable=True)
-    targets = lora.target_modules
-    adapter = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.r,
-        lora_alpha=lora.lora_alpha,
-        lora_dropout=lora.lora_dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-    )
-    return get_peft_model(base, adapter)
 
 
 def model_sizes(config: PretrainedConfig) -> tuple[int, int]:
