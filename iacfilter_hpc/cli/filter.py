@@ -19,7 +19,7 @@ from iacfilter_hpc.runs import layout
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from iacfilter_hpc.evaluation.filter_report import Filtered, FilterRequest, Write
+    from iacfilter_hpc.filtering.report import Filtered, FilterRequest, Write
     from iacfilter_hpc.glitch.decisions import Tally
     from iacfilter_hpc.glitch.report import GlitchReport
 
@@ -113,7 +113,7 @@ def _add_outputs(made: argparse.ArgumentParser) -> None:
 
 def request_of(args: argparse.Namespace) -> FilterRequest:
     """What the flags ask for."""
-    from iacfilter_hpc.evaluation.filter_report import FilterRequest
+    from iacfilter_hpc.filtering.report import FilterRequest
 
     return FilterRequest(
         report=args.report,
@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _filter(request: FilterRequest) -> int:
-    from iacfilter_hpc.evaluation.filter_report import filter_report
+    from iacfilter_hpc.filtering.report import filter_report
 
     done = filter_report(request, lambda: _open_stdout(request), _progress)
     for warning in warnings(done):

@@ -23,7 +23,7 @@ from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.statistics import Measured, SystemScores
 from iacfilter_hpc.comparison.systems import Member, System, SystemKind
 from iacfilter_hpc.comparison.tables import subset_title
-from iacfilter_hpc.evaluation.intervals import wilson
+from iacfilter_hpc.evaluation.bootstrap import wilson
 from iacfilter_hpc.evaluation.metrics import reliability
 from iacfilter_hpc.evaluation.text import number, span
 

@@ -8,7 +8,7 @@ from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Separation
 from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
 from iacfilter_hpc.errors import counted
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS
+from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, FEWEST_GROUPS
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.text import pooled_caveat
 

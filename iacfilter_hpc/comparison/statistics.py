@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from iacfilter_hpc.comparison.systems import Member, System
 from iacfilter_hpc.evaluation import metrics
-from iacfilter_hpc.evaluation.intervals import (
+from iacfilter_hpc.evaluation.bootstrap import (
     CELLS_AT_ONCE,
     FEW_GROUPS,
     FEWEST_GROUPS,

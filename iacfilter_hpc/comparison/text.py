@@ -15,7 +15,7 @@ from iacfilter_hpc.comparison.sentences import (
 )
 from iacfilter_hpc.comparison.systems import PROTOCOLS
 from iacfilter_hpc.comparison.tables import costs, score_text
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS
+from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS
 from iacfilter_hpc.evaluation.metrics import in_reading_order
 from iacfilter_hpc.evaluation.text import FEW, WIDTH, aligned_table, span
 

@@ -1,5 +1,5 @@
 """Evaluation: a trained model's scores on labelled samples, with intervals, and its use.
 
-In: a trained model and samples or a report. Out: predictions, metrics with intervals, a log of
-looks at test sets, a filtered report, an exported model. May import: training and below.
+In: a trained model and samples. Out: predictions, metrics with intervals, a log of looks at test
+sets, an exported model. May import: training and below.
 """

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, Intervals, bootstrap_scores
+from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, Intervals, bootstrap_scores
 from iacfilter_hpc.evaluation.metrics import Scores, score
 from iacfilter_hpc.evaluation.predictions import Prediction
 from iacfilter_hpc.samples.sample import Sample

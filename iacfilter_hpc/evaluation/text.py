@@ -8,8 +8,8 @@ from textwrap import fill
 from prettytable import PrettyTable
 
 from iacfilter_hpc.errors import counted
+from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.breakdown import SubsetScores
-from iacfilter_hpc.evaluation.intervals import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES, in_reading_order, pooled_names
 from iacfilter_hpc.evaluation.results import Evaluation
 

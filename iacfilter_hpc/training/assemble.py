@@ -20,7 +20,7 @@ from iacfilter_hpc.packing.batch_sampler import Grouping
 from iacfilter_hpc.samples.sample import LABELS, Sample
 from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.trainer import DecisionTrainer, class_weights
+from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer, class_weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from iacfilter_hpc.runs.record_schema import write
 from iacfilter_hpc.runs.records import DrainedRecord, FailureRecord, now, write_record
 from iacfilter_hpc.runs.variables import ATTEMPT, STARTED
 from iacfilter_hpc.training.callbacks import LastStep
-from iacfilter_hpc.training.drain import Drained, listen
 from iacfilter_hpc.training.phases import LAUNCHER, Phases
 from iacfilter_hpc.training.run import ALONE, train
+from iacfilter_hpc.training.trainer.drain import Drained, listen
 
 MESSAGE_LENGTH = 2000
 

@@ -45,10 +45,10 @@ from iacfilter_hpc.training.distributed import (
     launched_setup,
     skip_shared_memory_op,
 )
-from iacfilter_hpc.training.drain import Drain
 from iacfilter_hpc.training.log_filters import filter_logs
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.precision import describe_precision, settle_precision, visible_gpu
+from iacfilter_hpc.training.trainer.drain import Drain
 
 logger = logging.getLogger(__name__)
 

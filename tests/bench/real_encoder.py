@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from iacfilter_hpc.evaluation.intervals import bootstrap_scores
+from iacfilter_hpc.evaluation.bootstrap import bootstrap_scores
 from iacfilter_hpc.evaluation.metrics import score
 from iacfilter_hpc.runs.layout import RunLayout, models_dir
 from iacfilter_hpc.samples.groups import read_groups, with_groups

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from iacfilter_hpc.cli.filter import main
-from iacfilter_hpc.evaluation import filter as filtering_of_rows
-from iacfilter_hpc.evaluation.filter import Filter
+from iacfilter_hpc.filtering import filter as filtering_of_rows
+from iacfilter_hpc.filtering.filter import Filter
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.rows import Row
 from tests.cli.commands import PROGRAMS

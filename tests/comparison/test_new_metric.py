@@ -17,10 +17,10 @@ from iacfilter_hpc.comparison.text import render as render_comparison
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.evaluation import metrics
 from iacfilter_hpc.evaluation.admission import Overlap
+from iacfilter_hpc.evaluation.bootstrap import bootstrap_scores
 from iacfilter_hpc.evaluation.breakdown import break_down, count_groups
 from iacfilter_hpc.evaluation.crossfit import CrossFit
 from iacfilter_hpc.evaluation.data import Labelled
-from iacfilter_hpc.evaluation.intervals import bootstrap_scores
 from iacfilter_hpc.evaluation.metrics import METRICS, Metric, score
 from iacfilter_hpc.evaluation.predictions import Prediction
 from iacfilter_hpc.evaluation.results import Evaluation, document

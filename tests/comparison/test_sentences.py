@@ -10,7 +10,7 @@ from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.sentences import conclusions, method, p_value, subject, varied
 from iacfilter_hpc.comparison.statistics import McNemar, Pair
 from iacfilter_hpc.comparison.systems import Protocol
-from iacfilter_hpc.evaluation.intervals import Interval
+from iacfilter_hpc.evaluation.bootstrap import Interval
 from tests.comparison.made_data import made_comparison, made_system
 
 AHEAD = Pair("a", "b", McNemar(9, 1, 0.02), 0.03, 0.2, Interval(0.1, 0.3))

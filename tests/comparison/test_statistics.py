@@ -21,9 +21,9 @@ from iacfilter_hpc.comparison.statistics import (
     measure,
 )
 from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
+from iacfilter_hpc.evaluation.bootstrap import Interval, draw_weights
 from iacfilter_hpc.evaluation.breakdown import break_down
 from iacfilter_hpc.evaluation.data import Labelled
-from iacfilter_hpc.evaluation.intervals import Interval, draw_weights
 from iacfilter_hpc.evaluation.metrics import METRICS, score
 from iacfilter_hpc.evaluation.predictions import Prediction
 from tests.comparison.made_data import made_member, made_system, truth_of, write_samples

@@ -19,8 +19,8 @@ from iacfilter_hpc.config import layers
 from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import DataError, TrainingError, UsageError
+from iacfilter_hpc.evaluation.bootstrap import bootstrap_scores
 from iacfilter_hpc.evaluation.evaluate import evaluate
-from iacfilter_hpc.evaluation.intervals import bootstrap_scores
 from iacfilter_hpc.evaluation.metrics import score
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions

@@ -22,7 +22,7 @@ from iacfilter_hpc.packing.batch_sampler import (
     sharing,
 )
 from iacfilter_hpc.packing.prefixes import grow
-from iacfilter_hpc.training.trainer import Micros, StepLoader
+from iacfilter_hpc.training.trainer.decision_trainer import Micros, StepLoader
 from tests.made_runs import demo_config
 
 pytestmark = pytest.mark.train

@@ -16,9 +16,9 @@ from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify_checkpoint
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.training.drain import Drain, Drained, listen
-from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
 from iacfilter_hpc.training.run import train
+from iacfilter_hpc.training.trainer.drain import Drain, Drained, listen
+from iacfilter_hpc.training.trainer.resumable_trainer import ResumableTrainer
 from tests.training.settings import TRAINS, run_config
 
 pytestmark = TRAINS

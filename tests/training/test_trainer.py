@@ -19,7 +19,7 @@ from iacfilter_hpc.training.approaches.generative import answer_logits, answer_l
 from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
 from iacfilter_hpc.training.assemble import Assembly, assemble
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.trainer import Micros, class_weights, score_logits
+from iacfilter_hpc.training.trainer.decision_trainer import Micros, class_weights, score_logits
 from tests.training.settings import DEMO, TRAINS, run_config
 
 pytestmark = TRAINS

@@ -43,7 +43,7 @@ ACCELERATE = {
 def ours() -> list[type]:
     """Our Trainers, of every approach."""
     import iacfilter_hpc.training.assemble  # noqa: F401 - makes every approach known
-    from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
+    from iacfilter_hpc.training.trainer.resumable_trainer import ResumableTrainer
 
     found: list[type] = [ResumableTrainer]
     for one in found:

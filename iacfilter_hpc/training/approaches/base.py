@@ -24,7 +24,7 @@ from iacfilter_hpc.trained_model.card import CardFacts
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.save import Weights
 from iacfilter_hpc.training.approaches.scorer import Scorer
-from iacfilter_hpc.training.trainer import DecisionTrainer
+from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 
 @dataclass(frozen=True, slots=True)

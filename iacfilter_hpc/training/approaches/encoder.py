@@ -23,7 +23,7 @@ from iacfilter_hpc.training.approaches.base import Approach, TrainableModel
 from iacfilter_hpc.training.approaches.loading import PLAIN, Loading, attention_of, loading_for
 from iacfilter_hpc.training.approaches.scorer import Scorer, logits_by_batch
 from iacfilter_hpc.training.approaches.tiny import write_roberta
-from iacfilter_hpc.training.trainer import DecisionTrainer
+from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 
 class EncoderTrainer(DecisionTrainer):

@@ -38,7 +38,7 @@ from iacfilter_hpc.training.approaches.loading import PLAIN, Loading, attention_
 from iacfilter_hpc.training.approaches.lora import add_adapter
 from iacfilter_hpc.training.approaches.scorer import Logits, Scorer, logits_by_batch
 from iacfilter_hpc.training.approaches.tiny import write_llama
-from iacfilter_hpc.training.trainer import DecisionTrainer
+from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 
 class GenerativeTrainer(DecisionTrainer):

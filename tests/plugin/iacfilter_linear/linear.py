@@ -25,7 +25,7 @@ from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.save import WHOLE, Weights
 from iacfilter_hpc.training.approaches.base import Approach, TrainableModel
 from iacfilter_hpc.training.approaches.scorer import Scorer, logits_by_batch
-from iacfilter_hpc.training.trainer import DecisionTrainer
+from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 WEIGHTS = Weights("linear.safetensors")
 BUCKETS = 512

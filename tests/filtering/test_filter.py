@@ -1,4 +1,4 @@
-"""iacfilter_hpc.evaluation.filter: every row judged once, in its order, in bounded memory."""
+"""iacfilter_hpc.filtering.filter: every row judged once, in its order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from iacfilter_hpc.evaluation import filter
-from iacfilter_hpc.evaluation.filter import ROWS_IN_A_CHUNK, Filter
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
+from iacfilter_hpc.filtering import filter
+from iacfilter_hpc.filtering.filter import ROWS_IN_A_CHUNK, Filter
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.rows import read_rows
 from iacfilter_hpc.packing.prefixes import Ids

@@ -39,7 +39,7 @@ from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.find import Trained, find_trained
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.evaluation.filter_threshold import Cutoff
+    from iacfilter_hpc.filtering.threshold import Cutoff
 
 # what scoring imports; DeepSpeed is no part of it
 PACKAGES = "torch transformers peft datasets scipy".split()
@@ -161,9 +161,9 @@ def _judge(
     # that compute: seven times slower, measured. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # only now: torch takes seconds to import
-    from iacfilter_hpc.evaluation.filter import Filter
-    from iacfilter_hpc.evaluation.filter_threshold import choose_cutoff
     from iacfilter_hpc.evaluation.predict import load_scorer
+    from iacfilter_hpc.filtering.filter import Filter
+    from iacfilter_hpc.filtering.threshold import choose_cutoff
     from iacfilter_hpc.trained_model.decision import read_decision
 
     decision = read_decision(model.final)

@@ -1,4 +1,4 @@
-"""iacfilter_hpc.evaluation.filter: a threshold, where it comes from, and what it is worth."""
+"""iacfilter_hpc.filtering.filter: a threshold, where it comes from, and what it is worth."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.evaluation.filter_threshold import choose_cutoff
+from iacfilter_hpc.filtering.threshold import choose_cutoff
 from iacfilter_hpc.trained_model.evidence import ValidationScores, write_validation_scores
 from tests.made_models import made_decision
 from tests.made_runs import DEMO

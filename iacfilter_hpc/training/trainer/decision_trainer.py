@@ -27,7 +27,7 @@ from iacfilter_hpc.packing.batch_sampler import (
     sharing,
 )
 from iacfilter_hpc.packing.collators import Batch, Row
-from iacfilter_hpc.training.resumable_trainer import ResumableTrainer
+from iacfilter_hpc.training.trainer.resumable_trainer import ResumableTrainer
 
 
 class DecisionTrainer(ResumableTrainer, ABC):

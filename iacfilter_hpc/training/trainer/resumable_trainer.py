@@ -23,8 +23,8 @@ from transformers.trainer_utils import IntervalStrategy, PredictionOutput, Train
 from iacfilter_hpc.checkpoints.checkpoints import Checkpoints
 from iacfilter_hpc.checkpoints.disk_errors import is_disk_in_the_way
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.training.drain import Drain, Drained
-from iacfilter_hpc.training.rng import preserved_rng_state
+from iacfilter_hpc.training.trainer.drain import Drain, Drained
+from iacfilter_hpc.training.trainer.rng import preserved_rng_state
 
 
 class EvaluationStopped(Exception):

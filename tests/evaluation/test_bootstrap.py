@@ -10,13 +10,8 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import binomtest
 
-from iacfilter_hpc.evaluation import intervals
-from iacfilter_hpc.evaluation.intervals import (
-    Interval,
-    bootstrap_scores,
-    draw_weights,
-    interval,
-)
+from iacfilter_hpc.evaluation import bootstrap
+from iacfilter_hpc.evaluation.bootstrap import Interval, bootstrap_scores, draw_weights, interval
 from iacfilter_hpc.evaluation.metrics import METRICS, weighted_scores
 from tests.evaluation.reference import reference_scores
 from tests.evaluation.strategies import Decided, decisions
@@ -101,7 +96,7 @@ def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = made_decisions(50, 9)
     arguments = (made.truth, made.decided, made.p_tp, made.groups)
     whole = bootstrap_scores(*arguments, draws=100, seed=5)
-    monkeypatch.setattr(intervals, "CELLS_AT_ONCE", 350)
+    monkeypatch.setattr(bootstrap, "CELLS_AT_ONCE", 350)
     assert bootstrap_scores(*arguments, draws=100, seed=5) == whole
     assert bootstrap_scores(*arguments, draws=100, seed=6) != whole
 
