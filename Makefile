@@ -31,10 +31,10 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/cog --check README.md
+	$(BIN)/cog --check README.md CONTRIBUTING.md
 
 docs: $(VENV)/.installed
-	$(BIN)/cog -r README.md
+	$(BIN)/cog -r README.md CONTRIBUTING.md
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.commands

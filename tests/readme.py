@@ -1,4 +1,4 @@
-"""The parts of README.md that are made from the code: `make docs` writes them, CI compares."""
+"""Parts of README.md and CONTRIBUTING.md made from the code: `make docs` writes, CI compares."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ def tree() -> str:
             lines.append(_line(f"  {name}.py", _summary(path.with_suffix(".py"))))
     lines += [_line(f"{name}/", text) for name, text in OTHER.items()]
     return "\n".join(["```", *lines, "```"])
+
+
+def rooms() -> str:
+    """Every room with its docstring: what it is, what goes in and out, what it may import."""
+    items = []
+    for name in layers():
+        path = PACKAGE / name / "__init__.py"
+        for init in [path, *sorted(path.parent.glob("*/__init__.py"))] if path.is_file() else []:
+            room = ".".join(init.parent.relative_to(PACKAGE).parts)
+            text = " ".join(_docstring(init).split())
+            items.append(f"- `{room}`: {text}")
+    return "\n".join(items)
 
 
 def layers() -> list[str]:
@@ -80,5 +92,8 @@ def _line(name: str, text: str) -> str:
 
 
 def _summary(path: Path) -> str:
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return text.splitlines()[0]
+    return _docstring(path).splitlines()[0]
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
