@@ -35,7 +35,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunLayout]:
     config = run_config("encoder", data__input_fields=["smell", "content"])
     layout.config.write_text(as_yaml(config))
     layout.slurm.mkdir()
-    write_record(layout.record, replace(RECORD, run="a-run", data_sha256={"train_file": "5" * 64}))
+    data = {"train_file": sha256_of(config.data.train_file)}
+    write_record(layout.record, replace(RECORD, run="a-run", data_sha256=data))
     train(layout, config)
     yield layout
 

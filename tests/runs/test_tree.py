@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError
-from iacfilter_hpc.runs.tree import APPROACHES, all_runs, create_run, find_run, new_name
+from iacfilter_hpc.runs.tree import all_runs, create_run, find_run, new_name
 from tests.made_runs import MadeRuns
 
 CLAIM = """

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from iacfilter_hpc.config.approaches import APPROACHES
 from tests.training.settings import TRAINS
 from tests.upstream import changes
 
@@ -42,9 +43,11 @@ ACCELERATE = {
 
 def ours() -> list[type]:
     """Our Trainers, of every approach."""
-    import iacfilter_hpc.training.assemble  # noqa: F401 - makes every approach known
+    from iacfilter_hpc.training.approaches.base import approach_named
     from iacfilter_hpc.training.trainer.resumable_trainer import ResumableTrainer
 
+    for name in APPROACHES:
+        approach_named(name)  # imports its Trainer
     found: list[type] = [ResumableTrainer]
     for one in found:
         found += (each for each in one.__subclasses__() if each.__module__.startswith("iacfilter"))

@@ -23,7 +23,7 @@ from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.training.run import train
 from tests.cli.commands import iacfilter
-from tests.glitch.verdicts import write_all
+from tests.glitch.made_decisions import write_all
 from tests.made_runs import DEMO, RECORD
 from tests.training.settings import TRAINS, run_config
 
