@@ -61,8 +61,8 @@ def matched(
     if problems := [*unknown, *repeated, *missing]:
         raise DataError("\n".join(problems), hint="every sample needs one row, every row a sample")
     # equal keys cannot be told apart: the first row goes to the first sample
-    rest = {key: iter(rows_of) for key, rows_of in found.items()}
-    return [next(rest[key_of(sample)]) for sample in data.samples]
+    remaining = {key: iter(rows_of) for key, rows_of in found.items()}
+    return [next(remaining[key_of(sample)]) for sample in data.samples]
 
 
 def _shown(key: Hashable) -> str:
@@ -70,8 +70,8 @@ def _shown(key: Hashable) -> str:
 
 
 # int() would take "1_000", " 7" and digits of other scripts
-LINE = re.compile(r"[1-9][0-9]{0,8}")
-KEY = ("file", "line", "smell")
+LINE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+KEY_COLUMNS = ("file", "line", "smell")
 # fixed: a threshold chosen on these samples would be fitted to what is reported
 ARGMAX = 0.5
 CSV_HINT = (
@@ -118,7 +118,7 @@ def read_decisions(path: Path) -> list[CsvDecision]:
 
 def _decided(path: Path, rows: csv.DictReader[str]) -> list[CsvDecision]:
     columns = list(rows.fieldnames or [])
-    lacking = [name for name in KEY if name not in columns]
+    lacking = [name for name in KEY_COLUMNS if name not in columns]
     if lacking or not {"decision", "p_tp"} & set(columns):
         raise DataError(f"{path}:1: the columns are {', '.join(columns) or 'none'}", hint=CSV_HINT)
     # DictReader would keep the last of them without a word
@@ -149,7 +149,7 @@ def _problems(row: dict[str, str]) -> Iterator[str]:
     for name in ("file", "smell"):
         if not row[name]:
             yield f"{name} is empty"
-    if not LINE.fullmatch(row["line"]):
+    if not LINE_NUMBER.fullmatch(row["line"]):
         yield f"line is {row['line']!r}, not a line number from 1"
     if "decision" in row and row["decision"] not in LABELS:
         yield f"decision is {row['decision']!r}, not TP or FP"
@@ -223,13 +223,13 @@ def _system(name: str, found: Sequence[_Read]) -> System:
 def _read(file: PredictionsFile, data: Labelled) -> _Read:
     try:
         with file.path.open("rb") as opened:
-            start = opened.read(1)
+            first_byte = opened.read(1)
     except OSError as error:
         raise DataError(f"{file.path} cannot be read: {error.strerror}") from error
-    if not start:
+    if not first_byte:
         raise DataError(f"{file.path} is empty")
     # by content: people name files as they like, and no header of a CSV starts with a brace
-    return _ours(file, data) if start == JSON_STARTS_WITH else _csv(file, data)
+    return _ours(file, data) if first_byte == JSON_STARTS_WITH else _csv(file, data)
 
 
 def _ours(file: PredictionsFile, data: Labelled) -> _Read:

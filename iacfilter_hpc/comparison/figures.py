@@ -31,7 +31,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's palette without yellow, which paper swallows. Source: https://jfly.uni-koeln.de/color"""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "<", ">")
-LINES = ("-", "--", "-.", ":")
+LINE_STYLES = ("-", "--", "-.", ":")
 GREY = "#767676"
 LONGEST = 34
 SETTINGS: dict[Any, object] = {
@@ -86,7 +86,7 @@ def styles(systems: Sequence[System]) -> list[Style]:
             colour = COLOURS[coloured % len(COLOURS)]
             coloured += 1
         # colours come again after seven systems: there the line changes
-        line = LINES[index // len(COLOURS) % len(LINES)]
+        line = LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)]
         made.append(Style(colour, MARKERS[index % len(MARKERS)], line))
     return made
 
@@ -123,7 +123,7 @@ def listed(texts: Sequence[str]) -> str:
 
 
 # bars of a picture only: the expected calibration error beside it is that of metrics.BINS
-BINS = 10
+PICTURE_BINS = 10
 F1_LINES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -218,8 +218,8 @@ def _f1_lines(axes: Axes) -> None:
 
 def _pr_label(entry: Entry) -> str:
     average = entry.breakdown.overall.measured["average_precision"].mean
-    told = "decisions only" if average is None else f"AP {average:.3f}"
-    return f"{short(entry.system.title)}: {told}"
+    score = "decisions only" if average is None else f"AP {average:.3f}"
+    return f"{short(entry.system.title)}: {score}"
 
 
 def _pr_alt(done: Comparison) -> str:
@@ -235,7 +235,7 @@ def _reliability(
     entry: Entry, truth: Sequence[bool], p_tp: Sequence[float], style: Style
 ) -> Picture:
     # an empty bin has no share, and 0 would look like one
-    bins = [each for each in reliability(truth, p_tp, BINS) if each.count]
+    bins = [each for each in reliability(truth, p_tp, PICTURE_BINS) if each.count]
     with drawing():
         figure = Figure(figsize=(3.2, 3.6), layout="constrained")
         top, bottom = figure.subplots(2, sharex=True, height_ratios=(3, 1))
@@ -265,8 +265,8 @@ def _reliability(
         )
 
 
-LINE = 16
-"""Characters in a line of a smell's name."""
+LABEL_WIDTH = 16
+"""Characters in a line of a smell's or technology's name, beside a band."""
 
 PALE = 0.4
 """How solid a score is drawn that rests on few real smells."""
@@ -318,7 +318,7 @@ def _by(
             axes.axhline(band * rows_a_band - 1, color="#d9d9d9", linewidth=0.7)
         axes.set_yticks([band * rows_a_band + (count - 1) / 2 for band in range(len(names))])
         # names of smells are long, and textwrap breaks at spaces, not at underscores
-        axes.set_yticklabels([fill(name.replace("_", " "), LINE) for name in names])
+        axes.set_yticklabels([fill(name.replace("_", " "), LABEL_WIDTH) for name in names])
         axes.tick_params(axis="y", length=0)
         _finish(axes, rows_a_band * len(names) - 1)
         labels = [short(entry.system.title) for entry in done.entries]

@@ -42,10 +42,10 @@ def render_markdown(done: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(made: Table) -> list[str]:
-    rows = [[_cell(cell) for cell in row] for row in made.rows]
-    columns = [escaped(name) for name in made.columns]
-    return [f"## {escaped(made.title)}", markdown_table(columns, rows)]
+def _table(table: Table) -> list[str]:
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    columns = [escaped(name) for name in table.columns]
+    return [f"## {escaped(table.title)}", markdown_table(columns, rows)]
 
 
 def _cell(cell: Cell) -> str:

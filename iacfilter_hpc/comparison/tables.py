@@ -38,15 +38,15 @@ class Table:
 def overall(done: Comparison) -> Table:
     """Scores of decisions, on all samples and in the mean over smells."""
     headings = _headings(needs_p_tp=False)
-    made = _scores(done, "overall", "Decisions on all samples", headings)
+    table = _scores(done, "overall", "Decisions on all samples", headings)
     # macro F1 needs the split by smell, so it is no entry of METRICS, and is put in by hand
-    after_f1 = made.columns.index(headings["f1"]) + 1
+    after_f1 = table.columns.index(headings["f1"]) + 1
     rows = [
         (*row[:after_f1], Cell(score_text(entry.breakdown.macro_f1)), *row[after_f1:])
-        for row, entry in zip(made.rows, done.entries, strict=True)
+        for row, entry in zip(table.rows, done.entries, strict=True)
     ]
-    columns = (*made.columns[:after_f1], "F1, mean over smells", *made.columns[after_f1:])
-    return replace(made, columns=columns, rows=tuple(rows))
+    columns = (*table.columns[:after_f1], "F1, mean over smells", *table.columns[after_f1:])
+    return replace(table, columns=columns, rows=tuple(rows))
 
 
 def ranking(done: Comparison) -> Table:

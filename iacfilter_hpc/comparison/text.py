@@ -59,9 +59,9 @@ def _row(entry: Entry, keys: Iterable[str]) -> list[str]:
 
 
 def _costs(done: Comparison) -> str:
-    made = costs(done)
-    columns = [name.upper() for name in made.columns]
-    rows = [[cell.text for cell in row] for row in made.rows]
+    table = costs(done)
+    columns = [name.upper() for name in table.columns]
+    rows = [[cell.text for cell in row] for row in table.rows]
     return aligned_table(columns, rows, columns[1:])
 
 

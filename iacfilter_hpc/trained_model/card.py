@@ -21,8 +21,8 @@ from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.markdown import code, markdown_table
 
-FEW = 10
-"""Real TPs of a smell below which the card warns: evaluation's FEW_POSITIVES, a room above."""
+FEW_POSITIVES = 10
+"""Real TPs of a smell below which the card warns: as in evaluation.metrics, a room above."""
 MOST_SOURCES = 10
 """Sources of labels that the card names; the others are counted."""
 
@@ -72,11 +72,12 @@ def _few(parts: dict[str, Sequence[Sample]]) -> str:
         few += [
             f"{code(name)} in {part} ({counts[name] if name in there else 'no sample'})"
             for name in names
-            if counts[name] < FEW
+            if counts[name] < FEW_POSITIVES
         ]
     if not few:
-        return f"Each smell has at least {FEW} real TPs in training and in validation."
-    return f"Smells with fewer than {FEW} real TPs, where it may be far off: {', '.join(few)}."
+        return f"Each smell has at least {FEW_POSITIVES} real TPs in training and in validation."
+    fewer = f"Smells with fewer than {FEW_POSITIVES} real TPs"
+    return f"{fewer}, where it may be far off: {', '.join(few)}."
 
 
 def _cut(parts: dict[str, Audit]) -> str:
@@ -171,8 +172,8 @@ def model_card(
     return str(ModelCard(f"---\n{_metadata(decision, facts).to_yaml()}\n---\n\n{body}\n"))
 
 
-def merged_card(card: ModelCard, decision: Decision, told: str) -> str:
-    """Card of a run for its model with the adapter merged; `told` says how that went.
+def merged_card(card: ModelCard, decision: Decision, note: str) -> str:
+    """Card of a run for its model with the adapter merged; `note` says how that went.
 
     Metadata and introduction are made anew. The sections behind stay: what they tell of the run
     cannot be made again without its data. So does a text that is no longer the one written here.
@@ -186,7 +187,7 @@ def merged_card(card: ModelCard, decision: Decision, told: str) -> str:
     if heading:
         introduction = _introduction(decision, MERGED)
         card.text = f"\n{title}\n\n{introduction}\n{heading}{sections}"
-    return f"{str(card).rstrip()}\n\n## Export\n\n{told}\n"
+    return f"{str(card).rstrip()}\n\n## Export\n\n{note}\n"
 
 
 def _metadata(decision: Decision, facts: CardFacts) -> ModelCardData:

@@ -91,22 +91,22 @@ def read_decision(directory: Path) -> Decision:
             f"{path} does not exist: the run has no finished model",
             hint="see how training ended with iacfilter-status",
         )
-    made = DECISION.read(path)
-    _check_approach(path, made)
-    return made
+    decision = DECISION.read(path)
+    _check_approach(path, decision)
+    return decision
 
 
-def _check_approach(path: Path, made: Decision) -> None:
+def _check_approach(path: Path, decision: Decision) -> None:
     """See that the fields which not every approach has are there for those that have them."""
     # by the registry, since approaches of other packages have their own; a type cannot say it
-    entry = find_approach(made.approach)
+    entry = find_approach(decision.approach)
     fields = {
-        "answers": (entry.answers, made.answers),
-        "input_fields": (entry.reads_fields, made.input_fields),
+        "answers": (entry.answers, decision.answers),
+        "input_fields": (entry.reads_fields, decision.input_fields),
     }
     wrong = [
         f"{path}: {name} is {'missing' if value is None else 'given'} for the approach "
-        f"{made.approach}"
+        f"{decision.approach}"
         for name, (is_expected, value) in fields.items()
         if (value is not None) != is_expected
     ]

@@ -90,14 +90,14 @@ def read_validation_scores(final: Path) -> ValidationScores:
         TrainingError: the file is missing, damaged (each wrong key is named) or of another schema.
     """
     path = final / SCORES
-    made = SCORES_KIND.read(path)
+    scores = SCORES_KIND.read(path)
     # each list is right by itself, so the schema cannot see it
-    if len(made.p_tp) != len(made.is_tp):
+    if len(scores.p_tp) != len(scores.is_tp):
         raise TrainingError(
-            f"{path}: p_tp has {len(made.p_tp)} numbers, and is_tp {len(made.is_tp)} truths",
+            f"{path}: p_tp has {len(scores.p_tp)} numbers, and is_tp {len(scores.is_tp)} truths",
             hint=HINT,
         )
-    return made
+    return scores
 
 
 def read_seen(final: Path) -> Seen:
