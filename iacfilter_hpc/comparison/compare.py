@@ -153,7 +153,7 @@ def _check_names(request: Request) -> None:
     taken = {*runs, KEEP_ALL, TFIDF, TFIDF_FOLDS}
     if clash := [file.name for file in request.files if file.name in taken]:
         raise UsageError(
-            f"--predictions {clash[0]}: another system bears this name", hint="choose another NAME"
+            f"--predictions {clash[0]}: another system has this name", hint="choose another NAME"
         )
 
 

@@ -75,7 +75,8 @@ KEY_COLUMNS = ("file", "line", "smell")
 # fixed: a threshold chosen on these samples would be fitted to what is reported
 ARGMAX = 0.5
 CSV_HINT = (
-    "columns file, line, smell, and decision (TP or FP) or p_tp (0 to 1) or both; others may be"
+    "columns file, line, smell, and decision (TP or FP) or p_tp (0 to 1) or both; other columns "
+    "are ignored"
 )
 
 
@@ -131,7 +132,7 @@ def _decided(path: Path, rows: csv.DictReader[str]) -> list[CsvDecision]:
         where = f"{path}:{rows.line_num}"
         # csv puts what is beyond the header under None, and None for what is missing
         if None in row or None in row.values():
-            problems.append(f"{where}: it has not {len(columns)} columns")
+            problems.append(f"{where}: it does not have {len(columns)} columns")
             continue
         wrong = list(_problems(row))
         problems += [f"{where}: {problem}" for problem in wrong]
