@@ -1,4 +1,4 @@
-"""Compare systems on one file of labelled samples."""
+"""Compare systems on one file of labelled samples: scores, tests of every two, and costs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from iacfilter_hpc.runs.provenance import Provenance, provenance
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to compare: runs, and files of predictions; `fresh` scores runs again."""
+    """Request for a comparison: runs and files of predictions; `fresh` scores runs again."""
 
     runs: tuple[RunLayout, ...]
     files: tuple[PredictionsFile, ...]
@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A system and its scores."""
+    """One system and its scores, in all and by smell and technology."""
 
     system: System
     breakdown: SystemBreakdown
@@ -60,7 +60,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Systems side by side. `costs` are of members; `left_out` says what is missing, and why."""
+    """Systems side by side, in one order in all reports: runs, predictions of others, baselines.
+
+    `costs` are of members; `left_out` says what is missing, and why.
+    """
 
     data: Labelled
     options: EvaluateOptions
@@ -79,10 +82,10 @@ def compare(
     say: Say,
     ready: Callable[[Labelled], object] = lambda _: None,
 ) -> Comparison:
-    """Score and compare; `accounted` has the seconds of the jobs that sacct knows.
+    """Score systems and compare them; `accounted` has the seconds of the jobs that sacct knows.
 
     Whatever can be wrong is found before any sample is scored, and before any look is logged:
-    `ready` is called in between.
+    `ready` is called in between, with the data, and may raise.
 
     Raises:
         DataError: wrong lines or rows in a file.
@@ -91,13 +94,17 @@ def compare(
     """
     options = request.options
     seed = options.used_seed
+    # first, as it costs nothing: names clash whatever the files hold
     _check_names(request)
     data = read_labelled(request.data, options.groups)
     check_folds(data, options)
     external, candidates = _admitted(request, data)
+    # scoring may take hours on a GPU, and each look counts: a report that cannot be written has
+    # to be found out before both
     ready(data)
     scored = [score_candidate(candidate, data, options, accounted, say) for candidate in candidates]
     baselines, left_out = _baselines(candidates, data, options)
+    # seeds are grouped after scoring, since lowest seed and name do not depend on any score
     systems = [*group_seeds(scored, options), *external, *(each.system for each in baselines)]
     return Comparison(
         data=data,
@@ -107,6 +114,7 @@ def compare(
             Entry(system, measure(system, data.samples, options.draws, seed)) for system in systems
         ),
         pairs=tuple(compare_pairs(systems, data.samples, options.draws, seed)),
+        # of each seed, not of each system: seeds may have been trained on other GPUs
         costs=(
             *(each.cost for each in scored),
             *(Cost.unknown(system.name) for system in external),
@@ -141,10 +149,11 @@ def _check_names(request: Request) -> None:
     runs = Counter(run.name for run in request.runs)
     if twice := [name for name, count in runs.items() if count > 1]:
         raise UsageError(f"run {twice[0]} is named twice")
+    # pairs are looked up by title, which begins with the name
     taken = {*runs, KEEP_ALL, TFIDF, TFIDF_FOLDS}
     if clash := [file.name for file in request.files if file.name in taken]:
         raise UsageError(
-            f"--predictions {clash[0]}: another system bears this name", hint="choose another NAME"
+            f"--predictions {clash[0]}: another system has this name", hint="choose another NAME"
         )
 
 
@@ -154,6 +163,8 @@ def _baselines(
     """The baselines, and why any is left out; TF-IDF learns from the first run's own data."""
     made, left_out = [], []
     splits: Splits | str = "no run is compared, so there is no train split to fit it on"
+    # the first run, as the user ordered them: one fixed choice, and _other_data warns of runs that
+    # were trained on something else
     if candidates:
         first = candidates[0]
         splits = read_splits(first.run.name, first.record, first.config)
@@ -163,6 +174,7 @@ def _baselines(
         made.append(tfidf(splits, data, options.threshold))
     if options.cross_fit is not None:
         made.append(cross_fit_tfidf(data.samples, options.cross_fit, options.used_seed))
+    # keep-all needs neither training data nor folds: every comparison has it
     return [*made, keep_all(data.samples)], left_out
 
 
@@ -177,6 +189,7 @@ def _warnings(systems: Sequence[System]) -> list[str]:
 
 
 def _other_data(candidates: Sequence[Candidate]) -> list[str]:
+    # only what the first run's data differ from: it is those that TF-IDF has learned from
     found = []
     for other in candidates[1:]:
         first = candidates[0]

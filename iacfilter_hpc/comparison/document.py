@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 def document(done: Comparison) -> dict[str, Any]:
-    """What comparison.json holds."""
+    """JSON document of a comparison: what comparison.json holds; enums appear as their words."""
     options = done.options
     bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
     return {
@@ -27,9 +27,11 @@ def document(done: Comparison) -> dict[str, Any]:
         "samples": len(done.data.samples),
         "labels": Counter(sample.label for sample in done.data.samples),
         "positive": "TP",
+        # any number is one mode: which one stands with each member
         "threshold_mode": options.threshold if isinstance(options.threshold, str) else "fixed",
         "cross_fit": options.cross_fit,
         "bootstrap": {**bootstrap, **asdict(done.group_counts)},
+        # the very sentences of the reports: a script need not draw conclusions of its own
         "conclusions": conclusions(done),
         "warnings": list(done.warnings),
         "left_out": list(done.left_out),
@@ -50,6 +52,7 @@ def _system(entry: Entry) -> dict[str, Any]:
         "varied": varied(system),
         "overall": _subset(breakdown.overall),
         "macro_f1_by_smell": asdict(breakdown.macro_f1),
+        # keyed by name for whoever looks one up; the order is that of names
         "by_smell": {each.name: _subset(each) for each in breakdown.by_smell},
         "by_technology": {each.name: _subset(each) for each in breakdown.by_technology},
         "members": [_member(member, scores) for member, scores in members],
@@ -90,10 +93,12 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "p": pair.mcnemar.p,
         "p_adjusted": pair.p_adjusted,
         "f1_difference": pair.difference,
+        # of the difference within each draw, not of either score
         "interval": asdict(pair.interval) if pair.interval else None,
         "verdict": pair.separation,
     }
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
+    # asdict leaves properties out
     return {**asdict(cost), "gpu_hours": cost.gpu_hours}

@@ -28,11 +28,16 @@ def matched(
     data: Labelled,
     key_of: Callable[[Sample], Hashable],
 ) -> list[Row]:
-    """The row of each sample, in the samples' order; what the data repeats, the rows repeat too.
+    """Rows of a file matched to samples: one each, in the samples' order.
 
-    Each of `rows` is its place in `path`, its key, and itself.
+    Each of `rows` is its place in `path`, its key, and itself. What the data repeats, the rows
+    repeat too.
+
+    Raises:
+        DataError: rows of no sample, rows too many, or samples without a row (all are named).
     """
     wanted = Counter(key_of(sample) for sample in data.samples)
+    # lists, since a report may have one detection twice, and then each needs a row
     found: dict[Hashable, list[Row]] = defaultdict(list)
     unknown, repeated = [], []
     for where, key, row in rows:
@@ -42,6 +47,7 @@ def matched(
             repeated.append(f"{where}: {_shown(key)} occurs before")
         else:
             found[key].append(row)
+    # another test set is one problem, not one a row and one a sample
     if not any(found.values()):
         raise DataError(
             f"{path}: none of its rows is of a sample in {data.path}",
@@ -54,25 +60,29 @@ def matched(
     ]
     if problems := [*unknown, *repeated, *missing]:
         raise DataError("\n".join(problems), hint="every sample needs one row, every row a sample")
-    rest = {key: iter(rows_of) for key, rows_of in found.items()}
-    return [next(rest[key_of(sample)]) for sample in data.samples]
+    # equal keys cannot be told apart: the first row goes to the first sample
+    remaining = {key: iter(rows_of) for key, rows_of in found.items()}
+    return [next(remaining[key_of(sample)]) for sample in data.samples]
 
 
 def _shown(key: Hashable) -> str:
     return " ".join(map(str, key)) if isinstance(key, tuple) else f"the detection {key}"
 
 
-LINE = re.compile(r"[1-9][0-9]{0,8}")
-KEY = ("file", "line", "smell")
+# int() would take "1_000", " 7" and digits of other scripts
+LINE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+KEY_COLUMNS = ("file", "line", "smell")
+# fixed: a threshold chosen on these samples would be fitted to what is reported
 ARGMAX = 0.5
 CSV_HINT = (
-    "columns file, line, smell, and decision (TP or FP) or p_tp (0 to 1) or both; others may be"
+    "columns file, line, smell, and decision (TP or FP) or p_tp (0 to 1) or both; other columns "
+    "are ignored"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CsvDecision:
-    """One row: which detection, and how it was decided. `where` is its place in the file."""
+    """CSV row: which detection, and how it was decided. `where` is its place in the file."""
 
     where: str
     file: str
@@ -83,19 +93,23 @@ class CsvDecision:
 
 
 def read_decisions(path: Path) -> list[CsvDecision]:
-    """Every row of a CSV file, in its order; without a column decision, TP is p_tp >= 0.5.
+    """Decisions of a CSV file, in its order; without a column decision, TP is p_tp >= 0.5.
 
     Raises:
         DataError: the file cannot be read, lacks columns, or has wrong rows (all are named).
     """
     try:
+        # spreadsheets put a BOM first, which would become part of the first column's name
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from error
+    # csv reads NULs as text since Python 3.11; here they mean UTF-16 or a binary file
     if "\0" in text:
         raise DataError(f"{path} holds NUL characters: it is no CSV file", hint=CSV_HINT)
+    # newline="": csv itself must see the ends of lines that stand in quotes; strict: a stray quote
+    # is an error, where csv would guess. Source: https://docs.python.org/3/library/csv.html
     rows = csv.DictReader(StringIO(text, newline=""), strict=True)
     try:
         return _decided(path, rows)
@@ -105,18 +119,20 @@ def read_decisions(path: Path) -> list[CsvDecision]:
 
 def _decided(path: Path, rows: csv.DictReader[str]) -> list[CsvDecision]:
     columns = list(rows.fieldnames or [])
-    lacking = [name for name in KEY if name not in columns]
+    lacking = [name for name in KEY_COLUMNS if name not in columns]
     if lacking or not {"decision", "p_tp"} & set(columns):
         raise DataError(f"{path}:1: the columns are {', '.join(columns) or 'none'}", hint=CSV_HINT)
+    # DictReader would keep the last of them without a word
     if len(set(columns)) < len(columns):
         raise DataError(f"{path}:1: a column occurs twice: {', '.join(columns)}", hint=CSV_HINT)
     found: list[CsvDecision] = []
     problems: list[str] = []
     for row in rows:
+        # line_num counts lines, not rows: a name in quotes may hold line ends
         where = f"{path}:{rows.line_num}"
         # csv puts what is beyond the header under None, and None for what is missing
         if None in row or None in row.values():
-            problems.append(f"{where}: it has not {len(columns)} columns")
+            problems.append(f"{where}: it does not have {len(columns)} columns")
             continue
         wrong = list(_problems(row))
         problems += [f"{where}: {problem}" for problem in wrong]
@@ -134,7 +150,7 @@ def _problems(row: dict[str, str]) -> Iterator[str]:
     for name in ("file", "smell"):
         if not row[name]:
             yield f"{name} is empty"
-    if not LINE.fullmatch(row["line"]):
+    if not LINE_NUMBER.fullmatch(row["line"]):
         yield f"line is {row['line']!r}, not a line number from 1"
     if "decision" in row and row["decision"] not in LABELS:
         yield f"decision is {row['decision']!r}, not TP or FP"
@@ -144,6 +160,7 @@ def _problems(row: dict[str, str]) -> Iterator[str]:
 
 def _row(where: str, row: dict[str, str]) -> CsvDecision:
     p_tp = _probability(row["p_tp"]) if "p_tp" in row else None
+    # a decision beats its p_tp: only its maker knows the threshold; p_tp still ranks
     is_tp = row["decision"] == "TP" if "decision" in row else p_tp is not None and p_tp >= ARGMAX
     return CsvDecision(where, row["file"], int(row["line"]), row["smell"], is_tp, p_tp)
 
@@ -163,7 +180,7 @@ METRICS_HINT = "iacfilter-evaluate writes it and predictions.jsonl anew"
 
 @dataclass(frozen=True, slots=True)
 class PredictionsFile:
-    """A file of predictions, and what the system is to be called."""
+    """File of predictions, and what the system is to be called."""
 
     name: str
     path: Path
@@ -176,7 +193,7 @@ class _Read:
 
 
 def read_systems(files: Sequence[PredictionsFile], data: Labelled) -> list[System]:
-    """A system a name, in the order given; files of one name are repeated runs of one system.
+    """Systems of files, one a name, in the order given; files of one name are repeated runs of it.
 
     Raises:
         DataError: a file cannot be read, has wrong rows, or is not of the samples in `data`.
@@ -207,12 +224,13 @@ def _system(name: str, found: Sequence[_Read]) -> System:
 def _read(file: PredictionsFile, data: Labelled) -> _Read:
     try:
         with file.path.open("rb") as opened:
-            start = opened.read(1)
+            first_byte = opened.read(1)
     except OSError as error:
         raise DataError(f"{file.path} cannot be read: {error.strerror}") from error
-    if not start:
+    if not first_byte:
         raise DataError(f"{file.path} is empty")
-    return _ours(file, data) if start == JSON_STARTS_WITH else _csv(file, data)
+    # by content: people name files as they like, and no header of a CSV starts with a brace
+    return _ours(file, data) if first_byte == JSON_STARTS_WITH else _csv(file, data)
 
 
 def _ours(file: PredictionsFile, data: Labelled) -> _Read:
@@ -221,8 +239,10 @@ def _ours(file: PredictionsFile, data: Labelled) -> _Read:
         file.path,
         [(f"{file.path}:{row.index + 1}", row.key, row) for row in found],
         data,
+        # not place and smell alone: the key holds the line's content, so an edited script shows
         lambda sample: sample.key,
     )
+    # a label that was corrected since makes this another test set, and scores of no one set
     wrong = [
         f"{file.path}:{row.index + 1}: label is {row.label}, and {sample.label} in {data.path}"
         for row, sample in zip(rows, data.samples, strict=True)
@@ -231,6 +251,7 @@ def _ours(file: PredictionsFile, data: Labelled) -> _Read:
     if wrong:
         raise DataError("\n".join(wrong), hint="both must be of the same labelled samples")
     past, warnings = _past(file, data)
+    # a cross-fit has one a fold
     thresholds = {row.threshold for row in rows}
     return _Read(
         Member(
@@ -254,9 +275,11 @@ def _past(file: PredictionsFile, data: Labelled) -> tuple[PastEvaluation | None,
     None where the two do not belong together: then nothing is known of how it came about.
     """
     folder = file.path.parent
+    # under another name it is a copy, and a metrics.json beside it may be of anything
     if file.path.name != PREDICTIONS_FILE or not (folder / METRICS_FILE).is_file():
         return None, ()
     past = read_past(folder, METRICS_HINT)
+    # no error: the decisions stand, only their protocol is unknown
     if past.sha256 != data.sha256:
         problem = f"is about data with the sha256 {past.sha256[:8]}, not about these"
     elif past.predictions_sha256 != sha256_of(file.path):
@@ -274,8 +297,10 @@ def _csv(file: PredictionsFile, data: Labelled) -> _Read:
         file.path,
         [(row.where, (row.file, row.line, row.smell), row) for row in found],
         data,
+        # a CSV lacks the lines' content, which Sample.key is made of too
         lambda sample: (sample.file, sample.line, sample.smell),
     )
+    # with p_tp and decisions alike a threshold of 0.5 is known, whoever made the file
     follows = all(row.p_tp is not None and row.is_tp == (row.p_tp >= ARGMAX) for row in rows)
     return _Read(
         Member(
@@ -291,6 +316,7 @@ def _csv(file: PredictionsFile, data: Labelled) -> _Read:
 
 
 def _all_known(p_tp: Sequence[float | None]) -> tuple[float, ...] | None:
+    # a curve over those that have one would be of other samples than the next system's
     known = tuple(p for p in p_tp if p is not None)
     return known if len(known) == len(p_tp) else None
 

@@ -31,7 +31,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's palette without yellow, which paper swallows. Source: https://jfly.uni-koeln.de/color"""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "<", ">")
-LINES = ("-", "--", "-.", ":")
+LINE_STYLES = ("-", "--", "-.", ":")
 GREY = "#767676"
 LONGEST = 34
 SETTINGS: dict[Any, object] = {
@@ -53,7 +53,7 @@ SETTINGS: dict[Any, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one system looks in every figure."""
+    """Style of one system, the same in every figure."""
 
     colour: str
     marker: str
@@ -62,7 +62,7 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure as SVG. `alt` says in words what it shows; `width` is in CSS pixels."""
+    """Picture: a figure as SVG. `alt` says in words what it shows; `width` is in CSS pixels."""
 
     svg: str
     alt: str
@@ -71,27 +71,29 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The picture inside an address: nothing else has to be fetched."""
+        """Data URI that holds the picture, so that a page has to fetch nothing else."""
         return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
 
 
 def styles(systems: Sequence[System]) -> list[Style]:
-    """That of each system; baselines are grey."""
+    """Styles of systems, in their order; baselines are grey."""
     made = []
+    # counted apart: grey baselines must not use up colours
     coloured = 0
     for index, system in enumerate(systems):
         colour = GREY
         if system.kind is not SystemKind.BASELINE:
             colour = COLOURS[coloured % len(COLOURS)]
             coloured += 1
-        line = LINES[index // len(COLOURS) % len(LINES)]
+        # colours come again after seven systems: there the line changes
+        line = LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)]
         made.append(Style(colour, MARKERS[index % len(MARKERS)], line))
     return made
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Figures made and saved inside look alike, and leave matplotlib's settings as they were."""
+    """Settings of drawing: figures made inside look alike, and matplotlib is left as it was."""
     with rc_context(), warnings.catch_warnings():
         rcdefaults()  # whatever the person's own matplotlibrc says
         rcParams.update(SETTINGS)
@@ -101,38 +103,44 @@ def drawing() -> Iterator[None]:
 
 
 def picture(figure: Figure, alt: str) -> Picture:
-    """The figure, drawn."""
+    """Picture of a figure, drawn."""
+    # no date and no version of matplotlib: the same comparison is the same file
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    # a CSS inch has 96 pixels, whatever the screen
     width, height = figure.get_size_inches() * 96
     return Picture(buffer.getvalue(), alt, round(width), round(height))
 
 
 def short(text: str) -> str:
-    """A name as it fits into a figure."""
+    """Name as it fits into a figure: at most LONGEST characters."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def listed(texts: Sequence[str]) -> str:
-    """Words for an alternative text."""
+    """List for an alternative text."""
     return "; ".join(texts)
 
 
-BINS = 10
+# bars of a picture only: the expected calibration error beside it is that of metrics.BINS
+PICTURE_BINS = 10
 F1_LINES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def precision_recall(done: Comparison) -> Picture:
-    """A curve for each system that has p(TP), and a point for what each decides."""
+    """Precision against recall: a curve a system that has p(TP), a point for what each decides."""
     truth = [sample.label == "TP" for sample in done.data.samples]
     with drawing():
+        # a Figure of its own, not pyplot's, which keeps each figure for the whole process
         figure = Figure(figsize=(5, 4.2 + 0.18 * len(done.entries)), layout="constrained")
         axes = figure.add_subplot(box_aspect=0.85)
         _f1_lines(axes)
         handles, labels = [], []
         for style, entry in zip(_styles(done), done.entries, strict=True):
+            # the first member last: its curve lies on top of those of other seeds
             for member in reversed(entry.system.members):
                 _curve(axes, truth, member, style, is_first=member is entry.system.first)
+            # a legend of points, since a system without p(TP) has no curve
             handles.append(_point(axes, entry, style))
             labels.append(_pr_label(entry))
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="Recall", ylabel="Precision")
@@ -141,7 +149,7 @@ def precision_recall(done: Comparison) -> Picture:
 
 
 def calibration(done: Comparison) -> list[Picture]:
-    """A picture for each system that has p(TP): the share of real smells at each p(TP), counts."""
+    """Calibration, a picture a system that has p(TP): share of real smells by p(TP), and counts."""
     truth = [sample.label == "TP" for sample in done.data.samples]
     return [
         _reliability(entry, truth, p_tp, style)
@@ -154,6 +162,7 @@ def _curve(
     axes: Axes, truth: Sequence[bool], member: Member, style: Style, *, is_first: bool
 ) -> None:
     """Steps, as average precision adds them up; other seeds are drawn thin."""
+    # without a real TP recall is 0/0, which scikit-learn sets to 1, with a warning
     if member.p_tp is None or not any(truth):
         return
     precision, recall, _ = precision_recall_curve(truth, member.p_tp)
@@ -179,11 +188,13 @@ def _point(axes: Axes, entry: Entry, style: Style) -> Artist:
     (point,) = axes.plot(
         _or_nan(scores["recall"]),
         _or_nan(scores["precision"]),
+        # shown in the legend alone: a single point has no line
         linestyle=style.line if entry.system.first.p_tp else "none",
         marker=style.marker,
         color=style.colour,
         markeredgecolor="white",
         markersize=8,
+        # a marker at 0 or 1 is cut in half by the axes otherwise
         clip_on=False,
         zorder=5,
     )
@@ -197,6 +208,8 @@ def _or_nan(value: float | None) -> float:
 
 def _f1_lines(axes: Axes) -> None:
     for f1 in F1_LINES:
+        # F1 = 2pr / (p + r), so p = F1 r / (2r - F1), which is 1 at this recall. F1 is symmetric,
+        # so this is also the precision at recall 1, where the label stands
         lowest = f1 / (2 - f1)
         recall = [lowest + (1 - lowest) * step / 60 for step in range(61)]
         axes.plot(recall, [f1 * r / (2 * r - f1) for r in recall], color="#d9d9d9", linewidth=0.7)
@@ -205,8 +218,8 @@ def _f1_lines(axes: Axes) -> None:
 
 def _pr_label(entry: Entry) -> str:
     average = entry.breakdown.overall.measured["average_precision"].mean
-    told = "decisions only" if average is None else f"AP {average:.3f}"
-    return f"{short(entry.system.title)}: {told}"
+    score = "decisions only" if average is None else f"AP {average:.3f}"
+    return f"{short(entry.system.title)}: {score}"
 
 
 def _pr_alt(done: Comparison) -> str:
@@ -221,13 +234,15 @@ def _pr_alt(done: Comparison) -> str:
 def _reliability(
     entry: Entry, truth: Sequence[bool], p_tp: Sequence[float], style: Style
 ) -> Picture:
-    bins = [each for each in reliability(truth, p_tp, BINS) if each.count]
+    # an empty bin has no share, and 0 would look like one
+    bins = [each for each in reliability(truth, p_tp, PICTURE_BINS) if each.count]
     with drawing():
         figure = Figure(figsize=(3.2, 3.6), layout="constrained")
         top, bottom = figure.subplots(2, sharex=True, height_ratios=(3, 1))
         top.plot([0, 1], [0, 1], ":", color=GREY, linewidth=1)
         for each in bins:
             assert each.mean_p is not None and each.share_tp is not None, "the bin is not empty"
+            # Wilson's interval stays inside 0 to 1 and has a width even where all are real
             low, high = wilson(round(each.share_tp * each.count), each.count)
             top.plot([each.mean_p] * 2, [low, high], color=style.colour, alpha=0.35, linewidth=3)
             top.plot(each.mean_p, each.share_tp, style.marker, color=style.colour, clip_on=False)
@@ -239,6 +254,7 @@ def _reliability(
         bottom.set_ylabel("Samples", fontsize=7)
         bottom.margins(y=0.3)
         error = number(entry.breakdown.overall.first["expected_calibration_error"])
+        # the alternative text has every number: who cannot see the picture misses none
         counts = [
             f"{b.count} samples near {number(b.mean_p)}, {number(b.share_tp)} real" for b in bins
         ]
@@ -249,15 +265,15 @@ def _reliability(
         )
 
 
-LINE = 16
-"""Characters in a line of a smell's name."""
+LABEL_WIDTH = 16
+"""Characters in a line of a smell's or technology's name, beside a band."""
 
 PALE = 0.4
 """How solid a score is drawn that rests on few real smells."""
 
 
 def f1_overall(done: Comparison) -> Picture:
-    """One row a system."""
+    """F1 on all samples, a row a system."""
     count = len(done.entries)
     with drawing():
         figure = Figure(figsize=(5, 0.9 + 0.32 * count), layout="constrained")
@@ -271,22 +287,24 @@ def f1_overall(done: Comparison) -> Picture:
 
 
 def f1_by_smell(done: Comparison) -> Picture:
-    """A band a smell, a row a system in each."""
+    """F1 by smell: a band a smell, a row a system in each."""
     return _by(done, "smell", lambda entry: entry.breakdown.by_smell)
 
 
 def f1_by_technology(done: Comparison) -> Picture:
-    """A band a technology, a row a system in each."""
+    """F1 by technology: a band a technology, a row a system in each."""
     return _by(done, "technology", lambda entry: entry.breakdown.by_technology)
 
 
 def _by(
     done: Comparison, kind: str, subsets_of: Callable[[Entry], Sequence[SystemScores]]
 ) -> Picture:
+    # every system decides the same samples, so the first has the subsets of all
     names = [subset_title(subset) for subset in subsets_of(done.entries[0])]
     count = len(done.entries)
     rows_a_band = count + 1  # the last stays empty: it parts one band from the next
     with drawing():
+        # inches: axis and labels, a row each, and a legend of two columns
         height = 0.7 + 0.18 * rows_a_band * len(names) + 0.18 * ((count + 1) // 2)
         figure = Figure(figsize=(5, height), layout="constrained")
         axes = figure.add_subplot()
@@ -299,7 +317,8 @@ def _by(
         for band in range(1, len(names)):
             axes.axhline(band * rows_a_band - 1, color="#d9d9d9", linewidth=0.7)
         axes.set_yticks([band * rows_a_band + (count - 1) / 2 for band in range(len(names))])
-        axes.set_yticklabels([fill(name.replace("_", " "), LINE) for name in names])
+        # names of smells are long, and textwrap breaks at spaces, not at underscores
+        axes.set_yticklabels([fill(name.replace("_", " "), LABEL_WIDTH) for name in names])
         axes.tick_params(axis="y", length=0)
         _finish(axes, rows_a_band * len(names) - 1)
         labels = [short(entry.system.title) for entry in done.entries]
@@ -317,6 +336,7 @@ def _styles(done: Comparison) -> list[Style]:
 
 
 def _dot(axes: Axes, row: float, found: Measured, style: Style, alpha: float) -> None:
+    # said, where an empty row could pass for a system that was left out
     if found.mean is None:
         axes.text(0.01, row, "not defined", fontsize=7, va="center", color=style.colour)
         return
@@ -338,11 +358,13 @@ def _dot(axes: Axes, row: float, found: Measured, style: Style, alpha: float) ->
 
 
 def _handle(axes: Axes, style: Style) -> Artist:
+    # an empty line: the legend needs a marker of full colour, even if all points drawn are pale
     (handle,) = axes.plot([], [], style.marker, color=style.colour)
     return handle
 
 
 def _finish(axes: Axes, rows: int) -> None:
+    # from high to low: the first system stands on top, as in the tables
     axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6), xlabel="F1 of TP")
     axes.grid(axis="x", color="#ececec", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -16,7 +16,7 @@ LIST_ITEM = re.compile(r"^([-+]|\d+[.)])(?=\s|$)")
 
 
 def render_markdown(done: Comparison) -> str:
-    """The report without its figures."""
+    """Markdown report: the text of the HTML one, without its figures."""
     parts = [
         f"# Comparison on {escaped(done.data.path.name)}",
         escaped(subject(done)),
@@ -42,16 +42,18 @@ def render_markdown(done: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(made: Table) -> list[str]:
-    rows = [[_cell(cell) for cell in row] for row in made.rows]
-    columns = [escaped(name) for name in made.columns]
-    return [f"## {escaped(made.title)}", markdown_table(columns, rows)]
+def _table(table: Table) -> list[str]:
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    columns = [escaped(name) for name in table.columns]
+    return [f"## {escaped(table.title)}", markdown_table(columns, rows)]
 
 
 def _cell(cell: Cell) -> str:
+    # Markdown has no smaller text, which is what HTML shows the detail in
     return escaped(f"{cell.text} ({cell.detail})" if cell.detail else cell.text)
 
 
 def _bullets(lines: list[str]) -> str:
+    # only at the start of a line are these signs Markdown, so `escaped` leaves them alone
     texts = [LIST_ITEM.sub(lambda f: f"{f[0][:-1]}\\{f[0][-1]}", escaped(line)) for line in lines]
     return "\n".join(f"- {text}" for text in texts)

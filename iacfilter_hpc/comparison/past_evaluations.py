@@ -24,7 +24,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 @dataclass(frozen=True, slots=True)
 class PastFolds:
-    """Of a cross-fit: how many, and the seed of their making and of training."""
+    """Folds of a cross-fit: how many, and the seed of their making and of training."""
 
     folds: Annotated[int, Field(ge=2)]
     seed: Count
@@ -32,7 +32,7 @@ class PastFolds:
 
 @dataclass(frozen=True, slots=True)
 class PastOverlap:
-    """How many of the samples the model had seen, and whether they are its validation file."""
+    """Overlap: how many of the samples the model had seen; whether they are its validation file."""
 
     train: Count
     validation: Count
@@ -41,7 +41,7 @@ class PastOverlap:
 
 @dataclass(frozen=True, slots=True)
 class PastEvaluation:
-    """What decides whether an evaluation can be used again; `threshold` is None if it has many.
+    """Past evaluation, as far as its use depends on it; `threshold` is None if it has many.
 
     The hashes are of the model's manifest, of the data, and of the predictions beside it.
     """
@@ -69,7 +69,7 @@ class PastEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class CurrentModel:
-    """A model as it would decide now; `folds` if it would be fine-tuned fold by fold."""
+    """Current model, as it would decide now; `folds` if it would be fine-tuned fold by fold."""
 
     sha256: str
     threshold: float
@@ -78,7 +78,7 @@ class CurrentModel:
 
 
 def read_past(directory: Path, hint: str) -> PastEvaluation:
-    """What metrics.json in `directory` says; `hint` is what to do where it is damaged.
+    """Past evaluation that metrics.json in `directory` records; `hint` is for a damaged one.
 
     Raises:
         DataError: it cannot be read, is damaged (each wrong key is named), or has another schema
@@ -90,7 +90,7 @@ def read_past(directory: Path, hint: str) -> PastEvaluation:
 def read_past_predictions(
     directory: Path, past: PastEvaluation, data: Labelled, hint: str
 ) -> list[Prediction]:
-    """The predictions beside metrics.json.
+    """Predictions beside metrics.json, in the order of the samples.
 
     Raises:
         DataError: they cannot be read, or are not those of the samples in `data`, or have changed.
@@ -100,6 +100,7 @@ def read_past_predictions(
         rows = read_predictions(path)
     except DataError as error:
         raise DataError(error.message, hint=hint) from error
+    # keys first: that the samples are others says more than that a hash differs
     if [row.key for row in rows] != [sample.key for sample in data.samples]:
         raise DataError(f"{path} is not of the samples in {data.path}", hint=hint)
     if sha256_of(path) != past.predictions_sha256:
@@ -108,9 +109,11 @@ def read_past_predictions(
 
 
 def still_holds(past: PastEvaluation, data: Labelled, model: CurrentModel) -> bool:
-    """Whether an evaluation is of this data, of this very model, and came about in this way."""
+    """Validity of an evaluation: of this data and this very model, and decided in this way."""
     # a cross-fit has as many thresholds and temperatures as it has folds
     expected = (model.threshold, model.temperature) if model.folds is None else (None, None)
+    # draws, seed and groups of its bootstrap do not matter: only decisions are used again, and they
+    # are scored anew. Floats are compared exactly, since JSON gives back the very ones written
     return (
         past.sha256 == data.sha256
         and past.model == model.sha256

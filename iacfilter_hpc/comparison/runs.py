@@ -39,7 +39,7 @@ HINT = "iacfilter-compare --fresh scores the run again, whatever is there"
 
 @dataclass(frozen=True, slots=True)
 class ReusedEvaluation:
-    """An evaluation that was there before and still holds; `fold_seed` is that of a cross-fit."""
+    """Evaluation that was there before and still holds; `fold_seed` is that of a cross-fit."""
 
     directory: Path
     rows: tuple[Prediction, ...]
@@ -49,7 +49,7 @@ class ReusedEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A run that may be compared: nothing in it speaks against it. `past` is None to score it."""
+    """Candidate: a run that nothing bars from the comparison. `past` is None to score it."""
 
     run: RunLayout
     record: RunRecord
@@ -61,7 +61,7 @@ class Candidate:
 def admit_candidate(
     run: RunLayout, data: Labelled, options: EvaluateOptions, *, fresh: bool
 ) -> Candidate:
-    """See, without the model, that a run can be compared on `data`; look for an old evaluation.
+    """Candidate of a run, checked without its model; an old evaluation is looked for.
 
     One of the same file, at the same threshold and of the same model, is used again unless `fresh`;
     so is a cross-fit of as many folds, of any seed if no seed is asked for.
@@ -76,6 +76,7 @@ def admit_candidate(
     try:
         admitted = admit(of_run(run), data, own)
     except TrainingError as error:
+        # several runs are admitted together, and a message about samples names none of them
         lines = (f"{run.name}: {line}" for line in error.message.splitlines())
         raise TrainingError("\n".join(lines), hint=error.hint) from error
     past = None if fresh else _past(run, admitted, data, own)
@@ -93,6 +94,8 @@ def _past(
         temperature=decision.temperature,
         folds=options.cross_fit,
     )
+    # one that no longer holds is no error, the run is scored again; a damaged one is, since whoever
+    # relies on it should know: --fresh passes it by
     for directory in _directories(run, data, options):
         if not (directory / METRICS_FILE).is_file():
             continue
@@ -123,7 +126,7 @@ def _config(run: RunLayout) -> RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A candidate's decisions, and what it has cost."""
+    """Decisions of a candidate, and what it has cost."""
 
     candidate: Candidate
     member: Member
@@ -137,7 +140,7 @@ def score_candidate(
     accounted: Mapping[str, float],
     say: Say,
 ) -> Scored:
-    """The decisions of a run on `data`; the look at them is logged before any score is known.
+    """Decisions of a run on `data`; the look at them is logged before any score is known.
 
     Raises:
         DataError: prompts that cannot be made to fit the model.
@@ -155,7 +158,9 @@ def score_candidate(
     member = Member(
         name=candidate.run.name,
         decided=tuple(row.decision == "TP" for row in decisions.rows),
+        # a model always gives p(TP); None is for predictions of others, which share the type
         p_tp=tuple(row.p_tp for row in decisions.rows if row.p_tp is not None),
+        # a cross-fit has a threshold and a temperature in each fold
         threshold=None if own.cross_fit else candidate.admitted.threshold,
         threshold_origin=_origin(decision, own, decisions.fold_seed),
         source=decisions.source,
@@ -163,6 +168,7 @@ def score_candidate(
         temperature=None if own.cross_fit else decision.temperature,
         look=decisions.look,
         fold_seed=decisions.fold_seed,
+        # found now, not read from the old metrics.json, which other rules may have written
         warnings=tuple(candidate.admitted.overlap.warnings()),
     )
     cost = cost_of(candidate.run, candidate.config, decision, accounted, decisions.samples_per_s)
@@ -170,20 +176,23 @@ def score_candidate(
 
 
 def data_of(candidate: Candidate) -> list[str | None]:
-    """The sha256 of the train and the validation file of a run."""
+    """Hashes (sha256) of the train and the validation file of a run; None if not recorded."""
     return [candidate.record.data_sha256.get(name) for name in ("train_file", "validation_file")]
 
 
 def group_seeds(scored: Sequence[Scored], options: EvaluateOptions) -> list[System]:
-    """A system each setting: its runs differ in seed, name and resources only; lowest seed first.
+    """Systems of runs, one a setting: its runs differ in seed, name and resources only.
 
-    The first run's name is that of the system.
+    Members stand lowest seed first, and the first one's name is that of the system.
     """
     settings: dict[str, list[Scored]] = defaultdict(list)
     for each in scored:
+        # in the order of the command line, which dictionaries keep
         settings[_config_without_seed(each.candidate)].append(each)
     systems = []
     for found in settings.values():
+        # the lowest seed stands for the system: a rule that no score can bend. Names decide
+        # between runs of one seed, so that the order of flags does not matter
         members = sorted((each.member for each in found), key=lambda m: (m.seed or 0, m.name))
         protocol = _protocol(found, options)
         systems.append(System(members[0].name, SystemKind.RUN, protocol, tuple(members)))
@@ -202,6 +211,7 @@ class _Decisions:
 def _protocol(found: Sequence[Scored], options: EvaluateOptions) -> Protocol:
     if options.cross_fit is not None:
         return Protocol.CROSS_FIT
+    # one member that knows the samples spoils the mean of all
     seen = any(each.candidate.admitted.overlap.is_seen for each in found)
     return Protocol.SEEN if seen else Protocol.HELD_OUT
 
@@ -209,6 +219,7 @@ def _protocol(found: Sequence[Scored], options: EvaluateOptions) -> Protocol:
 def _from_past(
     candidate: Candidate, past: ReusedEvaluation, data: Labelled, options: EvaluateOptions
 ) -> _Decisions:
+    # decisions are old, but to compare by them is another look at the same samples
     look = look_at(
         data,
         options,
@@ -226,6 +237,7 @@ def _from_model(candidate: Candidate, data: Labelled, options: EvaluateOptions) 
     # torch takes seconds to import, and a comparison of past evaluations does without
     from iacfilter_hpc.evaluation.evaluate import evaluate
 
+    # evaluate logs the look itself, and writes what the next comparison can use again
     done = evaluate(of_run(candidate.run), data.path, options, "compare")
     seed = done.cross_fit.seed if done.cross_fit else None
     source = f"{done.directory}, scored for this comparison"
@@ -235,7 +247,9 @@ def _from_model(candidate: Candidate, data: Labelled, options: EvaluateOptions) 
 def _config_without_seed(candidate: Candidate) -> str:
     """All that decides the result but the seed; data files count by their content."""
     values: dict[str, Any] = candidate.config.as_dict()
+    # name and resources say where a run computes, not what
     del values["name"], values["resources"], values["training"]["seed"]
+    # a copied file is the same data; training never reads the test file
     for name in ("train_file", "validation_file", "test_file"):
         del values["data"][name]
     return json.dumps({**values, "data_sha256": data_of(candidate)}, sort_keys=True)

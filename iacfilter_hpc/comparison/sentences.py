@@ -19,7 +19,7 @@ CROSS_FIT_COSTS = (
 
 
 def subject(done: Comparison) -> str:
-    """What was compared on what."""
+    """Subject of a comparison: how many systems, samples and groups."""
     samples, groups = done.data.samples, done.group_counts
     real = sum(sample.label == "TP" for sample in samples)
     grouped = ", ".join(f"{count} by {unit}" for unit, count in groups.samples_by_unit.items())
@@ -30,7 +30,8 @@ def subject(done: Comparison) -> str:
 
 
 def conclusions(done: Comparison) -> list[str]:
-    """A sentence a pair that the data tell apart; one for unclear pairs, one for all others."""
+    """Conclusions: a sentence a pair told apart; one for unclear pairs, one for all others."""
+    # what is sure comes first; pairs that are not told apart need no numbers, they are in the table
     found = [_different(pair) for pair in _with(done.pairs, Separation.DIFFERENT)]
     if unclear := _with(done.pairs, Separation.UNCLEAR):
         named = "; ".join(_unclear(pair) for pair in unclear)
@@ -41,7 +42,7 @@ def conclusions(done: Comparison) -> list[str]:
 
 
 def method(done: Comparison) -> list[str]:
-    """How to read the numbers."""
+    """Method in words: how to read the numbers, and what they rest on."""
     options = done.options
     return [
         "The positive class is TP: a real smell. A detection that is decided FP is filtered out, "
@@ -70,40 +71,43 @@ def method(done: Comparison) -> list[str]:
 
 
 def pooled(done: Comparison) -> str | None:
-    """What cross-fits do to scores that rank; None if nothing is cross-fit."""
+    """Caveat of cross-fits for scores that rank; None if nothing is cross-fit."""
     if any(entry.system.protocol is Protocol.CROSS_FIT for entry in done.entries):
         return f"Of what is cross-fit, {pooled_caveat()}."
     return None
 
 
 def varieties(done: Comparison) -> list[str]:
-    """What varies behind each ±: a sentence a system of several members."""
+    """Varieties behind each ±: a sentence a system of several members."""
     found = ((entry.system.title, varied(entry.system)) for entry in done.entries)
     return [f"± of {title}: {what}." for title, what in found if what]
 
 
 def varied(system: System) -> str | None:
-    """What its members differ in; None for one alone."""
+    """Difference between the members of a system, in words; None for one alone."""
     if len(system.members) == 1:
         return None
+    # a file says nothing of seeds, so ± covers whatever its maker varied
     if system.kind is not SystemKind.RUN:
         return f"{len(system.members)} files of predictions"
     seeds = f"training seeds {_listed([member.seed for member in system.members])}"
     folds = [member.fold_seed for member in system.members if member.fold_seed is not None]
     if not folds:
         return seeds
+    # whether folds vary too decides what ± measures: training alone, or training and folds
     if len(set(folds)) == 1:
         return f"{seeds}; folds are those of seed {folds[0]} for all"
     return f"{seeds}; and folds, of seeds {_listed(folds)} in this order"
 
 
 def p_value(p: float) -> str:
-    """A p-value, never shown as zero."""
+    """P-value as text, never shown as zero."""
+    # below 0.001 three decimals would read 0.000, which no test can give
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 
 def representative(system: System) -> str | None:
-    """Which member stands for a system of several; None for one alone."""
+    """Representative: which member stands for a system of several; None for one alone."""
     if len(system.members) == 1:
         return None
     return f"seed {system.first.seed}" if system.kind is SystemKind.RUN else "the first"
@@ -129,8 +133,10 @@ def _different(pair: Pair) -> str:
 def _unclear(pair: Pair) -> str:
     """By number of right decisions if that is what differs, else by F1."""
     ahead, behind, _, _ = _by_errors(pair)
+    # McNemar's test tells nothing here, so it is the interval of F1 that excludes 0
     if pair.p_adjusted >= ALPHA:
         ahead, behind = pair.first, pair.second
+        # the one of higher F1 is named first, as in the sentences that are sure
         if pair.difference is not None and pair.difference < 0:
             ahead, behind = behind, ahead
     p = f"adjusted p {p_value(pair.p_adjusted)}"
@@ -149,15 +155,18 @@ def _gain(pair: Pair, system: str) -> str:
     """F1 of one system of the pair less that of the other, with its interval."""
     if pair.difference is None:
         return "unknown"
+    # the pair holds first less second, and the sentence is about the one ahead
     sign = 1 if system == pair.first else -1
     ends = "no interval"
     if pair.interval is not None:
+        # a change of sign swaps the ends
         low, high = sorted((sign * pair.interval.low, sign * pair.interval.high))
         ends = f"{low:.3f} to {high:.3f}"
     return f"{sign * pair.difference:.3f} [{ends}]"
 
 
 def _not_separated(pairs: Sequence[Pair], samples: int, all_pairs: int) -> str:
+    # a single pair is named: "any two" would sound like more than two systems
     if len(pairs) == all_pairs and all_pairs > 1:
         return f"These {samples} samples cannot tell any two of the systems apart."
     named = "; ".join(f"{pair.first} and {pair.second}" for pair in pairs)

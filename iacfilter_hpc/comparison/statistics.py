@@ -29,7 +29,7 @@ from iacfilter_hpc.samples.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """How many samples one system alone decides rightly, and the two-sided p-value of that.
+    """Result of McNemar's test: samples that one system alone decides rightly, two-sided p-value.
 
     `first_only` and `second_only` are the discordant counts, often written b and c.
     """
@@ -40,8 +40,9 @@ class McNemar:
 
 
 def mcnemar(truth: Sequence[bool], first: Sequence[bool], second: Sequence[bool]) -> McNemar:
-    """The exact test: were the systems equally good, each discordant sample would be a coin toss.
+    """McNemar's exact test: of equally good systems, each discordant sample is a coin toss.
 
+    Each sequence has shape [n]; True is TP.
     It looks at right and wrong decisions only, so a lost TP weighs as much as a kept FP.
     Source: McNemar, Psychometrika 12, 1947; Dietterich, Neural Computation 10, 1998.
     """
@@ -49,12 +50,14 @@ def mcnemar(truth: Sequence[bool], first: Sequence[bool], second: Sequence[bool]
     first_only = sum(one == real != two for real, one, two in rows)
     second_only = sum(two == real != one for real, one, two in rows)
     tosses = first_only + second_only
+    # exact, as chi-squared only approximates it where discordant samples are few; binomtest refuses
+    # 0 tosses, and systems that never differ are not told apart
     p = float(binomtest(first_only, tosses).pvalue) if tosses else 1.0
     return McNemar(first_only, second_only, p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Each p-value adjusted for all of them together, in the given order.
+    """Holm's adjustment of p-values for all of them together, in their own order.
 
     Source: Holm, Scandinavian Journal of Statistics 6, 1979.
     """
@@ -62,6 +65,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     largest = 0.0
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     for rank, i in enumerate(order):
+        # never below the adjusted p of a smaller one: Holm stops at the first that is not rejected
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = largest
     return adjusted
@@ -69,7 +73,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One score: its mean over the members, the standard deviation (n - 1) of a member, 95 %.
+    """Measured score: mean over the members, standard deviation (n - 1) of a member, 95 %.
 
     The interval is that of the mean: it says how much the choice of samples matters, `sd` how much
     the seed does. `mean` is None where any member lacks the score, `sd` where there is one member.
@@ -82,7 +86,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class SystemScores:
-    """How a system decides some of the samples; `measured` has every key of METRICS."""
+    """Scores of a system on some of the samples; `measured` has every key of METRICS."""
 
     name: str
     groups: int
@@ -102,7 +106,7 @@ class SystemScores:
 
 @dataclass(frozen=True, slots=True)
 class SystemBreakdown:
-    """All samples, and the same by smell and by technology, in the order of names."""
+    """Breakdown of a system's scores: all samples, then by smell and technology, by name."""
 
     overall: SystemScores
     by_smell: tuple[SystemScores, ...]
@@ -110,13 +114,14 @@ class SystemBreakdown:
 
     @property
     def macro_f1(self) -> Measured:
-        """The mean F1 over smells, each weighing the same; it has no interval."""
+        """Macro F1: the mean over smells, each weighing the same; it has no interval."""
+        # by member first: macro F1 is a score of one seed, and sd is that of such scores
         by_member = zip(*(smell.members for smell in self.by_smell), strict=True)
         return _measured([_mean([scores["f1"] for scores in found]) for found in by_member], None)
 
 
 def measure(system: System, samples: Sequence[Sample], draws: int, seed: int) -> SystemBreakdown:
-    """Score a system; `draws` and `seed` are the bootstrap's."""
+    """Breakdown of a system; `draws` and `seed` are the bootstrap's."""
 
     def split(names: Sequence[str]) -> tuple[SystemScores, ...]:
         return tuple(
@@ -126,6 +131,7 @@ def measure(system: System, samples: Sequence[Sample], draws: int, seed: int) ->
             for name in sorted(set(names))
         )
 
+    # one seed for every system: each subset is scored in the same draws, whoever decides it
     boot = _Bootstrap(draws, seed)
     return SystemBreakdown(
         overall=_score_subset(system, samples, "all", range(len(samples)), boot),
@@ -137,12 +143,14 @@ def measure(system: System, samples: Sequence[Sample], draws: int, seed: int) ->
 def drawn_scores(
     members: Sequence[Member], truth: Sequence[bool], weights: Counts
 ) -> Mapping[str, Floats]:
-    """Each score in each draw, as the mean over the members; NaN where any of them lacks it.
+    """Scores in each draw, each as the mean over the members; NaN where any of them lacks it.
 
     `weights` has shape [draws, samples], each result shape [draws].
     """
+    # mean within a draw, quantiles over draws: so the interval is that of the mean over seeds
     rows = [list(_in_parts(member, truth, weights)) for member in members]
     return {
+        # np.mean passes NaN on: a draw counts for all members or for none
         metric.key: np.mean(
             [np.concatenate([part[metric.key] for part in parts]) for parts in rows], axis=0
         )
@@ -164,6 +172,7 @@ def _score_subset(
     groups = [samples[i].group for i in chosen]
     scores = tuple(score(truth, member.decided, member.p_tp) for member in members)
     drawn: Mapping[str, Floats] | None = None
+    # the same limit as that of an evaluation, or both would show other intervals of one system
     if len(set(groups)) >= FEWEST_GROUPS:
         drawn = drawn_scores(members, truth, draw_weights(groups, boot.draws, boot.seed))
     measured = {
@@ -183,6 +192,7 @@ def _shares(scores: Sequence[Scores], key: str) -> list[tuple[int, int]]:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
+    # a mean over those that have it would be of other seeds or smells than that of the next system
     return mean(known) if len(known) == len(values) else None
 
 
@@ -194,7 +204,7 @@ def _measured(values: Sequence[float | None], found: Interval | None) -> Measure
 
 
 def _cut(member: Member, chosen: Sequence[int]) -> Member:
-    """The member on some of the samples."""
+    """Member on some of the samples."""
     return replace(
         member,
         decided=tuple(member.decided[i] for i in chosen),
@@ -206,16 +216,18 @@ def _in_parts(
     member: Member, truth: Sequence[bool], weights: Counts
 ) -> Iterator[dict[str, Floats]]:
     """The scores of few enough draws at a time to fit in memory."""
+    # intermediate arrays are as large as the weights, and there are several
     size = max(1, CELLS_AT_ONCE // len(truth))
     for start in range(0, len(weights), size):
         yield weighted_scores(truth, member.decided, member.p_tp, weights[start : start + size])
 
 
 ALPHA = 0.05
+"""Level of McNemar's test; that of the interval of the difference is 1 - 0.95, the same."""
 
 
 class Separation(StrEnum):
-    """Whether the data tell two systems apart; unclear is where the two tests disagree."""
+    """Separation of two systems by the data; unclear is where the two tests disagree."""
 
     DIFFERENT = "different"
     UNCLEAR = "unclear"
@@ -224,7 +236,7 @@ class Separation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two systems by title. McNemar's test is of their first members, the rest of all.
+    """Pair of systems, by title. McNemar's test is of their first members, the rest of all.
 
     `p_adjusted` is Holm's over all pairs. `difference` is F1 of the first less F1 of the second,
     each the mean over members; `interval` is its middle 95 % over draws of whole groups.
@@ -239,10 +251,13 @@ class Pair:
 
     @property
     def separation(self) -> Separation:
-        """Different only if both tests say so, and of the same system."""
+        """Verdict on the pair: different only if both tests say so, and of the same system."""
+        # both, since each is blind to something: McNemar's test takes samples of one family for
+        # independent and looks at one seed; F1 by the bootstrap is not corrected for many pairs
         fewer_errors = self.mcnemar.first_only - self.mcnemar.second_only
         by_errors = self.p_adjusted < ALPHA
         by_f1 = self.interval is not None and not self.interval.low <= 0 <= self.interval.high
+        # fewer errors and a lower F1 can go together: F1 does not count false alarms removed
         if by_errors and by_f1 and fewer_errors * (self.difference or 0) > 0:
             return Separation.DIFFERENT
         return Separation.UNCLEAR if by_errors or by_f1 else Separation.NOT_SEPARATED
@@ -251,12 +266,13 @@ class Pair:
 def compare_pairs(
     systems: Sequence[System], samples: Sequence[Sample], draws: int, seed: int
 ) -> list[Pair]:
-    """Every pair, in the order of the systems; `draws` and `seed` are the bootstrap's."""
+    """Pairs of all systems, in their order; `draws` and `seed` are the bootstrap's."""
     truth = [sample.label == "TP" for sample in samples]
     drawn = _drawn_f1(systems, samples, truth, draws, seed)
     means = {system.title: _mean_f1(system, truth) for system in systems}
     found = list(combinations(systems, 2))
     tests = [mcnemar(truth, one.first.decided, two.first.decided) for one, two in found]
+    # over all pairs, not only those that a reader would ask for: whoever picks sees them all
     adjusted = holm([test.p for test in tests])
     pairs = []
     for (one, two), test, p_adjusted in zip(found, tests, adjusted, strict=True):

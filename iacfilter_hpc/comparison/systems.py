@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class SystemKind(StrEnum):
-    """What a system is."""
+    """Kind of a system: where its decisions come from."""
 
     RUN = "run"
     PREDICTIONS = "predictions"
@@ -15,7 +15,7 @@ class SystemKind(StrEnum):
 
 
 class Protocol(StrEnum):
-    """How decisions came about."""
+    """Protocol: how far the samples had been seen when they were decided."""
 
     HELD_OUT = "held-out"
     CROSS_FIT = "cross-fit"
@@ -31,12 +31,12 @@ PROTOCOLS = {
     "remembers them",
     Protocol.EXTERNAL: "decisions from elsewhere; how they came about is not known here",
 }
-"""What each protocol means for a reader."""
+"""Meaning of each protocol, for a reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One set of decisions, in the order of the samples; True is TP.
+    """Member of a system: one set of decisions, in the order of the samples; True is TP.
 
     `p_tp` is None where any is unknown, `threshold` where there is none or more than one;
     `threshold_origin` says in words where it comes from. `source` is what was read for it, and
@@ -59,8 +59,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A system; several members are its seeds, lowest first, or repeated runs of it, as given.
+    """System: one or more members that decide the same samples.
 
+    Several are its seeds, lowest first, or repeated runs of it in the order of the command line.
     The first member stands for the system wherever only one can: fixed in advance, not the best.
     """
 
@@ -76,10 +77,11 @@ class System:
 
     @property
     def title(self) -> str:
-        """The name, with the number of members if there are several, and the mark of cross-fits."""
+        """Title: the name, the number of members if there are several, a mark of cross-fits."""
         count = len(self.members)
         notes = (
             [f"{count} {'seeds' if self.kind is SystemKind.RUN else 'runs'}"] if count > 1 else []
         )
+        # in the title itself: figures and sentences have no column for the protocol
         notes += ["cross-fit"] if self.protocol is Protocol.CROSS_FIT else []
         return f"{self.name} ({', '.join(notes)})" if notes else self.name

@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table; `detail` is what is less important."""
+    """Cell of a table; `detail` is what is less important, such as an interval."""
 
     text: str
     detail: str = ""
@@ -26,7 +26,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose first column names the row; `words` are the columns that hold no numbers."""
+    """Table whose first column names the row; `words` are the columns that hold no numbers."""
 
     name: str
     title: str
@@ -36,20 +36,21 @@ class Table:
 
 
 def overall(done: Comparison) -> Table:
-    """How well each system decides, on all samples and in the mean over smells."""
+    """Scores of decisions, on all samples and in the mean over smells."""
     headings = _headings(needs_p_tp=False)
-    made = _scores(done, "overall", "Decisions on all samples", headings)
-    after_f1 = made.columns.index(headings["f1"]) + 1
+    table = _scores(done, "overall", "Decisions on all samples", headings)
+    # macro F1 needs the split by smell, so it is no entry of METRICS, and is put in by hand
+    after_f1 = table.columns.index(headings["f1"]) + 1
     rows = [
         (*row[:after_f1], Cell(score_text(entry.breakdown.macro_f1)), *row[after_f1:])
-        for row, entry in zip(made.rows, done.entries, strict=True)
+        for row, entry in zip(table.rows, done.entries, strict=True)
     ]
-    columns = (*made.columns[:after_f1], "F1, mean over smells", *made.columns[after_f1:])
-    return replace(made, columns=columns, rows=tuple(rows))
+    columns = (*table.columns[:after_f1], "F1, mean over smells", *table.columns[after_f1:])
+    return replace(table, columns=columns, rows=tuple(rows))
 
 
 def ranking(done: Comparison) -> Table:
-    """How well p(TP) ranks and means what it says, whatever the threshold."""
+    """Scores of p(TP), ranking and calibration, whatever the threshold."""
     title = "Ranking and calibration of p(TP), whatever the threshold"
     return _scores(done, "ranking", title, _headings(needs_p_tp=True))
 
@@ -65,7 +66,7 @@ def by_technology(done: Comparison) -> Table:
 
 
 def pairwise(done: Comparison) -> Table:
-    """Every two systems."""
+    """Pairwise tests: every two systems."""
     columns = ("First", "Second", "Only first right", "Only second right", "p", "Adjusted p")
     rows = tuple(
         (
@@ -90,7 +91,7 @@ def pairwise(done: Comparison) -> Table:
 
 
 def members(done: Comparison) -> Table | None:
-    """Each seed or repeated run on its own; None if no system has several."""
+    """Members: each seed or repeated run on its own; None if no system has several."""
     several = [entry for entry in done.entries if len(entry.system.members) > 1]
     shown = {
         metric.key: metric.heading
@@ -100,6 +101,7 @@ def members(done: Comparison) -> Table | None:
     rows = [
         (
             Cell(entry.system.name),
+            # files of one system share its name, and only their paths differ
             Cell(member.name if entry.system.kind is SystemKind.RUN else member.source),
             Cell(NONE if member.seed is None else str(member.seed)),
             *(Cell(number(scores[key])) for key in shown),
@@ -115,7 +117,7 @@ def members(done: Comparison) -> Table | None:
 
 
 def costs(done: Comparison) -> Table:
-    """What each run has cost."""
+    """Costs of members: parameters, hours, GPUs, and samples a second."""
     columns = ("System", "Parameters trained", "Training hours", "GPUs", "GPU hours", "Clock")
     return Table(
         "costs",
@@ -127,7 +129,7 @@ def costs(done: Comparison) -> Table:
 
 
 def origins(done: Comparison) -> Table:
-    """Where decisions and thresholds come from."""
+    """Origins of decisions and thresholds, a row a member."""
     rows = []
     for entry in done.entries:
         for member in entry.system.members:
@@ -149,14 +151,15 @@ def origins(done: Comparison) -> Table:
 
 
 def all_tables(done: Comparison) -> list[Table]:
-    """Every table that has rows, in the order in which a reader needs them."""
+    """Tables that have rows, in the order in which a reader needs them."""
     made = [overall, ranking, by_smell, by_technology, pairwise, members, costs, origins]
+    # a comparison without seeds has no table of them, and the template asks for it by name
     tables = [make(done) for make in made]
     return [table for table in tables if table is not None and table.rows]
 
 
 def subset_title(subset: SystemScores) -> str:
-    """The name of a smell or technology, marked where it has few real smells or few groups."""
+    """Name of a smell or technology, marked where it has few real smells or few groups."""
     few_positives, few_groups = subset.first.few_positives, subset.few_groups
     return marked(subset.name, few_positives=few_positives, few_groups=few_groups)
 
@@ -183,6 +186,7 @@ def _scores(done: Comparison, name: str, title: str, headings: dict[str, str]) -
 def _f1_by(
     done: Comparison, name: str, title: str, subsets_of: Callable[[Entry], Sequence[SystemScores]]
 ) -> Table:
+    # non-breaking: the counts of a heading stay on one line
     heads = [
         f"{subset_title(subset)} ({subset.first.support}\xa0of\xa0{subset.first.samples}\xa0real)"
         for subset in subsets_of(done.entries[0])
@@ -198,7 +202,7 @@ def _f1_by(
 
 
 def score_text(found: Measured) -> str:
-    """The mean, with the standard deviation over members if there are several."""
+    """Score as text: the mean, with the standard deviation over members if there are several."""
     return number(found.mean) + ("" if found.sd is None else f" ± {found.sd:.3f}")
 
 
@@ -209,8 +213,10 @@ def _measured(found: Measured) -> Cell:
 
 
 def _cost(cost: Cost) -> tuple[Cell, ...]:
+    # keep-all is trained nowhere: dashes say that there is nothing to know, not that it is unknown
     if cost.trained_parameters == 0:
         return (Cell(cost.name), Cell("0"), *[Cell(NONE)] * 6)
+    # Cost.gpu_hours is None for both, and a reader should see which it is
     gpu_hours = UNKNOWN if cost.gpus is None else "on CPU" if cost.gpus == 0 else None
     return (
         Cell(cost.name),
@@ -225,12 +231,12 @@ def _cost(cost: Cost) -> tuple[Cell, ...]:
 
 
 def hours(value: float) -> str:
-    """Hours with three significant digits."""
+    """Hours as text, with three significant digits."""
     return f"{value:.3g}"
 
 
 def speed(value: float | None) -> str:
-    """Samples a second with three significant digits."""
+    """Samples a second as text: three significant digits, or whole numbers from 100 on."""
     return UNKNOWN if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -21,7 +21,7 @@ from iacfilter_hpc.evaluation.text import FEW, WIDTH, aligned_table, span
 
 
 def render(done: Comparison) -> str:
-    """The answer, warnings first."""
+    """Text of a comparison, as the command prints it; warnings come first."""
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
         file,
@@ -43,6 +43,7 @@ def _scores(done: Comparison) -> str:
     """The metrics that have an abbreviation, a row a system."""
     shown = {metric.key: name for metric in in_reading_order() if (name := metric.abbreviation)}
     columns = ["SYSTEM", "PROTOCOL", *shown.values()]
+    # the terminal has room for one interval: that of the score which the pairs are judged by
     columns.insert(columns.index(shown["f1"]) + 1, "95 % OF F1")
     return aligned_table(columns, [_row(entry, shown) for entry in done.entries], columns[2:])
 
@@ -58,13 +59,14 @@ def _row(entry: Entry, keys: Iterable[str]) -> list[str]:
 
 
 def _costs(done: Comparison) -> str:
-    made = costs(done)
-    columns = [name.upper() for name in made.columns]
-    rows = [[cell.text for cell in row] for row in made.rows]
+    table = costs(done)
+    columns = [name.upper() for name in table.columns]
+    rows = [[cell.text for cell in row] for row in table.rows]
     return aligned_table(columns, rows, columns[1:])
 
 
 def _footnotes(done: Comparison) -> list[str]:
+    # only those that occur; the reports, which have room, explain every protocol
     used = sorted({entry.system.protocol for entry in done.entries})
     stand_ins = [
         f"{note} stands for {entry.system.title} in McNemar's test"

@@ -21,8 +21,10 @@ from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.markdown import code, markdown_table
 
-FEW = 10
+FEW_POSITIVES = 10
+"""Real TPs of a smell below which the card warns: as in evaluation.metrics, a room above."""
 MOST_SOURCES = 10
+"""Sources of labels that the card names; the others are counted."""
 
 LIMITS = """\
 - It is as good as its labels, which come from: {sources}.
@@ -39,7 +41,7 @@ NO_MODEL = """\
 
 
 def limits(decision: Decision, train: Sequence[Sample], validation: Sequence[Sample]) -> str:
-    """A list in Markdown."""
+    """Limits of a model, as a list in Markdown: what its data and its input leave out."""
     text = LIMITS.format(
         sources=_sources([*train, *validation]),
         smells=_listed(decision.smells),
@@ -47,11 +49,13 @@ def limits(decision: Decision, train: Sequence[Sample], validation: Sequence[Sam
         few=_few({"training": train, "validation": validation}),
         cut=_cut({"training": decision.train_audit, "validation": decision.validation_audit}),
     )
+    # a card travels with its model: whoever reads it may not know what `tiny` is
     return f"{text}\n{NO_MODEL}" if decision.base_model == TINY else text
 
 
 def _sources(samples: Sequence[Sample]) -> str:
     counts = Counter(sample.source for sample in samples).most_common()
+    # sources are free text of each sample: a file may have as many as it has samples
     shown = [f"{code(source)} ({count})" for source, count in counts[:MOST_SOURCES]]
     others = len(counts) - len(shown)
     return ", ".join(shown) + (f" and {others} other sources" if others else "")
@@ -62,16 +66,18 @@ def _few(parts: dict[str, Sequence[Sample]]) -> str:
     # a smell that one part lacks is where the model knows least
     names = sorted({sample.smell for samples in parts.values() for sample in samples})
     for part, samples in parts.items():
+        # real ones, not all: a smell of false alarms alone taught the model nothing of what is real
         counts = Counter(sample.smell for sample in samples if sample.label == "TP")
         there = {sample.smell for sample in samples}
         few += [
             f"{code(name)} in {part} ({counts[name] if name in there else 'no sample'})"
             for name in names
-            if counts[name] < FEW
+            if counts[name] < FEW_POSITIVES
         ]
     if not few:
-        return f"Each smell has at least {FEW} real TPs in training and in validation."
-    return f"Smells with fewer than {FEW} real TPs, where it may be far off: {', '.join(few)}."
+        return f"Each smell has at least {FEW_POSITIVES} real TPs in training and in validation."
+    fewer = f"Smells with fewer than {FEW_POSITIVES} real TPs"
+    return f"{fewer}, where it may be far off: {', '.join(few)}."
 
 
 def _cut(parts: dict[str, Audit]) -> str:
@@ -101,7 +107,7 @@ DIR is this directory, with every file in it.{needs}"""
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What a card says of each model of an approach.
+    """Facts that a card tells of each model of an approach.
 
     Source of the names: https://huggingface.co/docs/hub/model-cards#model-card-metadata
     """
@@ -147,10 +153,11 @@ def model_card(
     validation: SampleFile,
     facts: CardFacts,
 ) -> str:
-    """The text of README.md; it names files by their names, never by where they lie.
+    """Model card, the text of README.md; it names files by name, never by where they lie.
 
     Source: https://huggingface.co/docs/hub/model-cards
     """
+    # train() needs no submission, and without one there is no run.json
     record = records.read_record(layout) if layout.record.is_file() else None
     sections = {
         f"# {layout.name}": _introduction(decision, facts),
@@ -161,11 +168,12 @@ def model_card(
         "## Record": _record(record),
     }
     body = "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items())
+    # through ModelCard, which parses what it holds: a header that is no YAML fails here
     return str(ModelCard(f"---\n{_metadata(decision, facts).to_yaml()}\n---\n\n{body}\n"))
 
 
-def merged_card(card: ModelCard, decision: Decision, told: str) -> str:
-    """The card of a run for its model with the adapter merged; `told` says how that went.
+def merged_card(card: ModelCard, decision: Decision, note: str) -> str:
+    """Card of a run for its model with the adapter merged; `note` says how that went.
 
     Metadata and introduction are made anew. The sections behind stay: what they tell of the run
     cannot be made again without its data. So does a text that is no longer the one written here.
@@ -174,14 +182,16 @@ def merged_card(card: ModelCard, decision: Decision, told: str) -> str:
     card.data.library_name = "transformers"
     card.data.tags = [tag for tag in card.data.tags or [] if tag != "lora"]
     title, _, _ = card.text.strip().partition("\n")
+    # the heading may be gone: the owner may edit a card, which is no part of the manifest
     _, heading, sections = card.text.partition(f"\n{TRAINING_DATA}\n")
     if heading:
         introduction = _introduction(decision, MERGED)
         card.text = f"\n{title}\n\n{introduction}\n{heading}{sections}"
-    return f"{str(card).rstrip()}\n\n## Export\n\n{told}\n"
+    return f"{str(card).rstrip()}\n\n## Export\n\n{note}\n"
 
 
 def _metadata(decision: Decision, facts: CardFacts) -> ModelCardData:
+    # no licence, which a hub shows as the model's own: those of base model and data apply
     tags = "iacfilter-hpc infrastructure-as-code security static-analysis glitch".split()
     return ModelCardData(
         base_model=_name_on_hub(decision.base_model),
@@ -197,6 +207,7 @@ def _name_on_hub(base_model: str) -> str | None:
 
 
 def _introduction(decision: Decision, facts: CardFacts) -> str:
+    # a directory by its name alone: its path tells of users and machines
     base = code(Path(decision.base_model).name)
     if _name_on_hub(decision.base_model):
         base = code(decision.base_model)
@@ -237,13 +248,16 @@ def _counts(samples: Sequence[Sample]) -> list[str]:
 
 def _configuration(config: RunConfig) -> str:
     values = config.as_dict()
+    # the title has the name; nodes and partitions tell of the cluster, not of the model
     del values["name"], values["resources"]
     for section, key in (
         *(("data", f"{part}_file") for part in ("train", "validation", "test")),
         ("accelerate", "deepspeed_config_file"),
     ):
+        # paths lose their folders; what is not set stays None
         values[section][key] = values[section][key] and Path(values[section][key]).name
     model = Path(values["model"]["model_name_or_path"])
+    # a hub name such as microsoft/codebert-base has a slash as well, and must stay whole
     if model.is_dir() or model.is_absolute():
         values["model"]["model_name_or_path"] = model.name
     return f"```yaml\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}```"
@@ -251,12 +265,15 @@ def _configuration(config: RunConfig) -> str:
 
 def _validation(decision: Decision, scores: ValidationScores) -> str:
     rows = []
+    # argmax beside it shows what choosing the threshold has gained on these samples
     for name, threshold in (("chosen", decision.threshold), ("argmax", 0.5)):
         decided = [p >= threshold for p in scores.p_tp]
+        # zero_division=0, as choose_threshold has it where nothing is decided TP
         found = precision_recall_fscore_support(
             scores.is_tp, decided, average="binary", zero_division=0
         )
         rows.append([f"{name}: {threshold:.4f}", *(f"{value:.3f}" for value in found[:3])])
+    # defined: training refuses a validation file without both classes
     ranking = (
         f"Average precision {average_precision_score(scores.is_tp, scores.p_tp):.3f}, "
         f"area under the ROC curve {roc_auc_score(scores.is_tp, scores.p_tp):.3f}."

@@ -28,7 +28,7 @@ InputField = Literal["smell", "technology", "content", "with_context"]
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The data that chose the threshold, and F1 of TP on it."""
+    """Validation data that chose the threshold, and F1 of TP on it, at the threshold and at 0.5."""
 
     file: Text
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -38,7 +38,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a detection is scored and decided: TP if p(TP) >= `threshold`.
+    """Decision rule of a model: how a detection is scored, and TP if p(TP) >= `threshold`.
 
     p(TP) is sigmoid(log-odds / `temperature`). `smells` are those that training has seen.
 
@@ -47,15 +47,18 @@ class Decision:
     generative approach: see ApproachEntry. `bf16` says that arithmetic ran under bfloat16 autocast.
     """
 
+    # forbid: a key that this version does not know may bear on decisions, and none is ignored
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     approach: ApproachName
+    # never 0 or 1: choose_threshold stays inside, and at 0 nothing would be filtered
     threshold: Annotated[float, Field(gt=0, lt=1)]
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     metric: Text
     validation: Validation
     base_model: Text
     revision: str | None
+    # scoring repeats the arithmetic of training: the threshold was chosen among its rounded scores
     dtype: Literal["bfloat16", "float16", "float32"]
     bf16: bool
     max_length: Annotated[int, Field(ge=1)]
@@ -70,38 +73,40 @@ class Decision:
 
 
 def write_decision(directory: Path, decision: Decision) -> None:
-    """Write decision.json into a directory that nobody reads yet."""
+    """Write decision.json into a directory that nobody reads yet: it is renamed when whole."""
     write(directory / FILE, decision)
 
 
 def read_decision(directory: Path) -> Decision:
-    """The decision of a final/ directory.
+    """Decision of a final/ directory, read strictly.
 
     Raises:
         TrainingError: there is none, it is damaged (each wrong key is named), or of another schema
             than this version reads.
     """
     path = directory / FILE
+    # not damaged but absent: most often the run is still training, and its status says more
     if not path.is_file():
         raise TrainingError(
             f"{path} does not exist: the run has no finished model",
             hint="see how training ended with iacfilter-status",
         )
-    made = DECISION.read(path)
-    _check_approach(path, made)
-    return made
+    decision = DECISION.read(path)
+    _check_approach(path, decision)
+    return decision
 
 
-def _check_approach(path: Path, made: Decision) -> None:
+def _check_approach(path: Path, decision: Decision) -> None:
     """See that the fields which not every approach has are there for those that have them."""
-    entry = find_approach(made.approach)
+    # by the registry, since approaches of other packages have their own; a type cannot say it
+    entry = find_approach(decision.approach)
     fields = {
-        "answers": (entry.answers, made.answers),
-        "input_fields": (entry.reads_fields, made.input_fields),
+        "answers": (entry.answers, decision.answers),
+        "input_fields": (entry.reads_fields, decision.input_fields),
     }
     wrong = [
         f"{path}: {name} is {'missing' if value is None else 'given'} for the approach "
-        f"{made.approach}"
+        f"{decision.approach}"
         for name, (is_expected, value) in fields.items()
         if (value is not None) != is_expected
     ]

@@ -28,7 +28,7 @@ Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 @dataclass(frozen=True, slots=True)
 class ValidationScores:
-    """p(TP) (after temperature) and truth of the validation samples, in their file's order.
+    """Validation scores: p(TP), after temperature, and truth, in the order of the file; shape [n].
 
     From these another threshold can be chosen without the samples and without a GPU.
     """
@@ -41,7 +41,7 @@ class ValidationScores:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Keys (Sample.key) of the detections that trained the model and that chose its threshold.
+    """Seen detections, by Sample.key: those that trained the model or chose its threshold.
 
     `contents` and `origins` are hashes of both: of smell and line, of files, repositories and
     families.
@@ -49,6 +49,7 @@ class Seen:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
+    # to look a sample up takes no more than its hash, whatever the sample holds
     train: frozenset[Key]
     validation: frozenset[Key]
     contents: frozenset[Key]
@@ -56,12 +57,13 @@ class Seen:
 
 
 def seen_of(train: Sequence[Sample], validation: Sequence[Sample]) -> Seen:
-    """What a model that was trained and validated on these samples has seen."""
+    """Seen detections of a model that was trained and validated on these samples."""
     both = [*train, *validation]
     contents = (sample.content_hash for sample in both)
     return Seen(
         train=frozenset(sample.key for sample in train),
         validation=frozenset(sample.key for sample in validation),
+        # an empty line has no hash, or all empty lines of a smell would count as seen
         contents=frozenset(content for content in contents if content is not None),
         origins=frozenset(origin for sample in both for origin in sample.origin_hashes),
     )
@@ -76,28 +78,30 @@ def write_validation_scores(directory: Path, scores: ValidationScores) -> None:
 def write_seen(directory: Path, seen: Seen) -> None:
     """Write seen.json into a directory that nobody reads yet."""
     names = ("train", "validation", "contents", "origins")
+    # sets have no order, and the manifest hashes the file: the same data give the same model
     keys = {name: sorted(getattr(seen, name)) for name in names}
     write_json(directory / SEEN, {"schema": SEEN_SCHEMA, **keys})
 
 
 def read_validation_scores(final: Path) -> ValidationScores:
-    """The validation scores of a final/ directory.
+    """Validation scores of a final/ directory.
 
     Raises:
         TrainingError: the file is missing, damaged (each wrong key is named) or of another schema.
     """
     path = final / SCORES
-    made = SCORES_KIND.read(path)
-    if len(made.p_tp) != len(made.is_tp):
+    scores = SCORES_KIND.read(path)
+    # each list is right by itself, so the schema cannot see it
+    if len(scores.p_tp) != len(scores.is_tp):
         raise TrainingError(
-            f"{path}: p_tp has {len(made.p_tp)} numbers, and is_tp {len(made.is_tp)} truths",
+            f"{path}: p_tp has {len(scores.p_tp)} numbers, and is_tp {len(scores.is_tp)} truths",
             hint=HINT,
         )
-    return made
+    return scores
 
 
 def read_seen(final: Path) -> Seen:
-    """The detections that the model of a final/ directory has seen.
+    """Seen detections of the model in a final/ directory.
 
     Raises:
         TrainingError: the file is missing, damaged (each wrong key is named) or of another schema.

@@ -24,7 +24,7 @@ from iacfilter_hpc.trained_model.evidence import (
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The safetensors file of trained weights in final/."""
+    """Weights file of a trained model in final/, in safetensors."""
 
     file: str
     learns: str | None = None
@@ -52,21 +52,29 @@ def save_final(
         TrainingError: what was written is not a trained model.
     """
     partial = layout.final.with_name("final.partial")
+    # a save that broke off may have left one; nobody reads under this name
     if trainer.is_world_process_zero():
         shutil.rmtree(partial, ignore_errors=True)
+    # no process may write before the old folder is gone
     trainer.accelerator.wait_for_everyone()
+    # by every process: under ZeRO-3 each holds a part, and gathering it is collective
     trainer.save_model(str(partial))
     if trainer.is_world_process_zero():
         # a pickle, and nothing reads it
         (partial / "training_args.bin").unlink()
+        # before the manifest, which would vouch for whatever lies there
         check_weights(partial, weights)
         write_decision(partial, decision)
         write_validation_scores(partial, scores)
         write_seen(partial, seen)
         # PEFT writes one too, that knows nothing of the run
         (partial / CARD).write_text(card, encoding="utf-8")
+        # last of the files, as it lists them
         write_manifest(partial)
+        # safetensors writes 0600, and a model is for the group as the umask says
         share(partial)
+        # one rename in one directory: others see no final/ or a whole one. rename(2) replaces no
+        # folder that holds anything, so a model is never overwritten
         partial.replace(layout.final)
     trainer.accelerator.wait_for_everyone()
 
@@ -77,19 +85,25 @@ def check_weights(directory: Path, weights: Weights) -> None:
     Raises:
         TrainingError: no file, an empty tensor, or what learns is all zero, as LoRA's matrices B.
     """
+    # without gathering, ZeRO-3 writes only shards of whole weights, and wrote adapters of empty
+    # tensors (https://github.com/huggingface/peft/issues/2892); neither is an error of the Trainer
     path = directory / weights.file
     if not path.is_file():
         raise TrainingError(
             f"{path.name} was not written",
             hint="ZeRO-3 needs stage3_gather_16bit_weights_on_model_save in its configuration",
         )
+    # "pt", as numpy has no bfloat16
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     empty = [name for name, tensor in tensors.items() if tensor.numel() == 0]
     if empty or not tensors:
         raise TrainingError(f"{path.name} holds empty tensors: {', '.join(empty) or 'no tensor'}")
+    # whole weights have no part that begins as zero and has to leave it
     if weights.learns is None:
         return
+    # LoRA begins with B = 0, so that it changes nothing at first (Hu et al., LoRA, 2021, 4.1); a B
+    # that is zero after training was reached by no gradient
     if not any(tensor.any() for name, tensor in tensors.items() if weights.learns in name):
         raise TrainingError(
             f"every {weights.learns} in {path.name} is zero: the adapter learned nothing"

@@ -138,7 +138,7 @@ def test_several_files_of_one_name(compare: Command, data: Labelled) -> None:
         (["--predictions", f"{'x' * 61}=perfect.csv"], "is no name of 1 to 60 printable"),
         (["--predictions", "a=nowhere.csv"], "error: --predictions a: nowhere.csv is not a file"),
         (["--predictions", "a=."], "error: --predictions a: . is not a file"),
-        (["--predictions", "keep all=perfect.csv"], "another system bears this name"),
+        (["--predictions", "keep all=perfect.csv"], "another system has this name"),
         (["--predictions", "a=perfect.csv", "--json", "--markdown"], "are two answers"),
         (["--predictions", "a=perfect.csv", "--groups", "no.csv"], "no.csv is not a file"),
         (["--predictions", "a=perfect.csv", "-o", "random.csv"], "random.csv is not a directory"),

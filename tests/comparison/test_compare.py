@@ -229,7 +229,7 @@ def test_names_must_differ(made: Runs, tmp_path: Path) -> None:
         compared(made.one, made.two, made.one)
     for name in ("seed-11", "keep all", "TF-IDF + LR"):
         request = Request((made.one,), (PredictionsFile(name, tmp_path),), TEST, OPTIONS)
-        with pytest.raises(UsageError, match="another system bears this name"):
+        with pytest.raises(UsageError, match="another system has this name"):
             compare(request, {}, lambda _: None)
 
 

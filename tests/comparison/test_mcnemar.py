@@ -48,7 +48,7 @@ def test_a_lost_smell_weighs_as_much_as_a_kept_false_alarm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "adjusted"),
+    ("p_values", "adjusted"),
     [
         ([], []),
         ([0.2], [0.2]),
@@ -59,8 +59,8 @@ def test_a_lost_smell_weighs_as_much_as_a_kept_false_alarm() -> None:
         ([0.02, 0.02], [0.04, 0.04]),
     ],
 )
-def test_holm(given: list[float], adjusted: list[float]) -> None:
-    assert holm(given) == pytest.approx(adjusted)
+def test_holm(p_values: list[float], adjusted: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(adjusted)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
