@@ -39,17 +39,19 @@ class Audit:
         if self.samples_cut:
             lines.append(
                 f"{name}: {counted(self.samples_cut, 'sample')} cut to fit max_length "
-                f"({self.context_lines_dropped} context lines, {self.tokens_dropped} tokens)"
+                f"({counted(self.context_lines_dropped, 'context line')}, "
+                f"{counted(self.tokens_dropped, 'token')})"
             )
         if self.yes_no_mapped:
             lines.append(
-                f"{name}: {self.yes_no_mapped} prompts ask for YES or NO; their instructions now "
-                "ask for TP or FP, code is untouched"
+                f"{name}: {counted(self.yes_no_mapped, 'prompt asks', 'prompts ask')} for YES or "
+                "NO; the instructions now ask for TP or FP, code is untouched"
             )
         if self.technology_from_extension:
             lines.append(
                 f"{name}: technology taken from the file's extension in "
-                f"{self.technology_from_extension} samples, {self.technology_unknown} stay unknown"
+                f"{counted(self.technology_from_extension, 'sample')}, still unknown in "
+                f"{self.technology_unknown}"
             )
         return lines
 

@@ -79,7 +79,7 @@ def _obstacle(model: PreTrainedModel, longest: int) -> str | None:
         return f"{name} takes no position_ids"
     # how transformers marks the classes that look attention up in its registry
     if not getattr(model, "_supports_attention_backend", False):
-        return f"{name} takes no attention of others"
+        return f"{name} does not let its attention be replaced"
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"}:
         return f"{name} has layers of {', '.join(sorted(kinds - {'full_attention'}))}"

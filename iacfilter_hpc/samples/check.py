@@ -113,7 +113,8 @@ def contradictions_in(sample: Sample) -> Iterator[str]:
     elif not first <= sample.line <= last:
         yield f"line {sample.line} is outside detection_span [{first}, {last}]"
     elif sample.line - first >= len(lines):
-        yield f"with_context has {len(lines)} lines, and line {sample.line} is not among them"
+        has = f"with_context has {counted(len(lines), 'line')}"
+        yield f"{has}, and line {sample.line} is not among them"
     # `in`, not equal: content is stripped, and may be a part of its line
     elif normalised(sample.content) not in normalised(lines[sample.line - first]):
         yield f"content is not on line {sample.line} of with_context"

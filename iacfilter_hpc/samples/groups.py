@@ -77,7 +77,8 @@ def _groups(path: Path, rows: csv.DictReader[str]) -> Groups:
         origin = Origin(_filled(row.get("repo")), _filled(row.get("family")))
         # csv puts what is beyond the header under None, and None for what is missing
         if name is None or None in row or None in row.values():
-            problems.append(f"{path}:{number}: it has not {len(columns)} columns, or no file")
+            lacking = f"it does not have {len(columns)} columns, or names no file"
+            problems.append(f"{path}:{number}: {lacking}")
         elif found.setdefault(name, origin) != origin:
             problems.append(f"{path}:{number}: {name} has another repo or family than above")
     if problems:
