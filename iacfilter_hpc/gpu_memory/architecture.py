@@ -272,8 +272,8 @@ def _hubs(variables: Mapping[str, str]) -> Iterator[Path]:
 
     Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
     """
-    if given := variables.get("HF_HUB_CACHE"):
-        yield absolute(Path(given))
+    if hub := variables.get("HF_HUB_CACHE"):
+        yield absolute(Path(hub))
     if home := variables.get("HF_HOME"):
         yield absolute(Path(home)) / "hub"
     yield absolute(Path(variables.get("XDG_CACHE_HOME") or "~/.cache")) / "huggingface" / "hub"
