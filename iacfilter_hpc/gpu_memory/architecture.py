@@ -1,4 +1,8 @@
-"""Architecture: the shapes of a model, from its config.json, and where that lies."""
+"""Architecture: the shapes of a model, from its config.json, and where that lies.
+
+Parameters that are counted from them equal those of transformers and PEFT; other families than
+those named here are refused, as a wrong plan is worse than none.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,16 @@ from iacfilter_hpc.config.schema import TINY, Model
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.runs.layout import absolute, resource
 
+# model_type of transformers' configs
 DECODERS = ("llama", "mistral", "qwen2", "qwen3")
 ENCODERS = ("roberta", "xlm-roberta", "bert")
 LONGEST = 60
+"""Characters of a value that a message shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """One torch.nn.Linear of a layer, by its name within the layer."""
+    """Linear: one torch.nn.Linear of a layer, by its name within the layer."""
 
     name: str
     inputs: int
@@ -35,7 +41,10 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """A causal model like Llama: RMSNorm, rotary positions, gated MLP, grouped keys and values."""
+    """Decoder: a causal model like Llama.
+
+    RMSNorm, rotary positions (no parameters), gated MLP, keys and values shared by groups of heads.
+    """
 
     hidden: int
     intermediate: int
@@ -58,7 +67,7 @@ class Decoder:
 
     @property
     def linears(self) -> tuple[Linear, ...]:
-        """Those of one layer."""
+        """The matrices of one layer, in their order there."""
         keys = self.kv_heads * self.head_dim
         return (
             Linear("self_attn.q_proj", self.hidden, self.queries, self.qkv_bias),
@@ -73,7 +82,10 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """A bidirectional model like BERT: LayerNorm after each block, GELU, learned positions."""
+    """Encoder: a bidirectional model like BERT.
+
+    LayerNorm after each block, GELU, learned positions (`positions` rows of an embedding).
+    """
 
     hidden: int
     intermediate: int
@@ -85,7 +97,7 @@ class Encoder:
 
     @property
     def linears(self) -> tuple[Linear, ...]:
-        """Those of one layer."""
+        """The matrices of one layer, in their order there."""
         attention = ("query", "key", "value", "output.dense")
         return (
             *(Linear(f"attention.{n}", self.hidden, self.hidden, True) for n in attention),
@@ -98,7 +110,7 @@ Architecture = Decoder | Encoder
 
 
 def read_architecture(path: Path) -> Architecture:
-    """The shapes that a config.json tells, with the defaults of transformers' classes.
+    """Architecture that a config.json tells, with the defaults of transformers' classes.
 
     Raises:
         ConfigError: it cannot be read, a key is missing or wrong, or the family is not a known one.
@@ -144,6 +156,7 @@ class _Fields:
         value = default if value is None else value
         if value is None:
             raise ConfigError(f"{self.path}: {key} is not set")
+        # True is an int to Python
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{self.path}: {key} is {_shown(value)}, not a whole number from 1")
         return value
@@ -164,8 +177,11 @@ class _Fields:
 
 def _decoder(fields: _Fields, family: str) -> Decoder:
     heads = fields.whole("num_attention_heads")
+    # Qwen3's class has a width of its own for heads, 128; the others divide the model's
     is_set = fields.values.get("head_dim") is not None or family == "qwen3"
     attention_bias = family in ("llama", "qwen3") and fields.flag("attention_bias")
+    # biases: Llama and Qwen3 have a switch for all four matrices of attention, Qwen2 always has
+    # those of the first three, Mistral none; in the MLP Llama alone has a switch
     return Decoder(
         hidden=fields.whole("hidden_size"),
         intermediate=fields.whole("intermediate_size"),
@@ -185,6 +201,7 @@ def _decoder(fields: _Fields, family: str) -> Decoder:
 
 
 def _encoder(fields: _Fields) -> Encoder:
+    # for its error alone: transformers refuses a width that the heads do not divide
     fields.share("num_attention_heads", of="hidden_size")
     return Encoder(
         hidden=fields.whole("hidden_size"),
@@ -197,6 +214,8 @@ def _encoder(fields: _Fields) -> Encoder:
     )
 
 
+# paths are made of both, which come from a configuration: REVISION takes no `..`, and the one slash
+# of a name becomes `--`
 HUB_NAME = re.compile(r"(?:[\w.-]+/)?[\w.-]+", re.ASCII)
 REVISION = re.compile(r"(?:(?!\.\./)[\w.-]+/)*(?!\.\.$)[\w.-]+", re.ASCII)
 
@@ -204,7 +223,7 @@ REVISION = re.compile(r"(?:(?!\.\./)[\w.-]+/)*(?!\.\.$)[\w.-]+", re.ASCII)
 def find_architecture(
     model: Model, approach: ApproachEntry, variables: Mapping[str, str]
 ) -> Architecture:
-    """The shapes of a run's model; `variables` are the environment that its jobs will have.
+    """Architecture of a run's model; `variables` are the environment that its jobs will have.
 
     Raises:
         ConfigError: there is no config.json here, it is wrong, or not of this approach's kind,
@@ -216,6 +235,7 @@ def find_architecture(
         )
     path = _config_json(model, approach, variables)
     found = read_architecture(path)
+    # submitted, it would fail on the GPU, after the wait for it
     if isinstance(found, Decoder) != (approach.architecture == "decoder"):
         raise ConfigError(
             f"{path} is not that of a model for the {approach.name} approach",
@@ -235,6 +255,7 @@ def _config_json(model: Model, approach: ApproachEntry, variables: Mapping[str, 
     # a name of another form could lead out of the cache
     if HUB_NAME.fullmatch(name):
         folder = name.replace("/", "--")
+        # the cache first: it holds what the job will load, the shipped facts what we know of a name
         cached = [_in_cache(hub, folder, model.revision or "main") for hub in _hubs(variables)]
         shipped = resource("configs", "architectures", f"{folder}.json")
         for path in (*cached, shipped):
@@ -251,21 +272,25 @@ def _hubs(variables: Mapping[str, str]) -> Iterator[Path]:
 
     Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
     """
-    if given := variables.get("HF_HUB_CACHE"):
-        yield absolute(Path(given))
+    if hub := variables.get("HF_HUB_CACHE"):
+        yield absolute(Path(hub))
     if home := variables.get("HF_HOME"):
         yield absolute(Path(home)) / "hub"
     yield absolute(Path(variables.get("XDG_CACHE_HOME") or "~/.cache")) / "huggingface" / "hub"
 
 
 def _in_cache(hub: Path, folder: str, revision: str) -> Path | None:
-    """config.json of a cached model: a branch or tag is a file with the commit's name."""
+    """config.json of a cached model: a branch or tag is a file with the commit's name.
+
+    Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+    """
     cached = hub / f"models--{folder}"
     if not REVISION.fullmatch(revision):
         return None
     named = cached / "refs" / revision
     try:
         commit = named.read_text(encoding="utf-8").strip()
+    # no such branch or tag: it may be a commit
     except (OSError, UnicodeDecodeError):
         commit = revision
     return cached / "snapshots" / commit / "config.json"

@@ -1,4 +1,8 @@
-"""Changes of a run's settings that lower its memory and leave its optimizer steps as they are."""
+"""Changes of a run's settings that lower its memory and leave its optimizer steps as they are.
+
+A step that saw fewer samples would be another experiment; length, LoRA's rank and precision decide
+what is learned, and are never offered.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ Value = bool | int | str | None
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Settings by their dotted keys, with the values that they would have."""
+    """Change: settings by their dotted keys, with the values that they would have."""
 
     settings: Mapping[str, Value]
 
@@ -46,7 +50,7 @@ class Change:
         return size
 
     def flags(self) -> str:
-        """As words of the command line."""
+        """The change as words of the command line."""
         return " ".join(f"--set {key}={_word(value)}" for key, value in self.settings.items())
 
 
@@ -62,6 +66,7 @@ def step_batches(config: RunConfig) -> list[Change]:
 
 def at_once(config: RunConfig, samples: int) -> Change:
     """So many samples at once, of any length; a token budget of its own would overrule that."""
+    # left in place it would make every number of samples fit alike
     budget: dict[str, Value] = {} if config.packing.tokens_per_batch is None else {TOKENS: None}
     return Change({BATCH: samples, **budget})
 

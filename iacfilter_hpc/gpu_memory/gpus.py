@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from iacfilter_hpc.config.slurm_options import Resources
 
+# as data sheets count, not 2**30
 GB = 10**9
 DEFAULT = "default"
 COMMON = (16, 24, 32, 40, 48, 80, 94, 141)
@@ -28,12 +29,13 @@ Not of a100 (40, 80), v100 (16, 32), p100 (12, 16), rtx6000 (24, 48, 96), gh200 
 Source: NVIDIA's data sheets, https://www.nvidia.com/en-us/data-center/products/
 """
 STATED = re.compile(r"(\d{1,3})gb")
+# what is the same card with or without: nvidia_l40s, tesla-t4, L40S
 MAKER = re.compile(r"nvidia|tesla|geforce|quadro|[^a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class GpuMemory:
-    """The memory of a GPU of some type; a GB is 10^9 bytes, as much as a run can use of it.
+    """GPU memory of some type; a GB is 10^9 bytes, as much as a run can use of it.
 
     nvidia-smi shows 22.5 GiB for the 24 GB of an A10, 45.0 for the 48 of an L40S, with ECC on; an
     80 GB A100 has some 5 GiB more than is counted here.

@@ -1,4 +1,7 @@
-"""GPU memory plan: what a run needs, whether it fits, and what could be changed."""
+"""GPU memory plan: what a run needs, whether it fits, and what could be changed.
+
+A run that does not fit fails after it has waited in the queue, and loaded its model.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,11 @@ from iacfilter_hpc.gpu_memory.settings import MemorySettings, memory_settings
 COMFORTABLE = 0.85
 """Share of a GPU up to which a run fits: the rest is for fragments and what was estimated low."""
 TIGHT = 0.95
+"""Share of a GPU up to which a run may fit: beyond, it had to need less than was counted."""
 
 
 class Fit(StrEnum):
-    """How a need of memory goes with a GPU's, as users read it."""
+    """Fit of a need of memory and a GPU's, as users read it."""
 
     FITS = "fits"
     TIGHT = "tight"
@@ -34,7 +38,7 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run of this model needs, whatever its settings, as far as runs so far have shown."""
+    """Estimate of a run of this model, whatever its settings, as far as runs so far have shown."""
 
     architecture: Architecture
     correction: Correction
@@ -88,6 +92,7 @@ def step_batch(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> Change 
 
     The step sees as many samples as it did: accumulation makes up for the difference.
     """
+    # a divisor of the step's share, which the largest that fits need not be
     largest = largest_batch(estimate, config, gpu)
     found = (change for change in step_batches(config) if change.batch <= largest)
     return next(found, None)
@@ -98,6 +103,7 @@ def smallest_change(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> Ch
 
     Of one kind alone, else of each kind on top of the strongest of those before it.
     """
+    # mild ones alone before strong ones together: one setting is easier to judge than four
     for kind in KINDS:
         for change in kind(config):
             if estimate.fits(change.applied(config), gpu):
@@ -115,7 +121,7 @@ def smallest_change(estimate: Estimate, config: RunConfig, gpu: GpuMemory) -> Ch
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Bytes on one GPU: the terms as computed, and their sum as runs so far correct it."""
+    """Need of one GPU, in bytes: the terms as computed, and their sum as runs so far correct it."""
 
     parameters: Parameters
     settings: MemorySettings
@@ -129,7 +135,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class GpuFit:
-    """How a need goes with a GPU; `largest_batch` is samples, `smallest_stage` ZeRO's."""
+    """Fit of a need and a GPU; `largest_batch` is samples, `smallest_stage` ZeRO's."""
 
     gpu: GpuMemory
     fit: Fit
@@ -140,7 +146,10 @@ class GpuFit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`on_gpu` is None where the GPU's memory is not known; `smallest_gpu` has a common size."""
+    """Plan of a run's memory; `on_gpu` is None where the GPU's memory is not known.
+
+    `smallest_gpu` has a common size; it is None if the run fits none of them.
+    """
 
     need: Need
     on_gpu: GpuFit | None
@@ -148,7 +157,7 @@ class Plan:
 
 
 def make_plan(config: RunConfig, site: Site, models: Path) -> Plan:
-    """Everything that can be said of a run before it is submitted; nothing is written.
+    """Plan of a run's memory before it is submitted; nothing is written.
 
     Raises:
         ConfigError: the model's shapes are not known, or settings do not go with it.
@@ -222,6 +231,7 @@ def _need(estimate: Estimate, config: RunConfig) -> Need:
 
 def _on_gpu(estimate: Estimate, config: RunConfig, need: Need, gpu: GpuMemory) -> GpuFit:
     fit = fit_of(need.total, gpu)
+    # without DeepSpeed there are no stages to choose from
     sharded = need.settings.zero is not None
     return GpuFit(
         gpu=gpu,

@@ -1,4 +1,7 @@
-"""Recorded peaks: by how much finished runs needed more memory than was planned for them."""
+"""Recorded peaks: by how much finished runs needed more memory than was planned for them.
+
+The estimate has been compared with no GPU, so that it learns from those that runs have used.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from iacfilter_hpc.runs.records import RunRecord
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """`factor` times the planned activations is what runs have needed; of how many runs.
+    """Correction: `factor` times the planned activations is what runs have needed; of how many.
 
     Weights, gradients and optimizer states are known. Never below 1: rows that did not fill the
     token budget say nothing of others that will.
@@ -36,11 +39,12 @@ class _Peak:
 
 
 def correction(models: Path, approach: str, model: str) -> Correction:
-    """The median over the runs of a model, else over those of its approach.
+    """Correction by the median over the runs of a model, else over those of its approach.
 
     Both count what PyTorch allocates: memory.json has the peak, run.json what was planned. Runs
     without either, or with a file that cannot be read, say nothing.
     """
+    # a median, as one run of unusual samples must not decide
     peaks = list(_peaks(models / approach))
     alike = [p.ratio for p in peaks if p.model == model]
     # a tiny model's buffers are larger than the model
@@ -64,4 +68,5 @@ def _ratio(record: RunRecord, peak: int) -> float | None:
     planned, inexact = record.planned_bytes, record.planned_activations
     if not planned or not inexact or peak <= 0:
         return None
+    # weights, gradients and states are known: all that was wrong is the activations' fault
     return (peak - (planned - inexact)) / inexact

@@ -11,7 +11,7 @@ from iacfilter_hpc.config.schema import Lora, RunConfig
 
 @dataclass(frozen=True, slots=True)
 class MemorySettings:
-    """Widths are bytes a number; `tokens` are those of a micro-batch, padding included.
+    """Memory settings; widths are bytes a number, `tokens` those of a micro-batch with padding.
 
     `samples` are a device's share of an optimizer step: short ones, or such that begin alike, may
     all be in one micro-batch.
@@ -53,7 +53,7 @@ class MemorySettings:
 
 
 def memory_settings(config: RunConfig) -> MemorySettings:
-    """What the memory of a run depends on, with the largest micro-batch that it can meet.
+    """Memory settings of a run, with the largest micro-batch that it can meet.
 
     It may hold all samples of a device's step, if they are short or share their beginning.
 
@@ -83,6 +83,7 @@ def memory_settings(config: RunConfig) -> MemorySettings:
         tokens=batch.tokens_at_once,
         length=config.data.max_length,
         evaluated=training.per_device_eval_batch_size,
+        # a model that cannot share is padded under `auto`: then too much is counted, not too little
         shares=config.entry.shares_prefixes and config.packed_attention in ("auto", "segments"),
         checkpointing=training.activation_checkpointing,
         in_4_bits=config.model.quantization == "nf4",

@@ -1,4 +1,8 @@
-"""Answers: TP and FP as token ids, as they follow a prompt."""
+"""Answers: TP and FP as token ids, as they follow a prompt.
+
+They are derived from the tokenizer at hand, in their place behind "Answer:", and never written down
+as numbers: many tokenizers spell a word otherwise where it begins a text than behind a space.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,14 @@ def derive_answers(encode: Encode) -> Answers:
     Raises:
         TrainingError: question and answer merge into one token, or one answer begins the other.
     """
+    # training lays the answer's ids behind the prompt's: the tokenizer makes the same of the whole
+    # text only if no token spans both
     question = encode("Answer:")
     tp, fp = (encode(f"Answer: {word}") for word in ("TP", "FP"))
     if not (tp[: len(question)] == fp[: len(question)] == question):
         raise TrainingError("this tokenizer merges the answer into the question before it")
     tp, fp = tp[len(question) :], fp[len(question) :]
+    # what both begin with goes to the prompt: the next token then decides, in one forward pass
     same = 0
     while same < min(len(tp), len(fp)) and tp[same] == fp[same]:
         same += 1

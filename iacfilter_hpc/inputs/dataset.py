@@ -26,6 +26,7 @@ def read_both_classes(path: Path) -> SampleFile:
         DataError: as read_sample_file does, and if TP or FP is missing.
     """
     file = read_sample_file(path)
+    # with one class there is nothing to learn, nor a threshold to choose
     missing = sorted(set(LABELS) - {sample.label for sample in file.samples})
     if missing:
         raise DataError(
@@ -38,7 +39,7 @@ def read_both_classes(path: Path) -> SampleFile:
 def training_rows(
     samples: Sequence[Sample], encoded: Sequence[Encoded], tokenizer: PromptTokenizer
 ) -> Dataset:
-    """Prompt, answer and EOS; only answer and EOS are labels.
+    """Rows of prompt, answer and EOS; only answer and EOS are labels.
 
     Columns: input_ids and labels (lists of equal length), label (0 FP, 1 TP).
     """
@@ -46,7 +47,9 @@ def training_rows(
     rows = []
     for sample, prompt in zip(samples, encoded, strict=True):
         # the tokens that both answers begin with are the prompt's last ones already
+        # EOS is trained too: a model that has not learned it never stops where it generates
         rest = [*(answers.tp if sample.label == "TP" else answers.fp), tokenizer.eos]
+        # they are labels all the same: the loss is of the whole answer
         answer = [*answers.shared, *rest]
         ids = [*prompt.ids, *rest]
         rows.append(
@@ -60,7 +63,7 @@ def training_rows(
 
 
 def scoring_rows(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Dataset:
-    """Inputs without answers, in the samples' order.
+    """Rows of inputs without answers, in the samples' order.
 
     Columns: input_ids, label (0 FP, 1 TP). The encoder trains on these too.
     """
@@ -74,16 +77,20 @@ def scoring_rows(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Datas
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Rows that are alike side by side.
+    """Held-out rows, those that are alike side by side.
 
-    `places` says for each sample, in their own order, which row is its.
+    `places` [samples] says for each sample, in their own order, which row is its.
     """
 
     rows: Dataset
     places: tuple[int, ...]
 
     def log_odds(self, predicted: PredictionOutput) -> list[float]:
-        """Log-odds of TP, in the samples' own order."""
+        """Log-odds of TP, in the samples' own order, from predictions [rows, 2] of FP and TP.
+
+        log p(TP) - log p(FP): the softmax's sum cancels.
+        """
+        # float64, so that the difference adds no rounding of its own
         logits = np.asarray(predicted.predictions, dtype=np.float64)
         found: list[float] = (logits[:, 1] - logits[:, 0])[list(self.places)].tolist()
         return found
@@ -91,11 +98,13 @@ class HeldOut:
 
 def hold_out(samples: Sequence[Sample], encoded: Sequence[Encoded], shares: bool) -> HeldOut:
     """Samples as rows to score, by their beginnings if these are shared, else by length."""
-    # what begins alike is computed once if side by side; what is as long needs the least padding
+    # the Trainer scores rows in their order, so many at a time: what begins alike is computed once
+    # if side by side, and what is as long needs the least padding
     order = sorted(
         range(len(samples)),
         key=lambda i: ((0 if shares else len(encoded[i].ids)), encoded[i].ids, i),
     )
+    # the inverse permutation
     places = sorted(range(len(order)), key=order.__getitem__)
     rows = scoring_rows([samples[i] for i in order], [encoded[i] for i in order])
     return HeldOut(rows, tuple(places))

@@ -1,4 +1,7 @@
-"""Encoded samples, and the counts of what encoding did to those of a file."""
+"""Encoded samples, and the counts of what encoding did to those of a file.
+
+Nothing is cut or reworded in silence: the counts go to the log and to the model's card.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,13 @@ from iacfilter_hpc.samples.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One sample as token ids of the model's input, special tokens included, answer excluded."""
+    """Encoded sample: token ids of the model's input, special tokens included, answer excluded.
+
+    `over_max_length`: it is too long and was kept whole. `yes_no_mapped`: its instructions asked
+    for YES or NO, and ask for TP or FP now.
+    """
+
+    # the fields are columns of the token cache, whose FORMAT must be raised when they change
 
     ids: tuple[int, ...]
     tokens_dropped: int = 0
@@ -22,7 +31,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Counts over the samples of one file."""
+    """Audit: counts over the samples of one file."""
 
     samples: int
     samples_cut: int
@@ -39,17 +48,19 @@ class Audit:
         if self.samples_cut:
             lines.append(
                 f"{name}: {counted(self.samples_cut, 'sample')} cut to fit max_length "
-                f"({self.context_lines_dropped} context lines, {self.tokens_dropped} tokens)"
+                f"({counted(self.context_lines_dropped, 'context line')}, "
+                f"{counted(self.tokens_dropped, 'token')})"
             )
         if self.yes_no_mapped:
             lines.append(
-                f"{name}: {self.yes_no_mapped} prompts ask for YES or NO; their instructions now "
-                "ask for TP or FP, code is untouched"
+                f"{name}: {counted(self.yes_no_mapped, 'prompt asks', 'prompts ask')} for YES or "
+                "NO; the instructions now ask for TP or FP, code is untouched"
             )
         if self.technology_from_extension:
             lines.append(
                 f"{name}: technology taken from the file's extension in "
-                f"{self.technology_from_extension} samples, {self.technology_unknown} stay unknown"
+                f"{counted(self.technology_from_extension, 'sample')}, still unknown in "
+                f"{self.technology_unknown}"
             )
         return lines
 
@@ -65,7 +76,7 @@ class Audit:
 
 
 def audit(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Audit:
-    """Count what happened to `samples`, of which `encoded` is the outcome in the same order."""
+    """Audit of `samples`, of which `encoded` is the outcome in the same order."""
     return Audit(
         samples=len(samples),
         samples_cut=sum(e.tokens_dropped > 0 for e in encoded),

@@ -20,7 +20,11 @@ from iacfilter_hpc.samples.sample import Sample
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInputs(ABC):
-    """What tokenising makes of samples for one model, for training and for scoring alike."""
+    """Model inputs: what tokenising makes of samples, for training and for scoring alike.
+
+    One class for both: a model that is scored on other tokens than it was trained on scores badly,
+    and nothing says why.
+    """
 
     is_cacheable: ClassVar[bool] = False
     """Whether a Recipe of the token cache holds all that decides the tokens, besides this code."""
@@ -36,7 +40,7 @@ class ModelInputs(ABC):
 
     @abstractmethod
     def encode(self, samples: Sequence[Sample]) -> Sequence[Encoded | NoFit]:
-        """Each sample as token ids within the limit, or why that cannot be."""
+        """Each sample as token ids within the limit, or why that cannot be, in their order."""
 
     def whole_lengths(
         self, samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]
@@ -55,7 +59,7 @@ class ModelInputs(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class PromptInputs(ModelInputs):
-    """with_prompt, with room for an answer behind it; far context lines go where it is too long."""
+    """Prompts: with_prompt, with room for an answer behind it; far context lines go if need be."""
 
     is_cacheable: ClassVar[bool] = True
 
@@ -67,7 +71,7 @@ class PromptInputs(ModelInputs):
     def of(
         cls, tokenizer: PreTrainedTokenizerBase, sizes: tuple[int, int], max_length: int
     ) -> Self:
-        """Those of a model with so many embedding rows and positions.
+        """Prompt inputs of a model with `sizes`: its embedding rows and positions (tokens).
 
         Raises:
             TrainingError: the tokenizer cannot serve.
@@ -91,6 +95,8 @@ class PromptInputs(ModelInputs):
         self, samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]
     ) -> list[int]:
         """Of the prompts as they are, also of those that cannot be made to fit."""
+        # made again rather than added up: a NoFit has no tokens, and the mapping of YES and NO may
+        # change how many there are
         around = len(self.prompt_tokenizer.bos) + self.answer_length
         return [len(self.prompt_tokenizer.encode(s.with_prompt.rstrip())) + around for s in samples]
 

@@ -1,6 +1,7 @@
 """Prompts as token ids that fit, losing only the context lines farthest from the reported one.
 
 The contract: the answer is never truncated, and neither are the instructions or the reported line.
+Prompts come ready made, by any template, so that the code must first be found in them again.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from iacfilter_hpc.inputs.answers import Encode
 from iacfilter_hpc.samples.sample import Sample
 
-# "42 | code", "42: code", "42  code", or the number of an empty line
+# "42 | code", "42: code", "42  code", or the number of an empty line; two groups, as a mark may
+# also be the code's own
 LINE_NUMBER = re.compile(r"\d+(?=[\s|:]|$)\s*(?P<code>[|:]?(?P<after_mark>.*))")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines [start, stop) of a prompt are the context; `reported` is the line complained about."""
+    """Block of lines [start, stop) of a prompt, the context; `reported` is the reported one."""
 
     start: int
     stop: int
@@ -54,6 +56,7 @@ def find_context(sample: Sample, prompt_lines: list[str]) -> Block | None:
     if reported is None:
         return None
     spellings = [_spellings(line) for line in prompt_lines]
+    # templates may strip the context, and with it blank lines at its ends
     for first, last in dict.fromkeys([(0, len(context)), _without_blank_ends(context)]):
         start = _last_match([_spellings(line) for line in context[first:last]], spellings)
         if start is not None:
@@ -66,6 +69,7 @@ def _reported_line(sample: Sample, context: list[str]) -> int | None:
     content = sample.content.strip()
     if not content:
         return None
+    # numbers may be off by some lines, so that the text decides; where it stands twice, the number
     expected = sample.line - sample.detection_span[0]
     matching = [i for i, line in enumerate(context) if content in _spellings(line)]
     return min(matching, key=lambda i: abs(i - expected), default=None)
@@ -78,6 +82,7 @@ def _without_blank_ends(lines: list[str]) -> tuple[int, int]:
 
 def _spellings(line: str) -> frozenset[str]:
     """What code a line may show: itself, less `>` marks, less its number, less `|` or `:`."""
+    # all readings, as the line alone does not tell: "8080: open" may be code or a number and code
     stripped = line.strip()
     unmarked = stripped.lstrip(">").strip()
     numbered = LINE_NUMBER.fullmatch(unmarked)
@@ -86,12 +91,14 @@ def _spellings(line: str) -> frozenset[str]:
 
 
 def _last_match(wanted: list[frozenset[str]], lines: list[frozenset[str]]) -> int | None:
+    # whole contexts alone: a single line that matches may be an example in the instructions
     for start in range(len(lines) - len(wanted), -1, -1):
         if all(code & lines[start + i] for i, code in enumerate(wanted)):
             return start
     return None
 
 
+# in capitals alone, as templates ask for them: lower-case yes and no are words of sentences
 YES = re.compile(r"\bYES\b")
 NO = re.compile(r"\bNO\b")
 BEGIN = "<s>"
@@ -113,6 +120,8 @@ def fit_prompt(sample: Sample, encode: Encode, limit: int) -> Prompt:
 
     Otherwise `ids` is longer than `limit`, and the caller judges.
     """
+    # a <s> typed into a prompt would be a second BOS, and a space at its end would not be the one
+    # that the answer's first token begins with
     lines = sample.with_prompt.rstrip().removeprefix(BEGIN).split("\n")
     block = find_context(sample, lines)
     asks_yes_no = _asks_yes_no(lines, block)
@@ -122,6 +131,7 @@ def fit_prompt(sample: Sample, encode: Encode, limit: int) -> Prompt:
             for i, line in enumerate(lines)
         ]
 
+    # tokenised anew, not cut from ids: a token may span the end of a line
     def ids_without(dropped: int) -> list[int]:
         if block is None or dropped == 0:
             return encode("\n".join(lines))
@@ -150,6 +160,7 @@ def _asks_yes_no(lines: list[str], block: Block | None) -> bool:
         instructions = next((line for line in reversed(lines) if line.strip()), "")
     else:
         instructions = "\n".join(lines[: block.start] + lines[block.stop :])
+    # both: NO alone may be in "NO line is to be skipped"
     return bool(YES.search(instructions) and NO.search(instructions))
 
 

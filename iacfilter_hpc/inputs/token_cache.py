@@ -1,4 +1,9 @@
-"""Token cache: tokenised samples beside the runs; one process tokenises a file, all others read."""
+"""Token cache: tokenised samples beside the runs; one process tokenises a file, all others read.
+
+Without it each process of each attempt would tokenise both files again. Its directory is on a file
+system that all nodes share: whatever is found there may be half written, damaged or another user's,
+and then the tokens are made as if nothing were there.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +42,7 @@ kept is the work of old code. tests/inputs/test_token_cache.py notices.
 """
 
 UNUSED_DAYS = 30
+"""Since the last reading, which renews a directory's time; what goes too early is made again."""
 COLUMNS = [field.name for field in fields(Encoded)]
 
 logger = logging.getLogger(__name__)
@@ -44,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides which tokens the samples of one file become, besides the code."""
+    """Recipe: all that decides which tokens the samples of one file become, besides the code."""
 
     data_sha256: str
     tokenizer_sha256: str
@@ -57,18 +63,21 @@ class Recipe:
     @property
     def key(self) -> str:
         """The name under which the tokens are kept: 64 hexadecimal digits."""
+        # a new version may tokenise otherwise
         versions = [module.__version__ for module in (datasets, tokenizers, transformers)]
         made = {"format": FORMAT, "versions": versions, **asdict(self)}
         return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
 
 def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """What stands for a tokenizer; None if it is none of the `tokenizers` library, which tells all.
+    """Hash of a tokenizer, 64 hex digits; None if it is none of `tokenizers`, which tells all.
 
     Source: https://huggingface.co/docs/tokenizers/api/tokenizer#tokenizers.Tokenizer.to_str
     """
     if not tokenizer.is_fast:
         return None
+    # by what it does, not by its name or path: files behind those may change. The latter two are
+    # not in to_str, and they decide about special tokens and the encoder's limit
     state = [
         tokenizer.backend_tokenizer.to_str(),
         tokenizer.special_tokens_map,
@@ -79,7 +88,10 @@ def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenPlace:
-    """The folder that keeps tokens, and the sha256 of both files as their samples were read."""
+    """Token place: the folder that keeps tokens, and the sha256 of both data files as read.
+
+    Of the very bytes that were parsed: hashed later, it could be that of a file put in their place.
+    """
 
     folder: Path
     train_sha256: str
@@ -89,7 +101,7 @@ class TokenPlace:
 def recipes(
     config: RunConfig, place: TokenPlace, inputs: ModelInputs
 ) -> tuple[Recipe, Recipe] | None:
-    """Those of training and validation file; None where they would not tell all."""
+    """Recipes of training and validation file; None where they would not tell all."""
     if not inputs.is_cacheable or inputs.tokenizer is None:
         return None
     data, fingerprint = config.data, tokenizer_sha256(inputs.tokenizer)
@@ -157,6 +169,7 @@ class TokenCache:
         try:
             if not path.exists():
                 return None
+            # a flipped bit or a file cut short by a full disk would else be another training set
             verify(path)
             columns = load_from_disk(str(path)).to_dict()
             rows = zip(*(columns[name] for name in COLUMNS), strict=True)
@@ -165,6 +178,7 @@ class TokenCache:
                 raise ValueError(f"it holds {len(found)} samples instead of {count}")
         except (TrainingError, FileNotFoundError, ValueError, TypeError, KeyError) as error:
             logger.warning("%s cannot be used, so it is made again: %s", path, error)
+            # or the rename in _keep would find it in its place
             if self.writes:
                 shutil.rmtree(path, ignore_errors=True)
             return None
@@ -178,15 +192,19 @@ class TokenCache:
     def _keep(self, recipe: Recipe, encoded: Sequence[Encoded]) -> None:
         """Write aside and rename; of two runs that do so at once, the first one's stays."""
         path = self._path(recipe)
+        # beside its place, for the rename; host and pid, as runs on two nodes may write it at once
         staging = self.folder / f".{recipe.key}.{socket.gethostname()}.{os.getpid()}"
         columns = {name: [getattr(row, name) for row in encoded] for name in COLUMNS}
         try:
             staging.mkdir(parents=True)
             Dataset.from_dict(columns).save_to_disk(str(staging))
+            # a tree of runs may be a group's, whose other members read what is kept
             share(staging)
             write_manifest(staging)
+            # fails if another run was first: a directory replaces none that has files (rename(2))
             staging.rename(path)
         except OSError as error:
+            # a cache that cannot be written costs time, and must not cost the run
             if not path.exists():
                 logger.warning("tokens are not kept in %s: %s", self.folder, error)
         finally:

@@ -15,7 +15,7 @@ PAD = "<pad>"
 
 @dataclass(frozen=True, slots=True)
 class PromptTokenizer:
-    """A generative model's tokenizer, with the ids that frame a prompt and its answer."""
+    """Prompt tokenizer: a generative model's, with the ids that frame a prompt and its answer."""
 
     tokenizer: PreTrainedTokenizerBase
     bos: tuple[int, ...]
@@ -34,8 +34,10 @@ def load_tokenizer(source: str | Path, revision: str | None) -> PreTrainedTokeni
     Raises:
         TrainingError: there is no such model here, or it needs code of its own.
     """
+    # transformers would take the path for a name on the hub, and tell of that instead
     if str(source).startswith(("/", ".", "~")) and not Path(source).is_dir():
         raise TrainingError(f"model {source} is not a directory")
+    # trust_remote_code=False: a model's directory may hold Python that loading it would run
     try:
         return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -47,6 +49,8 @@ def load_tokenizer(source: str | Path, revision: str | None) -> PreTrainedTokeni
 
 def encode_plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Token ids of text, with nothing added and nothing in it taken for a special token."""
+    # code may hold `</s>`: as a token that would end the sequence. No truncation, and no warning of
+    # it: what is too long is cut by those who know what may go
     encoded = tokenizer(
         text, add_special_tokens=False, split_special_tokens=True, truncation=False, verbose=False
     )
@@ -57,7 +61,7 @@ def encode_plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 def settle_special_tokens(
     tokenizer: PreTrainedTokenizerBase, embedding_rows: int
 ) -> PromptTokenizer:
-    """What tokenises a generative model's prompts; gives the tokenizer a pad if it has none.
+    """Prompt tokenizer of a generative model; gives `tokenizer` a pad if it has none.
 
     The pad is the tokenizer's own, else its <unk>, else a new token in a spare embedding row:
     embeddings are never resized, which ZeRO-3 does not bear. Attention masks and labels are always
@@ -68,6 +72,8 @@ def settle_special_tokens(
     """
     if tokenizer.eos_token_id is None:
         raise TrainingError("the tokenizer has no end-of-sequence token")
+    # collators such as DataCollatorForLanguageModeling leave pads out of the loss, by their id, and
+    # EOS with them (https://github.com/huggingface/transformers/issues/23530)
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         _choose_pad(tokenizer, embedding_rows)
     bos = tokenizer.bos_token_id

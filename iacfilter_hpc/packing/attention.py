@@ -25,7 +25,10 @@ from iacfilter_hpc.packing.prefixes import Tree
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Where each token of a padded batch stands in a packed row, and back: see FlatCollator."""
+    """Blocks: where each token of a padded batch stands in a packed row, and back.
+
+    `gather` and `inside` are [rows, longest], `back` is [tokens]: see FlatCollator.
+    """
 
     gather: torch.Tensor
     inside: torch.Tensor
@@ -45,8 +48,10 @@ def block_attention(
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention function, each sequence of one packed row within itself.
 
-    [1, heads, tokens, d] -> [1, tokens, heads, d]. Only here is anything padded: the rest of the
-    model, nearly all of its work, sees no padding.
+    [1, heads, tokens, d] -> [1, tokens, heads, d], as transformers' attention functions do. Only
+    here is anything padded: the rest of the model, nearly all of its work, sees no padding.
+
+    Source: https://huggingface.co/docs/transformers/attention_interface
     """
     assert blocks is not None, "the model was called without its blocks"
     rows, longest = blocks.gather.shape
@@ -81,7 +86,10 @@ UNSUPPORTED = {"softcap", "s_aux", "position_bias", "sliding_window"}
 
 @dataclass(slots=True)
 class Segments:
-    """A tree as the attention of one forward pass needs it, with the masks made so far."""
+    """Segments: a tree as the attention of one forward pass needs it, with the masks made so far.
+
+    For each node, in the row's order, `lengths` has its tokens, `paths` the nodes above it.
+    """
 
     lengths: list[int]
     paths: list[tuple[int, ...]]
@@ -98,7 +106,7 @@ class Segments:
 
 
 def segments_of(tree: Tree) -> Segments:
-    """What the model's forward gets besides ids and positions, as `segments`."""
+    """Segments of a tree: what the model's forward gets besides ids and positions."""
     return Segments([len(node.ids) for node in tree.nodes], [node.path for node in tree.nodes])
 
 
@@ -117,6 +125,9 @@ def segment_attention(
 
     [1, heads, tokens, d] -> [1, tokens, heads, d]. Keys and values may begin with a cache, which
     every token sees.
+
+    Raises:
+        TrainingError: the model asks for something of `UNSUPPORTED`.
     """
     assert segments is not None, "the model was called without its tree"
     if asked := sorted(UNSUPPORTED & {name for name, value in more.items() if value is not None}):
@@ -124,6 +135,7 @@ def segment_attention(
             f"{type(module).__name__} attends with {', '.join(asked)}, which packed rows do not",
             hint="packing.attention=padded",
         )
+    # once for the row: in each node's call a token that many see would be repeated many times
     key, value = (repeat_kv(x, query.shape[1] // x.shape[1]) for x in (key, value))
     past = key.shape[2] - query.shape[2]
     # split, not slices: the gradient of each slice would be as large as the whole row
@@ -134,6 +146,7 @@ def segment_attention(
     # one call a node: one for all of them would compute every pair of tokens, most of them masked
     for i, path in enumerate(segments.paths):
         seen_keys, seen_values = keys[i], values[i]
+        # a root without a cache sees itself alone: nothing to copy
         if path or past:
             seen_keys = torch.cat([first_keys, *(keys[j] for j in path), keys[i]], dim=2)
             seen_values = torch.cat([first_values, *(values[j] for j in path), values[i]], dim=2)
@@ -155,7 +168,7 @@ def segment_attention(
 
 
 def register() -> None:
-    """Make both known to transformers; a second call changes nothing."""
+    """Register both with transformers; a second call changes nothing."""
     functions: dict[PackedAttention, Any] = {
         "segments": segment_attention,
         "blocks": block_attention,

@@ -22,7 +22,7 @@ ENCODERS = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The attention over packed rows, or None where samples are padded; why, in words."""
+    """Choice of the attention over packed rows, None where samples are padded; why, in words."""
 
     packed: PackedAttention | None
     reason: str
@@ -36,10 +36,11 @@ class Choice:
 def choose_for_prompts(
     model: PreTrainedModel, device: torch.device, wanted: AttentionSetting, longest: int
 ) -> Choice:
-    """Set a causal model to attention over packed prompts if it can, and say which and why.
+    """Choice for a causal model, which is set to it: attention over packed prompts if it can.
 
     `longest` is the most tokens of a sequence.
     """
+    # padded is slower, and right for every model: what cannot be packed is no error
     choice = _prompts(model, device, wanted, longest)
     if choice.packed is not None:
         register()
@@ -48,7 +49,7 @@ def choose_for_prompts(
 
 
 def choose_for_snippets(model: PreTrainedModel, wanted: AttentionSetting) -> Choice:
-    """Set a classifier to attention over packed rows if it can do that, and say which and why."""
+    """Choice for a classifier, which is set to it: attention over packed rows if it can do that."""
     if wanted == "padded":
         return Choice(None, "as configured")
     if type(model).__name__ not in ENCODERS:
@@ -79,7 +80,7 @@ def _obstacle(model: PreTrainedModel, longest: int) -> str | None:
         return f"{name} takes no position_ids"
     # how transformers marks the classes that look attention up in its registry
     if not getattr(model, "_supports_attention_backend", False):
-        return f"{name} takes no attention of others"
+        return f"{name} does not let its attention be replaced"
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"}:
         return f"{name} has layers of {', '.join(sorted(kinds - {'full_attention'}))}"

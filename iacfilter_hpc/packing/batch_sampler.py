@@ -35,18 +35,21 @@ TOKEN = 4
 def key_of(ids: Sequence[int]) -> bytes:
     """Tokens as bytes that compare as the tokens do: much smaller and faster than a list."""
     key = array("I", ids)
-    key.byteswap()  # most significant byte first
+    # most significant byte first, as bytes compare from the left; x86 and ARM store it last
+    key.byteswap()
     return key.tobytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How the samples of a step are put together.
+    """Grouping: how the samples of a step are put together.
 
     A step has `step` samples over all `processes`, drawn at random; only then are they grouped.
     What is computed at once has at most `budget` tokens, or as many as the step's longest sample.
     In a `tree` a prefix of several samples counts once (see MOST_REPEATED), and where they are
     `padded` each counts as much as the longest beside it.
+
+    Drawn first, grouped then: steps whose samples are chosen to be alike would bias the gradients.
     """
 
     step: int
@@ -76,13 +79,15 @@ class StepSampler(Sampler[list[Micro]]):
 
     def __iter__(self) -> Iterator[list[Micro]]:
         processes = self._grouping.processes
+        # every process groups the whole step and takes its share: they agree without a message
         for drawn in draw(len(self._keys), self._grouping.step, self._seed, self._epoch):
             yield group(drawn, self._keys, self._grouping)[self._rank :: processes]
 
 
 def draw(count: int, step: int, seed: int, epoch: int) -> Iterator[list[int]]:
     """The samples of each optimizer step of an epoch, each sample once; the last may have fewer."""
-    # an odd multiplier keeps (seed, epoch) pairs apart modulo 2**63
+    # an odd multiplier keeps (seed, epoch) pairs apart modulo 2**63: by seed + epoch alone, epoch 1
+    # of seed 42 would have the order of epoch 0 of seed 43
     mixed = (seed * 0x9E3779B97F4A7C15 + epoch) % 2**63
     order = torch.randperm(count, generator=torch.Generator().manual_seed(mixed)).tolist()
     for start in range(0, count, step):
@@ -92,7 +97,7 @@ def draw(count: int, step: int, seed: int, epoch: int) -> Iterator[list[int]]:
 def group(drawn: Sequence[int], keys: Sequence[bytes], grouping: Grouping) -> list[Micro]:
     """The samples of a step in micro-batches, a multiple of the processes, alike in tokens.
 
-    Neighbours in `Row` order share most, so that each micro-batch is a stretch of them. The largest
+    Neighbours in the order of `_Row` share most: each micro-batch is a stretch of them. The largest
     come first: too much memory shows at once, and processes that work side by side have as much to
     do. Where there are fewer samples than processes, the rest compute one that does not count.
     """
@@ -103,6 +108,7 @@ def group(drawn: Sequence[int], keys: Sequence[bytes], grouping: Grouping) -> li
     stretches = _balanced(row, min(wanted, len(row.samples)))
     stretches.sort(key=lambda stretch: (-row.cost(*stretch), stretch))
     micros = [tuple(row.samples[first:last]) for first, last in stretches]
+    # the shortest: it is computed for company alone
     shortest = min(drawn, key=lambda i: len(keys[i]))
     return micros + [(~shortest,)] * (wanted - len(micros))
 
@@ -152,6 +158,7 @@ class _Row:
     @classmethod
     def of(cls, drawn: Sequence[int], keys: Sequence[bytes], layout: RowLayout) -> _Row:
         is_tree = layout == "tree"
+        # by tokens, what begins alike is side by side; by length, what pads least is
         samples = sorted(drawn, key=lambda i: (keys[i] if is_tree else len(keys[i]), i))
         alone = [len(keys[i]) // TOKEN for i in samples]
         shared = [0] * len(samples)
@@ -173,7 +180,11 @@ class _Row:
         return max(self.size(first, last), -(-whole // MOST_REPEATED))
 
     def cut(self, budget: int) -> list[tuple[int, int]]:
-        """Stretches [first, last) that cost at most `budget`, as few as can be."""
+        """Stretches [first, last) that cost at most `budget`, as few as can be.
+
+        A sample that costs more stands alone: it must be computed all the same.
+        """
+        # greedy is as few as can be, as a part of a stretch never costs more than the stretch
         stretches, first = [], 0
         for i in range(1, len(self.samples)):
             if self.cost(first, i + 1) > budget:

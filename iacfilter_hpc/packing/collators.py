@@ -14,9 +14,9 @@ from iacfilter_hpc.packing.prefixes import LEAST, Tree, grow
 
 
 class Row(TypedDict, total=False):
-    """A row of the datasets in `data`; `labels` only where an answer is trained.
+    """Row of a dataset of inputs.dataset; `labels` only where an answer is trained.
 
-    `weight` 0 takes a row out of the loss; it is 1 where it is missing.
+    `weight` 0 takes a row out of the loss (see Micro); it is 1 where it is missing.
     """
 
     input_ids: list[int]
@@ -31,8 +31,9 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PadCollator:
-    """Rows to a padded batch; the mask comes from lengths, never from the pad's id.
+    """Padding collator: rows to a padded batch, for models that cannot take packed rows.
 
+    The mask comes from lengths, never from the pad's id: that may be <unk>, which texts have too.
     The batch: input_ids, attention_mask, perhaps labels, all [rows, longest]; label and weight
     [rows].
     """
@@ -54,7 +55,8 @@ class PadCollator:
         }
         if any("labels" in row for row in rows):
             batch["labels"] = _padded([row["labels"] for row in rows], IGNORE_INDEX)
-            # position 0 is never predicted
+            # position 0 is never predicted. Checked in every batch: a lost answer is no error to
+            # PyTorch, and training would go on without it
             if not (batch["labels"][:, 1:] != IGNORE_INDEX).any(dim=1).all():
                 raise TrainingError("a sample has no answer token in the loss: its answer was lost")
         return batch
@@ -72,7 +74,9 @@ def _padded(rows: Sequence[list[int]], value: int) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True)
 class TreeCollator:
-    """Rows as a prefix tree. Rows with labels are trained on them, others scored at their end.
+    """Tree collator: rows as a prefix tree. Those with labels are trained on them, others scored.
+
+    Scoring predicts the one token after the end of a row.
 
     The batch: `tree`, of which attention gets the segments; input_ids and position_ids
     [1, tokens]; `kept`, the places in the row where logits are needed [kept]; for each
@@ -93,6 +97,8 @@ class TreeCollator:
         inputs = [tuple(r["input_ids"][: a[-1][0] + 1]) for r, a in zip(rows, asked, strict=True)]
         tree = grow(inputs, self.least)
         places = [tree.place(i, depth) for i, row in enumerate(asked) for depth, _ in row]
+        # logits are computed once where several samples are predicted from one token: a row of them
+        # is as wide as the vocabulary
         kept = sorted(set(places))
         rank = {place: i for i, place in enumerate(kept)}
         batch: Batch = {
@@ -129,7 +135,9 @@ def _asked(row: Row) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class FlatCollator:
-    """Rows one after another, for models that look both ways.
+    """Flat collator: rows one after another, for models that look both ways.
+
+    Such a token's state depends on all that comes after it, so that nothing can be shared.
 
     The batch: input_ids and token_type_ids [1, tokens]; position_ids [1, tokens], which begin at
     `first_position` in each row; `gather` [rows, longest], where in the packed row each token of a

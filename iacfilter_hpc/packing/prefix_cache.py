@@ -1,4 +1,8 @@
-"""Prefix cache: prompts scored by what they begin with, a prefix of many passing the model once."""
+"""Prefix cache: prompts scored by what they begin with, a prefix of many passing the model once.
+
+A batch's tree shares within the batch alone. Here a beginning's keys and values are kept for all
+prompts of a file that have it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ LEAST_CACHED = 32
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """Keys and values of the first `length` tokens of some prompts, layer by layer."""
+    """Beginning: keys and values of the first `length` tokens of some prompts, layer by layer."""
 
     length: int
     layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
@@ -38,7 +42,7 @@ class _Begun:
 
 
 class _Sorted:
-    """Prompts in order, and how many tokens their prefix trees have."""
+    """Sorted prompts, each once, and how many tokens their prefix trees have."""
 
     def __init__(self, prompts: Sequence[Ids]) -> None:
         self.ids = sorted(set(prompts))
@@ -47,12 +51,13 @@ class _Sorted:
 
     def size(self, first: int, last: int, begun: int) -> int:
         """Tokens of the tree of prompts [first, last) beyond the first `begun`."""
+        # the first one whole, then what each adds to the one before it
         return len(self.ids[first]) - begun + self._until[last - 1] - self._until[first]
 
 
 @dataclass(frozen=True, slots=True)
 class PromptScorer:
-    """A causal model set to attention by segments, and the `tokens` whose logits matter.
+    """Prompt scorer: a causal model set to attention by segments, `tokens` whose logits matter.
 
     At most `budget` tokens are computed at once, and a prompt at least.
     """
@@ -62,10 +67,11 @@ class PromptScorer:
     budget: int
 
     def score(self, prompts: Sequence[Ids]) -> Iterator[tuple[Ids, torch.Tensor]]:
-        """Each distinct prompt with the logits of `tokens` after it, shape [tokens].
+        """Each distinct prompt with the logits of `tokens` after it, shape [tokens]; sorted.
 
-        To be called without gradients.
+        To be called without gradients: they would keep every pass's activations.
         """
+        # a stack, depth first: a beginning's cache is freed once its last prompt is done
         rows = _Sorted(prompts)
         todo = [(_Begun(0, ()), 0, len(rows.ids))] if rows.ids else []
         while todo:
@@ -73,6 +79,7 @@ class PromptScorer:
             if last - first == 1 or rows.size(first, last, begun.length) <= self.budget:
                 yield from self._at_once(begun, rows.ids[first:last])
             else:
+                # reversed, for the first to come off first
                 todo += reversed(self._divided(rows, begun, first, last))
 
     def _divided(
@@ -99,6 +106,7 @@ class PromptScorer:
 
     def _further(self, begun: _Begun, ids: Ids) -> _Begun:
         """What a longer beginning has computed; the shorter one stays for its other branches."""
+        # logits at one place alone: a beginning's are of no use
         tree = grow([ids[begun.length :]])
         _, cache = self._pass(begun, tree, [tree.size - 1])
         assert cache is not None, "it was asked for"
@@ -112,6 +120,7 @@ class PromptScorer:
         tensors, device = tree_tensors(tree), next(self.model.parameters()).device
         found = self.model(
             input_ids=tensors["input_ids"].to(device),
+            # a tree counts from its own root
             position_ids=tensors["position_ids"].to(device) + begun.length,
             logits_to_keep=torch.tensor(kept, device=device),
             past_key_values=begun.cache(),

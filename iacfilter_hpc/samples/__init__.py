@@ -1,4 +1,4 @@
-"""Samples: what one is, files of them, what ties them together, how they are split.
+"""Samples: labelled detections, files of them, duplicates and leaks among them, splits of them.
 
 In: JSON Lines. Out: frozen samples, leaks and duplicates among them, splits that share nothing.
 May import: config, runs, errors. No torch.

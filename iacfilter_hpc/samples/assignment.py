@@ -1,7 +1,8 @@
 """Assignment of whole units to splits, with sizes and strata as near to their targets as can be.
 
-A greedy start, then moves and swaps as long as they help, from several random orders; the best of
-all counts. Everything random comes from one seed, so the same input gives the same answer.
+A unit is a set of samples that must not be torn apart. A greedy start, then moves and swaps as long
+as they help, from several random orders; the best of all counts. Everything random comes from one
+seed, so the same input gives the same answer.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ class Goal:
 
 
 def assign(units: Sequence[Sequence[int]], goal: Goal, seed: int) -> list[int]:
-    """The split of each unit; the number of splits stands for unused.
+    """The split of each unit, [units]; the number of splits stands for unused.
 
     A unit is given as its samples' strata.
     """
+    # an instance of its own: the global generator may be anybody's
     random = Random(seed)
+    # about as much work whatever the number of units: the fewer there are, the more starts
     restarts = max(2, min(12, 4000 // max(1, len(units))))
-    # large units first fill a split best, but of more than is needed they would be most of it
+    # large units first fill a split best, but where some may stay out they would be most of it.
+    # They go first there only if a random order leaves a split short
     best = _best(units, goal, [not goal.spare] * restarts, random)
     if goal.spare and best.is_short:
         best = _best(units, goal, [True] * restarts, random)
@@ -62,6 +66,7 @@ class _Search:
         self.split_of = [self.unused] * len(units)
         self.counts = [[0] * len(targets) for targets in goal.strata]
         self.sizes = [0] * len(goal.sizes)
+        # kept up to date by _move: to sum it anew for each move tried would take most of the time
         self.cost = sum(self._size_cost(split, 0) for split in range(self.unused)) + sum(
             target**2 / max(target, 1.0) for targets in goal.strata for target in targets
         )
@@ -89,6 +94,7 @@ class _Search:
             random.shuffle(order)
             for unit in order:
                 best = min(self._allowed(), key=lambda split: self._change(unit, split))
+                # rounding alone must not count as a gain: a unit would go to and fro
                 if self._change(unit, best) < -1e-9:
                     self._move(unit, best)
             self._swap_some(random)
@@ -105,6 +111,7 @@ class _Search:
             if here == there:
                 continue
             before = self.cost
+            # done and undone, not foretold: the change of the second depends on the first
             self._move(one, there)
             self._move(other, here)
             if self.cost > before - 1e-9:
@@ -131,6 +138,7 @@ class _Search:
         self.split_of[unit] = split
 
     def _delta(self, unit: int, split: int, sign: int) -> float:
+        # to leave a unit out costs nothing by itself: what the splits lack does
         if split == self.unused:
             return 0.0
         size = self.sizes[split]
@@ -139,7 +147,8 @@ class _Search:
         counts, targets = self.counts[split], self.goal.strata[split]
         for stratum, count in self.units[unit]:
             off = counts[stratum] - targets[stratum]
-            # (off + d)^2 - off^2 = d * (2 * off + d)
+            # (off + d)^2 - off^2 = d * (2 * off + d), by the target as in a chi-square: one sample
+            # too many weighs more in a rare stratum than in a frequent one
             step = sign * count
             total += step * (2 * off + step) / max(targets[stratum], 1.0)
         return total

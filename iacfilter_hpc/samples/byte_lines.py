@@ -1,4 +1,7 @@
-"""Byte lines: a file's lines as bytes, so that none is lost and a long one fills no memory."""
+"""Byte lines: a file's lines as bytes, so that none is lost and a long one fills no memory.
+
+A report is not ours: what is kept of it must come out byte for byte, UTF-8 or not.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import DataError
 
 MAX_ROW_BYTES = 8 * 1024 * 1024
+"""A row holds one line of a script; a file without line ends must not fill the memory."""
 BOM = b"\xef\xbb\xbf"
 QUOTED = "a field that holds a comma or a quote stands in quotes, where each quote is doubled"
 """What a person may have missed in a CSV file of their own."""
@@ -31,6 +35,7 @@ class Line:
     def text(self, newline: str) -> str:
         """The line without its end; bytes that are no UTF-8 stand for themselves."""
         content = self.content.removeprefix(BOM) if self.bom else self.content
+        # newline is that of the file's first line, yet the file may mix both
         ending = newline.encode()
         content = content.removesuffix(ending if content.endswith(ending) else b"\n")
         return content.decode("utf-8", "surrogateescape")
@@ -67,7 +72,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, Line]]:
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
-    """The error of a file that cannot be read, in the system's own words."""
+    """Error of a file that cannot be read, in the system's own words."""
     return DataError(
         f"{path} cannot be read: {error.strerror}",
         hint="see that the path is right, and that this user may read it",
@@ -82,6 +87,7 @@ def is_cut_off(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
+            # nothing lacks its end in an empty file: a report without findings is one
             if not file.seek(0, os.SEEK_END):
                 return False
             file.seek(-1, os.SEEK_END)

@@ -19,7 +19,7 @@ from iacfilter_hpc.samples.technologies import NAMES as TECHNOLOGIES
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A sample that contradicts itself: its file, its line there from 1, and how."""
+    """Contradiction of a sample with itself: its file, its line there from 1, and how."""
 
     file: str
     row: int
@@ -28,7 +28,7 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in the files; leaks of the kinds in `allowed` are accepted.
+    """Outcome of a check of files; leaks of the kinds in `allowed` are accepted.
 
     `read` are the files as they are, `files` the same ones with the repositories and families that
     are known of their samples.
@@ -52,7 +52,7 @@ class Checked:
 
     @property
     def warnings(self) -> list[str]:
-        """What may be a slip, and is none to somebody who knows better."""
+        """Names that may be slips, a sentence each; whoever knows better may ignore them."""
         return [
             f"{file.name}: {text}" for file in self.files for text in unknown_names(file.samples)
         ]
@@ -94,6 +94,7 @@ def _read(paths: Sequence[Path]) -> tuple[SampleFile, ...]:
     errors: list[DataError] = []
     for path in paths:
         try:
+            # a leak is one with or without a label
             files.append(read_sample_file(path, unlabelled=True))
         except DataError as error:
             errors.append(error)
@@ -103,21 +104,24 @@ def _read(paths: Sequence[Path]) -> tuple[SampleFile, ...]:
 
 
 def contradictions_in(sample: Sample) -> Iterator[str]:
-    """What cannot be true of a sample, in words; case, white space and quotes do not matter."""
+    """Contradictions in a sample, in words; case, white space and quotes do not matter."""
     first, last = sample.detection_span
+    # the span's first line is the context's first; its last may lie beyond the end of the script
     lines = sample.with_context.split("\n")
     if not sample.with_context.strip():
         yield "with_context is empty"
     elif not first <= sample.line <= last:
         yield f"line {sample.line} is outside detection_span [{first}, {last}]"
     elif sample.line - first >= len(lines):
-        yield f"with_context has {len(lines)} lines, and line {sample.line} is not among them"
+        has = f"with_context has {counted(len(lines), 'line')}"
+        yield f"{has}, and line {sample.line} is not among them"
+    # `in`, not equal: content is stripped, and may be a part of its line
     elif normalised(sample.content) not in normalised(lines[sample.line - first]):
         yield f"content is not on line {sample.line} of with_context"
 
 
 def unknown_names(samples: Sequence[Sample]) -> Iterator[str]:
-    """Smells and technologies that nothing else here knows, each once: they may be slips."""
+    """Warnings of smells and technologies that nothing else here knows, one for each name."""
     smells = Counter(s.smell for s in samples if smell_of_words(s.smell) is None)
     technologies = Counter(s.technology for s in samples if s.technology not in TECHNOLOGIES)
     for smell, count in sorted(smells.items()):

@@ -1,4 +1,4 @@
-"""Duplicates: what ties samples together, the same code, nearly the same code, the same origin.
+"""Duplicates: ties between samples of the same code, nearly the same code, or the same origin.
 
 Texts compare without case, white space and quotes, since those change nothing a model could learn
 from; names of smells, files and repositories by what they stand for. A context is nearly the same
@@ -33,6 +33,7 @@ MEANING: dict[Kind, str] = {
 }
 
 SHINGLE = 5
+"""Tokens of a shingle: single ones, such as `name` and `:`, are in most scripts."""
 NEAR = 0.8
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -57,6 +58,8 @@ class Tie:
 
 def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[Tie]:
     """Every tie of these kinds between two or more samples, in the order of `kinds`."""
+    # lists and dicts in the samples' order throughout, never sets alone: whoever splits by these
+    # ties must get the same split in every process, whatever Python's hash seed is
     ties: list[Tie] = []
     for kind in kinds:
         ties += _near_contexts(samples) if kind == "near-context" else _equal(samples, kind)
@@ -65,6 +68,7 @@ def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[
 
 def _content(sample: Sample) -> Hashable:
     text = normalised(sample.content)
+    # the smell is part of it: the same line, reported for another one, is another question
     return (same_smell(sample.smell), text) if text else None
 
 
@@ -103,7 +107,8 @@ def _equal(samples: Sequence[Sample], kind: Kind) -> Iterator[Tie]:
 
 def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
     """Files of one path are the same file unless all of them say which repository they are of."""
-    # a sample that names no repository may be of any: main.yml is then every main.yml
+    # a sample that names no repository may be of any: main.yml is then every main.yml. Better tied
+    # without need than leaked
     unplaced = {same_file(sample.file) for sample in samples if sample.repo is None}
 
     def key(sample: Sample) -> Hashable:
@@ -119,6 +124,7 @@ def _near_contexts(samples: Sequence[Sample]) -> Iterator[Tie]:
     for index, sample in enumerate(samples):
         if text := normalised(sample.with_context):
             places[text].append(index)
+    # equal contexts count once: of n copies, n * n pairs would be compared
     members = [tuple(indices) for indices in places.values()]
     key = _file_key(samples)
     files = [{key(samples[index]) for index in indices} for indices in members]
@@ -133,6 +139,7 @@ def _near_contexts(samples: Sequence[Sample]) -> Iterator[Tie]:
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     tokens = TOKEN.findall(text.casefold().translate(QUOTES))
+    # a text of fewer tokens is one short shingle: similar_pairs takes no empty sets
     count = max(1, len(tokens) - SHINGLE + 1)
     return frozenset(tuple(tokens[start : start + SHINGLE]) for start in range(count))
 
@@ -155,24 +162,26 @@ def similar_pairs(
         # 0.8 * 5 must be 4, not 4.000000001
         prefix = rare[: len(each) - ceil(least * len(each) - 1e-9) + 1]
         candidates = {other for element in prefix for other in index[element]}
+        # sorted, as the order of a set of numbers is nobody's promise
         for other in sorted(candidates):
             shared = len(each & numbered[other])
             if shared >= least * (len(each) + len(numbered[other]) - shared) - 1e-9:
                 yield other, number
+        # only now, so that none is a candidate for itself, and each pair is found once
         for element in prefix:
             index[element].append(number)
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A sample, and the one that stays in its place."""
+    """Duplicate sample, and the one that stays in its place."""
 
     sample: Sample
     first: Sample
 
 
 def without_duplicates(samples: Sequence[Sample]) -> tuple[list[Sample], list[Duplicate]]:
-    """The first sample of each smell and normalised content, and the others.
+    """Samples without duplicates: the first of each smell and normalised content; and the others.
 
     The same context with another reported line is another sample: small scripts have such.
     A reported line without any text is like no other.

@@ -14,7 +14,7 @@ from iacfilter_hpc.samples.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a script comes from. A family is a repository with its forks and near-copies."""
+    """Origin of a script. A family is a repository with its forks and near-copies."""
 
     repo: str | None = None
     family: str | None = None
@@ -39,7 +39,8 @@ def read_groups(path: Path) -> Groups:
         DataError: the file cannot be read, lacks the columns, or contradicts itself.
     """
     try:
-        # spreadsheets put a byte order mark before the first column's name
+        # spreadsheets put a byte order mark before the first column's name; strict, as csv would
+        # otherwise take all that follows a quote that is never closed for one field
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _groups(path, csv.DictReader(file, strict=True))
     except OSError as error:
@@ -56,6 +57,7 @@ def with_groups(samples: Iterable[Sample], groups: Groups) -> list[Sample]:
 
 
 def _with_origin(sample: Sample, origin: Origin) -> Sample:
+    # the groups file wins: somebody has named it for just these samples
     return replace(sample, repo=origin.repo or sample.repo, family=origin.family or sample.family)
 
 
@@ -69,12 +71,14 @@ def _groups(path: Path, rows: csv.DictReader[str]) -> Groups:
     found: dict[str, Origin] = {}
     problems = []
     for row in rows:
+        # the line of the file, not the count of rows: a quoted field may hold line ends
         number = rows.line_num
         name = _filled(row["file"])
         origin = Origin(_filled(row.get("repo")), _filled(row.get("family")))
         # csv puts what is beyond the header under None, and None for what is missing
         if name is None or None in row or None in row.values():
-            problems.append(f"{path}:{number}: it has not {len(columns)} columns, or no file")
+            lacking = f"it does not have {len(columns)} columns, or names no file"
+            problems.append(f"{path}:{number}: {lacking}")
         elif found.setdefault(name, origin) != origin:
             problems.append(f"{path}:{number}: {name} has another repo or family than above")
     if problems:

@@ -1,6 +1,8 @@
-"""Hashes: what a sample's detection, code and origin are known by again, without keeping them.
+"""Hashes of a sample's detection, code and origin, to know them again without keeping them.
 
-Names and texts that mean the same become the same here. Each hash is 16 hexadecimal digits.
+Names and texts that mean the same become the same here. Each hash is 16 hexadecimal digits. A
+trained model keeps those of its samples in final/seen.json: hashes made otherwise would not be
+found there.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ QUOTES = str.maketrans("", "", "\"'`")
 
 def normalised(text: str) -> str:
     """A text without case, white space and quotes."""
+    # casefold, not lower: STRASSE is stra\u00dfe; split() knows Unicode's spaces, \u00a0 among them
     return "".join(text.casefold().translate(QUOTES).split())
 
 
@@ -26,6 +29,7 @@ def same_smell(smell: str) -> str:
 
 def same_file(file: str) -> str:
     """The path without `./`, `//` and a slash at its end."""
+    # never looked up: the script need not be here. `..` stays, as where it leads depends on links
     return str(PurePosixPath(file))
 
 
@@ -35,18 +39,20 @@ def same_repo(repo: str | None) -> str | None:
 
 
 def hash_of_detection(smell: str, file: str, line: int, content: str) -> str:
-    """Stands for what was reported where, as it is written."""
+    """Hash of what was reported where, as it is written."""
+    # not normalised, unlike the others: it names a detection, and not what that is like
     return _hash(smell, file, line, content)
 
 
 def hash_of_content(smell: str, content: str) -> str | None:
-    """Stands for smell and reported line, wherever that stands; None for an empty line."""
+    """Hash of smell and reported line, wherever that stands; None for an empty line."""
     text = normalised(content)
     return _hash("content", same_smell(smell), text) if text else None
 
 
 def hashes_of_origin(file: str, repo: str | None, family: str | None) -> frozenset[str]:
-    """One each for file, repository and family, as far as they are known."""
+    """Hashes of file, repository and family, one each as far as they are known."""
+    # each begins with its kind, so that a family never equals a repository of the same name
     known_repo = same_repo(repo) or ""
     names = [_hash("file", known_repo, same_file(file))]
     names += [_hash("repo", known_repo)] if known_repo else []

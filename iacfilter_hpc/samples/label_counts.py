@@ -30,7 +30,7 @@ def count_labels(samples: Iterable[Sample]) -> Counts:
 
 
 def count_cells(samples: Iterable[Sample]) -> dict[tuple[str, str], Counts]:
-    """The samples by label in each pair of technology and smell, in alphabetical order."""
+    """Counts of the labels in each pair of technology and smell, in alphabetical order."""
     cells: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         cells.setdefault((sample.technology, sample.smell), []).append(sample)
@@ -38,7 +38,7 @@ def count_cells(samples: Iterable[Sample]) -> dict[tuple[str, str], Counts]:
 
 
 def balance_document(samples: Iterable[Sample]) -> list[dict[str, object]]:
-    """The same for JSON, an entry for each pair."""
+    """Balance of the labels for JSON, an entry for each pair of technology and smell."""
     return [
         {
             "technology": technology,

@@ -1,4 +1,8 @@
-"""Leakage: what data files share and must not, and what each of them holds twice."""
+"""Leakage: what data files share and must not, and what each of them holds twice.
+
+A model that has trained on a sample of the test set knows its answer: with random folds instead of
+whole families a linear classifier gained .34 of F1 on the oracle's 230 detections.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from iacfilter_hpc.samples.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file of samples by the name it has for a person."""
+    """Data file: its samples, and the name it has for a person."""
 
     name: str
     samples: tuple[Sample, ...]
@@ -21,7 +25,7 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One sample of one file: `data` is the file's index, `row` its line from 1."""
+    """Place of a sample: `data` is the file's index, `row` its line there, from 1."""
 
     data: int
     row: int
@@ -57,7 +61,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What one file holds more than once; `surplus` counts what is beyond the first."""
+    """Repeat: what one file holds more than once; `surplus` counts what is beyond the first."""
 
     places: tuple[Place, ...]
     surplus: int
@@ -91,11 +95,13 @@ def find_leaks(files: Sequence[DataFile]) -> tuple[list[Leak], list[Repeats]]:
         for number, file in enumerate(files)
         for row, sample in enumerate(file.samples, start=1)
     ]
+    # all files at once: what three of them share is one leak, not one for each two
     ties = find_ties([place.sample for place in places])
     leaks = [leak for tie in ties if (leak := _leak(tie, places)).pairs]
     repeats = [
         found
         for number in range(len(files))
+        # samples of one file, repository or family belong together in a file
         for kind in CODE
         if (found := _repeats(number, kind, ties, places)).each
     ]
@@ -105,6 +111,7 @@ def find_leaks(files: Sequence[DataFile]) -> tuple[list[Leak], list[Repeats]]:
 def _leak(tie: Tie, places: Sequence[Place]) -> Leak:
     left, right = (tuple(places[index] for index in side) for side in (tie.left, tie.right))
     in_left, in_right = (Counter(place.data for place in side) for side in (left, right))
+    # counted, not listed: a line that all files hold has as many pairs as samples squared
     ordered = len(left) * len(right) - sum(in_left[data] * in_right[data] for data in in_left)
     return Leak(tie.kind, tie.what, left, right, ordered // 2 if left == right else ordered)
 
@@ -120,8 +127,10 @@ def _repeats(number: int, kind: Kind, ties: Sequence[Tie], places: Sequence[Plac
         lines = {(same_repo(s.repo), same_file(s.file), s.line, s.content) for s in samples}
         if len(samples) < 2 or (kind != "content" and len(lines) < 2):
             continue
+        # equal contexts that are near to one of another file are repeats of the kind `context`
         if kind == "near-context" and not _both_sides(tie, number, places):
             continue
+        # one context may hold a real finding and a false alarm, of different lines
         both = kind == "content" and {"TP", "FP"} <= {sample.label for sample in samples}
         found.append(Repeat(inside, len(samples if kind == "content" else lines) - 1, both))
     return Repeats(number, kind, tuple(sorted(found, key=lambda repeat: not repeat.contradictory)))

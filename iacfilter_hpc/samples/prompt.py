@@ -27,9 +27,14 @@ REPLY = (
 def build_prompt(smell: str, file: str, line: int, first: int, context: Sequence[str]) -> str:
     """The prompt of one detection; `context` are the lines of the file from line `first`.
 
-    `smell` is one of samples.smells.NAMES.
+    Lines count from 1. `smell` is one of samples.smells.NAMES.
+
+    Raises:
+        KeyError: `smell` is none of them.
     """
     about = BY_NAME[smell]
+    # the mark and number before each line are what inputs.prompts looks past to find the context;
+    # indentation stays, which in YAML is meaning
     code = "\n".join(
         f"{'>>' if number == line else '  '} {number:>3}  {text}".rstrip()
         for number, text in enumerate(context, first)
@@ -40,8 +45,10 @@ def build_prompt(smell: str, file: str, line: int, first: int, context: Sequence
         f"TP: {about.tp}\n"
         f"FP: {about.fp}\n\n"
         f"{REPLY}\n\n"
+        # up to here all reports of one smell are alike, token for token
         f"File: {file}\n"
         f"Reported line: {line}\n\n"
         f"{code}\n\n"
+        # no space after it: to Llama's tokenizer that belongs to the answer's first token
         "Answer:"
     )

@@ -1,6 +1,7 @@
 """Samples: one detection with its code and label, and JSON Lines files of them, read and written.
 
 A file is read strictly: every wrong line is named, at once. Its fields' rules are in schema.py.
+A line that is skipped or mended would be a sample that its author believes to be in the data.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ LABELS: tuple[Label, ...] = ("FP", "TP")
 """The two labels; the position of each is the encoder's class id."""
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
+"""Far beyond a sample: the longest prompt of the oracle has 2,063 tokens (CodeLlama's)."""
 
 
 class _Cached:
     """Room for cached properties beside slots; Python makes the dictionary when one is asked."""
+
+    # cached_property writes into __dict__, past the frozen __setattr__; it may, as the fields that
+    # it is computed from never change
 
     __slots__ = ("__dict__",)
 
@@ -58,7 +63,7 @@ class Sample(_Cached):
 
     @property
     def group(self) -> str:
-        """What splits and intervals keep whole: the family, else the repository, else the file."""
+        """Group, which splits and intervals keep whole: the family, else the repository or file."""
         return self.family or self.repo or self.file
 
     @cached_property
@@ -79,7 +84,7 @@ class Sample(_Cached):
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """The samples of a file in its order, and the sha256 of the very bytes they were read from."""
+    """Sample file: its samples in order, and the sha256 of the very bytes they were read from."""
 
     path: Path
     samples: tuple[Sample, ...]
@@ -94,7 +99,7 @@ def read_sample_file(path: Path, *, unlabelled: bool = False) -> SampleFile:
     Raises:
         DataError: the file cannot be read, holds no sample, or has wrong lines (all are named).
     """
-    # not above: what reads no sample, such as --help, need not wait for pydantic
+    # not at the top: what reads no sample, such as --help, need not wait for pydantic
     from iacfilter_hpc.samples.schema import REQUIRED, parsed
 
     samples: list[Sample] = []
@@ -159,6 +164,8 @@ def _sample(fields: SampleFields) -> Sample:
         label=fields.label,
         source=fields.source,
         confidence=fields.confidence,
+        # the extension alone: by words of the path, puppet-openstack-integration-playbooks-*.yml
+        # would be Puppet's
         technology=fields.technology or technology_of(fields.file) or UNKNOWN,
         technology_is_given=fields.technology is not None,
         repo=fields.repo,
@@ -169,7 +176,8 @@ def _sample(fields: SampleFields) -> Sample:
 def line_of(sample: Sample) -> str:
     """A sample as one line of JSON, without line end.
 
-    The ten fields in their order, then technology, repo and family if they are known.
+    The ten fields in their order, then technology, repo and family if they are known. Reading it
+    gives an equal sample.
     """
     fields: dict[str, object] = {
         "smell": sample.smell,
@@ -183,11 +191,13 @@ def line_of(sample: Sample) -> str:
         "confidence": sample.confidence,
         "source": sample.source,
     }
+    # a technology that was only guessed is not written: reading would then take it for given
     if sample.technology_is_given:
         fields["technology"] = sample.technology
     for name, value in (("repo", sample.repo), ("family", sample.family)):
         if value is not None:
             fields[name] = value
+    # NaN is no JSON, though Python writes it; ensure_ascii would hide code behind escapes
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 

@@ -31,7 +31,10 @@ LABEL = "TP or FP"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Says what a field must be, whatever is wrong with it: `field line is 0, not <words>`."""
+    """Words for what a field must be, whatever is wrong with it: `field line is 0, not <words>`.
+
+    Source: https://docs.pydantic.dev/latest/api/pydantic_core_schema/#custom_error_schema
+    """
 
     words: str
 
@@ -49,6 +52,7 @@ def _in_order(span: tuple[int, int]) -> tuple[int, int]:
     return span
 
 
+# strict throughout: pydantic would else take "3" for the line 3, and true for 1.
 # half of a surrogate pair, which JSON can write, is no text for pydantic: no tokenizer takes it
 Text = Annotated[str, Field(strict=True, pattern=r"^[^\x00]*$"), Expected(TEXT)]
 # \x1c to \x1f are white space for Python's str.strip, but not for the \s of this pattern
@@ -84,8 +88,10 @@ class SampleFields:
     detection_span: Span
     with_context: Text
     with_prompt: Filled
+    # null is for _checked to refuse: one schema serves both kinds of files, and is built once
     label: Annotated[Literal["TP", "FP"] | None, Expected(LABEL)]
     source: Text
+    # a field of the schema, yet later files of the data's authors lack it
     confidence: Share = None
     technology: OptionalText = None
     repo: OptionalText = None
@@ -106,15 +112,18 @@ def parsed(line: bytes, *, unlabelled: bool = False) -> SampleFields | list[str]
     if not line.strip():
         return ["empty line"]
     try:
+        # json, not pydantic's own parser: that keeps the last of two fields of a name, unseen
         value = json.loads(line.decode("utf-8"), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         return [f"not UTF-8: byte {error.object[error.start]:#04x} at column {error.start + 1}"]
     except json.JSONDecodeError as error:
         return [f"not JSON: {error.msg} at column {error.colno}"]
+    # of a hostile or broken line, which is an error of the file like any other, not of the program
     except RecursionError:
         return ["not JSON: nested too deeply"]
     except _DuplicateField as error:
         return [f"field {_shown_name(str(error))} occurs twice"]
+    # Python refuses to read such an integer, as its time would grow with the square of the digits
     except ValueError:
         return ["not JSON: a number of thousands of digits"]
     if not isinstance(value, dict):
@@ -157,6 +166,7 @@ def _checked(values: Mapping[str, Any], unlabelled: bool) -> SampleFields | list
         expected["label"] = LABEL
     if found is not None and not expected and len(known) == len(values):
         return found
+    # unknown fields are errors: a misspelt `famly` would else be a family that is silently missing
     missing = [f"field {name} is missing" for name in REQUIRED if name not in values]
     unknown = [
         f"field {_shown_name(name)} is unknown (allowed: {', '.join([*REQUIRED, *OPTIONAL])})"
@@ -188,6 +198,7 @@ def _is_surrogate(character: str) -> bool:
 
 def _shown_name(name: str) -> str:
     """A field's name for a message; quoted where it could break the line it stands in."""
+    # it comes from the file: escape codes and line ends in it must not reach a terminal
     return name if name.isascii() and name.isidentifier() else shown(name, SHOWN)
 
 

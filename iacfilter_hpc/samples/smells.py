@@ -42,6 +42,8 @@ class Smell:
     is_of_a_block: bool = False
 
 
+# A changed title, meaning, tp or fp is another prompt: models that were trained before would be
+# asked in words that they do not know.
 SMELLS = (
     Smell(
         name="hard_coded_secret",
@@ -182,6 +184,7 @@ BY_NAME = {smell.name: smell for smell in SMELLS}
 NAMES = tuple(BY_NAME)
 FILTERED = tuple(smell.name for smell in SMELLS if smell.is_filtered)
 """The smells that are wrong often enough to be worth a filter (IntelliSA, arXiv 2601.14595)."""
+# from the table, so that whoever adds a row has no message to correct
 COUNT_IN_WORDS = {9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}.get(
     len(SMELLS), str(len(SMELLS))
 )
@@ -190,6 +193,7 @@ COUNT_IN_WORDS = {9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}.get(
 
 def smell_of_code(code: str) -> str | None:
     """The smell that a code of GLITCH stands for, None if it is none of ours."""
+    # by the letter, unlike words: codes come from GLITCH itself, words from people
     return _BY_CODE.get(code)
 
 
@@ -211,6 +215,7 @@ def _plain(words: str) -> str:
     return re.sub(r"[\W_]+", "", words).lower()
 
 
+# not at the top: they need the table, and _plain
 _BY_CODE = {code: smell.name for smell in SMELLS for code in smell.codes}
 _BY_WORDS = {
     _plain(words): smell.name

@@ -1,4 +1,8 @@
-"""Splits of samples into train, validation and perhaps test, with nothing shared between them."""
+"""Splits of samples into train, validation and perhaps test, with nothing shared between them.
+
+What must not be torn apart is a set of samples tied by origin, and if it can be, by code as well.
+One common line, such as `user: root`, may tie all of a corpus: then samples are left out instead.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +45,13 @@ def check_origins(samples: Sequence[Sample], by: By) -> None:
 
 
 def join(count: int, ties: Iterable[Tie]) -> list[tuple[int, ...]]:
-    """The sets of samples that ties connect, each in order, by their first sample."""
+    """Units: the sets of samples that ties connect, each in order, by their first sample."""
+    # a union-find: by it a tie of n samples costs about n steps, where their pairs are n squared
     root = list(range(count))
 
     def find(index: int) -> int:
         while root[index] != index:
+            # halves the path for those who come after (Tarjan and van Leeuwen, JACM 1984)
             root[index] = root[root[index]]
             index = root[index]
         return index
@@ -64,6 +70,7 @@ NAMES = ("train", "validation", "test")
 TOLERANCE = 0.1
 """How far shares may be missed because groups stay whole."""
 TRIES = 8
+"""Rounds of asking for more where samples that share code had to leave; each splits anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Sizes:
 
 
 class Cause(Enum):
-    """Why a sample is of no split."""
+    """Cause why a sample is of no split."""
 
     SHARED = auto()
     """A larger split has code of it."""
@@ -87,7 +94,7 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A sample of no split, by its index, and why; `part` is a split's name, `kind` a tie's."""
+    """Sample of no split, by its index, and why; `part` is a split's name, `kind` a tie's."""
 
     index: int
     cause: Cause
@@ -108,7 +115,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Indices of each split, in the input's order; `units` is how many sets were kept whole.
+    """Split: indices of each part, in the input's order; `units` is how many sets were kept whole.
 
     `joined` says that groups which share code were kept together too; otherwise one sample of two
     that share code is left out.
@@ -149,12 +156,13 @@ def split(samples: Sequence[Sample], sizes: Sizes, by: By, seed: int) -> Split:
 
 
 class _Work:
-    """The samples in an order of their own, with the ties between them."""
+    """Work of a split: the samples in an order of their own, with the ties between them."""
 
     def __init__(self, samples: Sequence[Sample], sizes: Sizes, by: By, seed: int) -> None:
         self.sizes, self.seed = sizes, seed
         self.spare = sum(sizes.counts) < len(samples)
         names = [(sample.technology, sample.smell, sample.label or "") for sample in samples]
+        # sorted, as a set's order changes with Python's hash seed, and with it the split
         strata = {name: number for number, name in enumerate(sorted(set(names)))}
         self.strata = [strata[name] for name in names]
         self.shares = [count / len(names) for _, count in sorted(Counter(self.strata).items())]
@@ -171,6 +179,8 @@ class _Work:
 
         They leave the smaller split, which is asked for more until it is large enough.
         """
+        # the samples that leave are known only once there is a split: asking for as many more may
+        # make others leave, hence in rounds
         asked = list(self.sizes.counts)
         parts: list[list[int]] = []
         dropped: dict[int, LeftOut] = {}
@@ -179,6 +189,7 @@ class _Work:
             dropped = self._shared(parts)
             parts = [[index for index in part if index not in dropped] for part in parts]
             short = [max(0, n - len(p)) for n, p in zip(self.sizes.counts, parts, strict=True)]
+            # shares may be missed, and without spare samples there is nothing to ask for
             if not (self.sizes.exact and self.spare and any(short)):
                 break
             asked = [n + missing for n, missing in zip(asked, short, strict=True)]
@@ -201,8 +212,10 @@ class _Work:
 
     def _fits(self, parts: Sequence[Sequence[int]]) -> bool:
         pairs = [(len(p), n) for p, n in zip(parts, self.sizes.counts, strict=True)]
+        # more than enough is well: _trimmed takes what is beyond an exact size
         if self.sizes.exact:
             return all(found >= wanted for found, wanted in pairs)
+        # at least one sample: a tenth of a small split is less than that
         return all(
             found and abs(found - wanted) <= max(1, TOLERANCE * wanted) for found, wanted in pairs
         )
@@ -227,6 +240,7 @@ class _Work:
     def _shared(self, parts: Sequence[Sequence[int]]) -> dict[int, LeftOut]:
         """Samples to leave out so that no code is in two splits, and why."""
         part_of = {index: number for number, part in enumerate(parts) for index in part}
+        # the larger split keeps shared code: a smaller one is filled up again with fewer samples
         by_size = sorted(range(len(parts)), key=lambda part: -self.sizes.counts[part])
         rank = {part: number for number, part in enumerate(by_size)}
         dropped: dict[int, LeftOut] = {}
@@ -234,6 +248,7 @@ class _Work:
         def kept(side: Sequence[int]) -> list[int]:
             return [index for index in side if index in part_of and index not in dropped]
 
+        # both ways: the sides of a near-copy differ, and either may be in the larger split
         for tie in self.code:
             for side, others in ((tie.left, tie.right), (tie.right, tie.left)):
                 largest = min((rank[part_of[other]] for other in kept(others)), default=len(parts))
@@ -244,6 +259,7 @@ class _Work:
         return dropped
 
     def _finished(self, parts: Sequence[Sequence[int]], dropped: dict[int, LeftOut]) -> Split:
+        # a generator of its own: how many numbers the assignment has drawn must not matter
         random = Random(self.seed)
         left_out = list(dropped.values())
         kept = []
@@ -263,6 +279,7 @@ class _Work:
         if not self.sizes.exact:
             return extra
         of_stratum: list[list[int]] = [[] for _ in self.shares]
+        # shuffled, as the samples stand by their keys: each seed would trim the same ones
         for index in random.sample(list(part), len(part)):
             of_stratum[self.strata[index]].append(index)
         while len(part) - len(extra) > size:

@@ -47,7 +47,7 @@ class SplitRequest:
 
 @dataclass(frozen=True, slots=True)
 class FileSplit:
-    """A file as it was split; `summary` is what summary.json holds, less its schema."""
+    """Split of a file; `summary` is what summary.json holds, less its schema."""
 
     files: tuple[DataFile, ...]
     found: Split
@@ -66,10 +66,12 @@ def split_file(request: SplitRequest, target: Path) -> FileSplit:
     samples = list(read.samples)
     if request.groups:
         samples = with_groups(samples, read_groups(request.groups))
+    # before the split, which would otherwise count a sample and its copies as several
     kept, duplicates = without_duplicates(samples) if request.dedupe else (samples, [])
     found = split(kept, _sizes(request.sizes, len(kept)), request.by, request.seed)
     files = tuple(
         DataFile(f"{name}.jsonl", tuple(kept[index] for index in part))
+        # a split in two has no test file
         for name, part in zip(NAMES, found.parts, strict=False)
     )
     summary = _write(target, files, _summary(request, read, kept, found, duplicates))
@@ -79,7 +81,8 @@ def split_file(request: SplitRequest, target: Path) -> FileSplit:
 def _sizes(asked: Sequence[float], count: int) -> Sizes:
     if all(isinstance(size, int) for size in asked):
         return Sizes(tuple(int(size) for size in asked), exact=True)
-    # all of the data is used if the shares say so: what rounding leaves goes to train
+    # all of the data is used if the shares say so: what rounding leaves goes to train.
+    # A share that rounds to nothing is one sample: an empty file is an error where it is read
     counts = [max(1, round(share * count)) for share in asked]
     if sum(asked) > 1 - 1e-9:
         counts[0] = max(1, count - sum(counts[1:]))
@@ -132,8 +135,10 @@ def _write(
     target: Path, files: Sequence[DataFile], summary: dict[str, object]
 ) -> dict[str, object]:
     """Write the directory in one step; answers the summary with the files' digests."""
+    # beside the target: a rename works within one file system alone
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
         made = Path(temporary) / "split"
+        # one below it: TemporaryDirectory is 0700 whatever the umask, and removes itself at the end
         made.mkdir(mode=0o777 & ~current_umask())
         document = {**summary, "files": [_written(made, file) for file in files]}
         write_json(made / SUMMARY, {"schema": SCHEMA, **document})
@@ -148,6 +153,7 @@ def _written(directory: Path, file: DataFile) -> dict[str, object]:
     labels = count_labels(file.samples)
     return {
         "file": file.name,
+        # of the file as it was written: what readers will compare
         "sha256": sha256_of(directory / file.name),
         "samples": labels.samples,
         "TP": labels.tp,

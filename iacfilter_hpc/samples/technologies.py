@@ -33,4 +33,5 @@ _BY_SUFFIX = {suffix: each.name for each in TECHNOLOGIES for suffix in each.suff
 
 def technology_of(file: str) -> str | None:
     """The technology that a path's extension tells, in any case; None if it tells none."""
+    # the path alone, as the file need not be here: any YAML file is Ansible's then
     return _BY_SUFFIX.get(PurePosixPath(file).suffix.lower())

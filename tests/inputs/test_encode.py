@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes, scoring_rows, training_rows
 from iacfilter_hpc.inputs.encode import encode_fields
-from iacfilter_hpc.inputs.encoded import audit
+from iacfilter_hpc.inputs.encoded import Audit, audit
 from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, settle_special_tokens
 from iacfilter_hpc.packing.collators import PadCollator, Row
 from iacfilter_hpc.samples.sample import read_samples
@@ -111,6 +111,26 @@ def test_technology_counts() -> None:
     counts = audit([*samples, *made], [])
     guessed = sum(not each.technology_is_given for each in samples)
     assert (counts.samples, counts.technology_from_extension) == (len(samples) + 1, guessed)
+
+
+def test_counts_of_one_are_told_in_the_singular() -> None:
+    counts = Audit(
+        samples=1,
+        samples_cut=1,
+        tokens_dropped=1,
+        context_lines_dropped=1,
+        kept_over_max_length=0,
+        yes_no_mapped=1,
+        technology_from_extension=1,
+        technology_unknown=0,
+    )
+    assert counts.describe("test") == [
+        "test: 1 sample",
+        "test: 1 sample cut to fit max_length (1 context line, 1 token)",
+        "test: 1 prompt asks for YES or NO; the instructions now ask for TP or FP, code is "
+        "untouched",
+        "test: technology taken from the file's extension in 1 sample, still unknown in 0",
+    ]
 
 
 def test_one_class_is_refused(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_what_nobody_uses_goes(cache: TokenCache) -> None:
 
 
 def test_the_format_is_raised_when_prompts_become_other_tokens() -> None:
-    """If this fails, raise FORMAT in tokens.py, and then correct the line below."""
+    """If this fails, raise FORMAT in token_cache.py, and then correct the line below."""
     digest = hashlib.sha256()
     for sample in SAMPLES:
         for limit in (200, 900, 100_000):

@@ -26,6 +26,7 @@ from tests.samples.made import DEMO, REAL_DATA, numbered, sample
             {"with_context": "one\ntwo"},
             "with_context has 2 lines, and line 20 is not among them",
         ),
+        ({"with_context": "one"}, "with_context has 1 line, and line 20 is not among them"),
         ({"content": ""}, None),
     ],
 )
