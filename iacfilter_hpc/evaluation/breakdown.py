@@ -40,6 +40,7 @@ class Breakdown:
         """The mean F1 over smells, each weighing the same; None where a smell has none."""
         values = [subset.scores["f1"] for subset in self.by_smell]
         known = [value for value in values if value is not None]
+        # leaving out smells that have none would average other smells for each model
         return sum(known) / len(known) if len(known) == len(values) else None
 
 
@@ -81,6 +82,7 @@ def break_down(predictions: Sequence[Prediction], draws: int, seed: int) -> Brea
 
 def count_groups(samples: Sequence[Sample]) -> GroupCounts:
     """How the samples are grouped."""
+    # the order of Sample.group, by which the bootstrap draws
     units = Counter(
         "family" if sample.family else "repo" if sample.repo else "file" for sample in samples
     )
@@ -97,6 +99,7 @@ def _score_subset(
 ) -> SubsetScores:
     truth = [prediction.label == "TP" for prediction in predictions]
     decided = [prediction.decision == "TP" for prediction in predictions]
+    # metrics of a ranking need p(TP) of every sample: a part would be another test set
     known = [prediction.p_tp for prediction in predictions if prediction.p_tp is not None]
     p_tp = known if len(known) == len(predictions) else None
     groups = [prediction.group for prediction in predictions]

@@ -1,4 +1,4 @@
-"""Labelled samples: those of one file, grouped as the intervals need them."""
+"""Labelled samples of one file, with the groups that the intervals keep whole."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
     known = read_groups(groups)
     files = sorted({sample.file for sample in found.samples})
     unnamed = [file for file in files if file not in known.by_file]
+    # some may be missing from a hand-made list; if all are, its paths begin elsewhere
     if len(unnamed) == len(files):
         raise DataError(
             f"{groups} names none of the {len(files)} files of {path}, such as {files[0]}",
@@ -49,6 +50,7 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
         path=path.absolute(),
         sha256=found.sha256,
         samples=tuple(with_groups(found.samples, known)),
+        # other groups give other intervals of the same samples, so metrics.json names both files
         groups_sha256=sha256_of(groups),
         warnings=tuple(_unnamed(groups, unnamed, len(files))),
     )

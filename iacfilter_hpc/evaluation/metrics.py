@@ -24,6 +24,7 @@ from iacfilter_hpc.evaluation.weighted_decisions import (
     ratios,
 )
 
+# as in Guo et al. (2017), so that errors can be set beside published ones
 BINS = 15
 FEW_POSITIVES = 10
 """Scores of fewer real TPs than this say little, and every report marks them."""
@@ -66,6 +67,7 @@ def reliability(
 
 def bins_of(p_tp: Floats, bins: int = BINS) -> npt.NDArray[np.intp]:
     """The bin that each p(TP) falls into, counted from 0; shape [n]."""
+    # inner edges from the left, as scikit-learn's calibration_curve bins
     inner = np.linspace(0, 1, bins + 1)[1:-1]
     return np.searchsorted(inner, p_tp, side="left")
 
@@ -91,7 +93,7 @@ def expected_calibration_error(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One way to say how good decisions are: how it is computed, and what it is called where.
+    """Metric of decisions: how it is computed, and what it is called where.
 
     Names of columns are None where a table leaves the metric out, for want of width.
     """
@@ -134,6 +136,7 @@ class Metric:
 
     def of_one_draw(self, made: WeightedDecisions) -> float | None:
         """The score of samples that count once each; None where the metric is not defined."""
+        # asked first, as scikit-learn answers 0 or warns where a metric is not defined
         (value,) = self.of_each_draw(made).tolist()
         if math.isnan(value):
             return None
@@ -187,6 +190,7 @@ def _roc_auc(made: WeightedDecisions) -> Floats:
     ranking = made.ranking
     new_tp = np.diff(ranking.tp, axis=1, prepend=0)
     new_fp = np.diff(ranking.fp, axis=1, prepend=0)
+    # in whole numbers, whose sum no order changes; the division below halves it
     twice_area = (new_fp * (2 * ranking.tp - new_tp)).sum(axis=1)
     return ranking.defined(ratios(twice_area, 2 * (ranking.all_tp * ranking.all_fp)[:, 0]))
 
@@ -252,6 +256,7 @@ METRICS: tuple[Metric, ...] = (
         key="f1",
         title="F1",
         weighted=_of(_f1),
+        # no share: its parts are no hits among independent tries, which Wilson's interval is of
         column="F1",
         heading="F1",
         abbreviation="F1",
@@ -333,6 +338,7 @@ METRICS: tuple[Metric, ...] = (
 
 def in_reading_order() -> list[Metric]:
     """Every metric, in the order in which people read them; that of documents is older."""
+    # in a second pass, as the metric that one follows may stand later in METRICS
     ordered = [metric for metric in METRICS if metric.read_after is None]
     for metric in METRICS:
         if metric.read_after is not None:
@@ -381,6 +387,7 @@ class Scores:
 
 def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] | None) -> Scores:
     """Scores of decisions by every metric; True is TP."""
+    # one draw of ones: the bootstrap's formulas give the scores too, so that both agree
     made = WeightedDecisions.of(truth, decided, p_tp)
     found = made.confusion
     tp, fp, fn, tn = (int(count[0]) for count in (found.tp, found.fp, found.fn, found.tn))

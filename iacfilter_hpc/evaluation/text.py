@@ -1,4 +1,4 @@
-"""Text of an evaluation: scores with intervals, and what a reader must know to trust them."""
+"""Text report of an evaluation: scores with intervals, warnings above, footnotes below."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def pooled_caveat() -> str:
 
 
 def footnotes(done: Evaluation) -> list[str]:
-    """Every one that this evaluation needs."""
+    """Footnotes that this evaluation needs, a line each."""
     audit, groups, options = done.audit, done.group_counts, done.options
     units = groups.samples_by_unit.items()
     grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units)
@@ -74,6 +74,7 @@ def footnotes(done: Evaluation) -> list[str]:
     guessed = audit.technology_from_extension - audit.technology_unknown
     breakdown = done.breakdown
     subsets = [breakdown.overall, *breakdown.by_smell, *breakdown.by_technology]
+    # a mark is explained only where it is used
     few = any(subset.scores.few_positives for subset in subsets)
     few_groups = any(subset.few_groups for subset in subsets)
     return [
@@ -132,6 +133,7 @@ def render(done: Evaluation) -> str:
     lines = [
         f"{done.run} on {file}, {done.audit.samples} samples",
         *([CROSS_FIT] if done.cross_fit else []),
+        # above the scores, where nobody has read a number yet
         *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.warnings),
         "",
         _overall(done),
@@ -154,6 +156,7 @@ def _overall(done: Evaluation) -> str:
         interval = overall.intervals[metric.key]
         rows.append([metric.title, number(overall.scores[metric.key]), span(interval)])
         if metric.key == "f1":
+            # of smells, not of samples, so it is none of METRICS and has no interval
             rows.append(["F1, mean over smells (macro)", number(done.breakdown.macro_f1), NONE])
     columns = [_title(overall), "score", "95 % interval"]
     return aligned_table(columns, rows, columns[1:])
@@ -173,6 +176,7 @@ def _by_name(subsets: Sequence[SubsetScores]) -> str:
     """The metrics that have a column, a row a subset."""
     shown = {metric.key: name for metric in in_reading_order() if (name := metric.column)}
     columns = ["", "n", "TP", *shown.values()]
+    # of one metric alone: there is no width for more
     columns.insert(columns.index(shown["f1"]) + 1, "95 % of F1")
     return aligned_table(columns, [_row(subset, shown) for subset in subsets], columns[1:])
 
