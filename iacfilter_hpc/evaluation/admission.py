@@ -47,7 +47,7 @@ class Overlap:
         return self.train > 0 or self.fits_threshold
 
     def warnings(self) -> list[str]:
-        """What a reader must know before believing any score."""
+        """Warnings that a reader must know before believing any score."""
         found = []
         # warned of, not refused: only a threshold must not be fitted on what it is reported on
         if self.train:
@@ -125,7 +125,7 @@ def settle_threshold(
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A model that may be evaluated on some data, and how it will decide them.
+    """Admitted evaluation: the model's decision record, its overlap with the data, the threshold.
 
     `sha256` is that of the model's manifest.
     """

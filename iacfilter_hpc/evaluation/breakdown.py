@@ -29,7 +29,7 @@ class SubsetScores:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """All samples, and the same by smell and by technology, in the order of names."""
+    """Breakdown of scores: of all samples, by smell and by technology, in the order of names."""
 
     overall: SubsetScores
     by_smell: tuple[SubsetScores, ...]
@@ -46,7 +46,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class GroupCounts:
-    """How many groups there are, which the bootstrap keeps whole.
+    """Counts of groups, which the bootstrap keeps whole.
 
     The other counts say how many samples are grouped by which of their fields.
     """
@@ -58,7 +58,7 @@ class GroupCounts:
 
     @property
     def samples_by_unit(self) -> dict[str, int]:
-        """How many samples are grouped by what, in words; what groups none is left out."""
+        """Samples by what groups them, in words; what groups none is left out."""
         units = {"family": self.family, "repository": self.repo, "file": self.file}
         return {unit: count for unit, count in units.items() if count}
 
@@ -81,7 +81,7 @@ def break_down(predictions: Sequence[Prediction], draws: int, seed: int) -> Brea
 
 
 def count_groups(samples: Sequence[Sample]) -> GroupCounts:
-    """How the samples are grouped."""
+    """Count the groups of samples, and the samples by what groups them."""
     # the order of Sample.group, by which the bootstrap draws
     units = Counter(
         "family" if sample.family else "repo" if sample.repo else "file" for sample in samples

@@ -34,7 +34,7 @@ DEMO = ("train.jsonl", "validation.jsonl", "test.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A model that stands alone, and by how much its log-odds differ from the adapter's."""
+    """Exported model, and by how much its log-odds differ from the adapter's."""
 
     directory: str
     parameters: int

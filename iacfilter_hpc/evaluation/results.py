@@ -131,7 +131,7 @@ class Evaluation:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader must know before believing any score."""
+        """Warnings that a reader must know before believing any score."""
         return [*self.data.warnings, *self.overlap.warnings()]
 
 

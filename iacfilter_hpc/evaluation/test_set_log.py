@@ -26,7 +26,7 @@ Purpose = Literal["evaluate", "compare"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One model's decisions on one file of labelled samples, about to be scored."""
+    """Look at a test set: one model's decisions on one labelled file, about to be scored."""
 
     run: str
     model: str

@@ -58,7 +58,7 @@ def aligned_table(
 
 
 def pooled_caveat() -> str:
-    """What cross-fits do to the metrics that are computed from p(TP)."""
+    """Caveat of cross-fits about the metrics that are computed from p(TP)."""
     return (
         f"{', '.join(pooled_names())}, and curves pool the p(TP) that the models of different "
         "folds gave, each on its own scale: they are of no single model"
@@ -128,7 +128,7 @@ CROSS_FIT = "CROSS-FIT: each sample is judged by a model that did not train on i
 
 
 def render(done: Evaluation) -> str:
-    """The tables and their footnotes; every warning stands above them."""
+    """Text of an evaluation: tables with footnotes below, and every warning above."""
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
         f"{done.run} on {file}, {done.audit.samples} samples",
