@@ -17,7 +17,7 @@ from iacfilter_hpc.evaluation.weighted_decisions import Counts, Floats
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of `hits` among `count` independent tries; `count` is positive."""
-    # a normal approximation has no width at no hits or all hits, which is where `spread` needs one
+    # a normal approximation has no width either at no hits or all hits, where this one is needed
     found = binomtest(hits, count).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
@@ -80,8 +80,8 @@ def bootstrap_scores(
     # of the samples as they are: Wilson takes hits and tries, which repeated samples would inflate
     shares = score(truth, decided, None).shares
     return {
-        metric.key: spread(
-            interval(np.concatenate([part[metric.key] for part in parts])),
+        metric.key: wilson_where_flat(
+            percentile_interval(np.concatenate([part[metric.key] for part in parts])),
             [shares[metric.key]] if metric.key in shares else [],
         )
         for metric in metrics.METRICS
@@ -96,7 +96,7 @@ def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Counts:
     return np.concatenate(list(_weights_in_parts(groups, draws, seed)))
 
 
-def interval(values: Floats) -> Interval | None:
+def percentile_interval(values: Floats) -> Interval | None:
     """The middle 95 % of the numbers among `values`, one a draw; None if over 5 % are NaN."""
     defined = values[~np.isnan(values)]
     undefined = len(values) - len(defined)
@@ -107,7 +107,7 @@ def interval(values: Floats) -> Interval | None:
     return Interval(float(low), float(high), undefined)
 
 
-def spread(found: Interval | None, shares: Sequence[tuple[int, int]]) -> Interval | None:
+def wilson_where_flat(found: Interval | None, shares: Sequence[tuple[int, int]]) -> Interval | None:
     """Wilson's interval of the shares in place of one without any width; the widest of several.
 
     No draw of samples that are all decided rightly has an error, but the next sample may have.

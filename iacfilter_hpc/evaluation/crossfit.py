@@ -194,7 +194,7 @@ def cross_fit(
         held_out = [samples[i] for i in fold.outside]
         # log-odds of held-out samples: on what it was trained on, a model is too sure of itself to
         # fit a temperature or a threshold
-        losses, log_odds = _inner(train, fold.inner, fit, candidates)
+        losses, log_odds = _inner_scores(train, fold.inner, fit, candidates)
         # Of equals the fewest epochs. A known weakness: the temperature scales and never shifts. On
         # human labels (the oracle of GLITCH) 0 epochs were never chosen, though the untouched
         # weights with a threshold of their own did better (F1 .775 against .696).
@@ -229,7 +229,7 @@ def cross_fit(
     return CrossFitted(tuple(p_tp), tuple(thresholds), record)
 
 
-def _inner(
+def _inner_scores(
     train: Sequence[Sample], splits: Sequence[Split], fit: Fit, candidates: tuple[int, ...]
 ) -> tuple[list[float], list[list[float]]]:
     """Cross entropy and held-out log-odds of `train`, each an entry a candidate."""

@@ -52,11 +52,11 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
         samples=tuple(with_groups(found.samples, known)),
         # other groups give other intervals of the same samples, so metrics.json names both files
         groups_sha256=sha256_of(groups),
-        warnings=tuple(_unnamed(groups, unnamed, len(files))),
+        warnings=tuple(_unnamed_warnings(groups, unnamed, len(files))),
     )
 
 
-def _unnamed(groups: Path, files: Sequence[str], count: int) -> list[str]:
+def _unnamed_warnings(groups: Path, files: Sequence[str], count: int) -> list[str]:
     if not files:
         return []
     more = ", ..." if len(files) > NAMED else ""

@@ -122,9 +122,9 @@ def _write_card(final: Path, partial: Path, dtype: str, difference: float, compa
     """The run's card, as far as it holds; none if the run's was taken away."""
     if not (final / CARD).is_file():
         return
-    told = (
+    sentences = (
         f"The adapter was merged in {dtype}. On {compared} samples the log-odds of TP differ from "
         f"the adapter's own by at most {difference:.2g}."
     )
-    text = merged_card(ModelCard.load(final / CARD), read_decision(final), told)
+    text = merged_card(ModelCard.load(final / CARD), read_decision(final), sentences)
     (partial / CARD).write_text(text, encoding="utf-8")

@@ -70,8 +70,8 @@ def footnotes(done: Evaluation) -> list[str]:
     audit, groups, options = done.audit, done.group_counts, done.options
     units = groups.samples_by_unit.items()
     grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units)
-    given = audit.samples - audit.technology_from_extension
-    guessed = audit.technology_from_extension - audit.technology_unknown
+    from_field = audit.samples - audit.technology_from_extension
+    from_extension = audit.technology_from_extension - audit.technology_unknown
     breakdown = done.breakdown
     subsets = [breakdown.overall, *breakdown.by_smell, *breakdown.by_technology]
     # a mark is explained only where it is used
@@ -87,7 +87,7 @@ def footnotes(done: Evaluation) -> list[str]:
         *([fill(f"{pooled_caveat()}.", WIDTH)] if done.cross_fit else []),
         *_threshold(done),
         f"Look {done.look} at this file, in this log: {done.looks_log}",
-        f"Technology: {given} from the field, {guessed} from the file extension, "
+        f"Technology: {from_field} from the field, {from_extension} from the file extension, "
         f"{audit.technology_unknown} unknown.",
         f"Cut to fit {done.decision.max_length} tokens: {audit.samples_cut} samples "
         f"({audit.context_lines_dropped} context lines), kept longer: "

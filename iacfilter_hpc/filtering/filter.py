@@ -89,10 +89,10 @@ class Filter:
 
     def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
         # by place, so that a detection reported twice is scored once and decided alike
-        waiting = {_place(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
+        waiting = {_reported(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
         scores = dict(zip(waiting, self._scores(list(waiting.values())), strict=True))
         return [
-            self._with_score(each, scores[_place(each.sample)])
+            self._with_score(each, scores[_reported(each.sample)])
             if each.sample and each.reason is None
             else each
             for each in chunk
@@ -109,12 +109,13 @@ class Filter:
     def _scores(self, samples: Sequence[Sample]) -> list[float | NoFit]:
         """p(TP) of each sample; the same input is scored once, also if it was so lately."""
         encoded = self.scorer.encode(samples)
-        inputs = {_key(each): each for each in encoded if not isinstance(each, NoFit)}
+        inputs = {_input_key(each): each for each in encoded if not isinstance(each, NoFit)}
         new = {key: each for key, each in inputs.items() if key not in self._remembered}
         fresh = score(self.scorer, list(new.values()))
         self._remembered.update(zip(new, fresh, strict=True))
         found = [
-            each if isinstance(each, NoFit) else self._remembered[_key(each)] for each in encoded
+            each if isinstance(each, NoFit) else self._remembered[_input_key(each)]
+            for each in encoded
         ]
         for key in inputs:
             self._remembered.move_to_end(key)
@@ -124,12 +125,12 @@ class Filter:
         return found
 
 
-def _place(sample: Sample) -> tuple[str, int, str]:
+def _reported(sample: Sample) -> tuple[str, int, str]:
     """What two reports of one thing share: GLITCH writes a password under two codes."""
     return sample.file, sample.line, sample.smell
 
 
-def _key(encoded: Encoded) -> bytes:
+def _input_key(encoded: Encoded) -> bytes:
     """What stands for an input; ids of different inputs give different keys."""
     # a hash, since the ids of 16384 long prompts would fill memory; of fixed width, so that no two
     # lists of ids give the same bytes

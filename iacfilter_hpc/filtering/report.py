@@ -173,18 +173,18 @@ def _judge(
     decision = read_decision(model.final)
     # before the weights are loaded: a model without validation scores is refused at once
     cutoff = choose_cutoff(model.final, decision, request.threshold, request.min_recall)
-    judge = DecidingModel(model.name, cutoff.value, cutoff.origin)
+    deciding = DecidingModel(model.name, cutoff.value, cutoff.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once
-    with _open_outputs(request, report, judge, open_stdout) as (rows, log):
+    with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
         scorer = load_scorer(model.final)
         started, tally = time.monotonic(), Tally()
         sinks = [sink for sink in (rows, log) if sink is not None]
         for sink in sinks:
             sink.begin()
         with progress(report) as advance:
-            chosen = Filter(scorer, cutoff.value, scripts, request.technology)
-            for judged in chosen.judge(read_rows(report)):
+            row_filter = Filter(scorer, cutoff.value, scripts, request.technology)
+            for judged in row_filter.judge(read_rows(report)):
                 for sink in sinks:
                     sink.add(judged)
                 tally.add(judged)
@@ -199,7 +199,7 @@ def _judge(
 
 @contextmanager
 def _open_outputs(
-    request: FilterRequest, report: GlitchReport, judge: DecidingModel, open_stdout: OpenStdout
+    request: FilterRequest, report: GlitchReport, model: DecidingModel, open_stdout: OpenStdout
 ) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
     """The rows and the SARIF log, of which no file appears before all is well."""
     # through links: replacing the link would leave the old file where it points
@@ -216,5 +216,5 @@ def _open_outputs(
             FilteredReport(report, source, rows, every=request.annotate, bare=request.bare)
             if rows
             else None,
-            SarifLog(writers[0], judge, request.omit_suppressed) if request.sarif else None,
+            SarifLog(writers[0], model, request.omit_suppressed) if request.sarif else None,
         )

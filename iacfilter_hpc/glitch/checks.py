@@ -62,7 +62,7 @@ def name_problems(flag: str, name: str | None) -> Iterator[UsageError]:
 def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:
     """Outputs that cannot be written, or would replace an input or one another."""
     for number, output in enumerate(outputs):
-        yield from _of_place(output)
+        yield from _place_problems(output)
         # by inode: a path may be spelt in two ways, or lead through a link
         if any(_is_same(output.path, path) for path in inputs):
             yield UsageError(f"{output.shown} is an input", hint="it would be overwritten")
@@ -143,7 +143,7 @@ def technology_warnings(technology: str | None) -> Iterator[str]:
         yield f"--technology {technology} is none of {', '.join(technologies.NAMES)}"
 
 
-def _of_place(output: Output) -> Iterator[UsageError]:
+def _place_problems(output: Output) -> Iterator[UsageError]:
     if output.path.is_dir():
         yield UsageError(f"{output.shown} is a directory", hint="name a file in it")
     elif output.path.exists() and not output.path.is_file():

@@ -191,9 +191,9 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
             merged += 1
             continue
         seen.add(reported)
-        made = _judged(row, scripts, selection)
+        made = _labelled(row, scripts, selection)
         (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
-    odd = set(scripts.latin1)
+    latin1 = set(scripts.latin1)
     files = sorted({sample.file for sample in samples})
     return Intake(
         samples=tuple(samples),
@@ -204,12 +204,12 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
         bad=tuple(bad),
         # scripts are read for rows without a sample too, and only files of samples need a person's
         # eye
-        latin1=tuple(file for file in files if file in odd),
+        latin1=tuple(file for file in files if file in latin1),
         ungrouped=tuple(file for file in files if selection.groups.of(file) == Groups().rest),
     )
 
 
-def _judged(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
+def _labelled(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
     """The sample of a detection with the oracle's label, if there is an oracle."""
     found: OracleLabel | None = None
     file = scripts.relative(detection.path)
