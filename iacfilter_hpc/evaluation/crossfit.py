@@ -51,8 +51,8 @@ def plan_folds(samples: Sequence[Sample], folds: int, seed: int) -> list[Fold]:
     if not 2 <= folds <= groups:
         possible = f"it takes 2 to {groups} here" if groups > 1 else "it needs two groups"
         raise UsageError(
-            f"--cross-fit {folds}: folds keep groups whole, and the data has {groups} "
-            "families, repositories or files",
+            f"--cross-fit {folds}: folds keep groups whole, and the data has "
+            f"{counted(groups, 'family, repository or file', 'families, repositories or files')}",
             hint=f"{possible}; --groups CSV names families",
         )
     splits = split_groups(samples, folds, seed)

@@ -44,7 +44,7 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
     if len(unnamed) == len(files):
         raise DataError(
             f"{groups} names none of the {len(files)} files of {path}, such as {files[0]}",
-            hint="its column file must hold the field file of the samples, as it stands there",
+            hint="its column file must name files exactly as the samples' field file does",
         )
     return Labelled(
         path=path.absolute(),
@@ -61,6 +61,6 @@ def _unnamed_warnings(groups: Path, files: Sequence[str], count: int) -> list[st
         return []
     more = ", ..." if len(files) > NAMED else ""
     return [
-        f"{groups} does not name {len(files)} of {count} files, which are groups of their own or "
-        f"as their samples say: {', '.join(files[:NAMED])}{more}"
+        f"{groups} does not name {len(files)} of {count} files; each is a group of its own, unless "
+        f"its samples name a repo or family: {', '.join(files[:NAMED])}{more}"
     ]

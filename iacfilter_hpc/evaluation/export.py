@@ -66,7 +66,9 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
             hint="iacfilter-filter and iacfilter-evaluate take it as it is, on a GPU",
         )
     if directory.exists():
-        raise IacfilterError(f"{directory} exists", hint="-o names a directory to be made")
+        raise IacfilterError(
+            f"{directory} exists", hint="-o names a directory that is not there yet"
+        )
     scorer = load_scorer(final)
     samples = [row for name in DEMO for row in read_samples(resource("configs", "demo", name))]
     # a demo prompt that the model cannot take leaves nothing to compare

@@ -69,7 +69,7 @@ def footnotes(done: Evaluation) -> list[str]:
     """Footnotes that this evaluation needs, a line each."""
     audit, groups, options = done.audit, done.group_counts, done.options
     units = groups.samples_by_unit.items()
-    grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units)
+    grouped = ", ".join(f"{counted(count, 'sample')} by {unit}" for unit, count in units)
     from_field = audit.samples - audit.technology_from_extension
     from_extension = audit.technology_from_extension - audit.technology_unknown
     breakdown = done.breakdown
@@ -82,15 +82,15 @@ def footnotes(done: Evaluation) -> list[str]:
         *([f"* fewer than {FEW_POSITIVES} real TPs: such scores say little."] if few else []),
         *([FEW] if few_groups else []),
         f"Intervals: bootstrap of {options.draws} draws (seed {options.used_seed}) of "
-        f"{groups.groups} groups kept whole: {grouped}.",
+        f"{counted(groups.groups, 'group')} kept whole: {grouped}.",
         *([WILSON] if any(map(_has_wilson, subsets)) else []),
         *([fill(f"{pooled_caveat()}.", WIDTH)] if done.cross_fit else []),
         *_threshold(done),
         f"Look {done.look} at this file, in this log: {done.looks_log}",
         f"Technology: {from_field} from the field, {from_extension} from the file extension, "
         f"{audit.technology_unknown} unknown.",
-        f"Cut to fit {done.decision.max_length} tokens: {audit.samples_cut} samples "
-        f"({audit.context_lines_dropped} context lines), kept longer: "
+        f"Cut to fit {done.decision.max_length} tokens: {counted(audit.samples_cut, 'sample')} "
+        f"({counted(audit.context_lines_dropped, 'context line')}), kept longer: "
         f"{audit.kept_over_max_length}.",
     ]
 
@@ -131,7 +131,7 @@ def render(done: Evaluation) -> str:
     """Text of an evaluation: tables with footnotes below, and every warning above."""
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
-        f"{done.run} on {file}, {done.audit.samples} samples",
+        f"{done.run} on {file}, {counted(done.audit.samples, 'sample')}",
         *([CROSS_FIT] if done.cross_fit else []),
         # above the scores, where nobody has read a number yet
         *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.warnings),

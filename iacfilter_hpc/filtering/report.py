@@ -143,7 +143,7 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
     yield from name_problems("--technology", request.technology)
     if request.bare and request.annotate:
         yield UsageError(
-            "--bare leaves away the marks that --annotate is for", hint="give one of them"
+            "--bare leaves out the marks that --annotate is for", hint="give one of them"
         )
     if request.omit_suppressed and not request.sarif:
         yield UsageError(

@@ -56,7 +56,9 @@ def folder_problems(scripts: Path) -> Iterator[UsageError]:
 def name_problems(flag: str, name: str | None) -> Iterator[UsageError]:
     """Problems of a name, which goes into samples and tables."""
     if name is not None and not (name.strip() and name.isprintable()):
-        yield UsageError(f"{flag} {name!a} is not a name", hint="a name is a line of text")
+        yield UsageError(
+            f"{flag} {name!a} is not a name", hint="a name is one line of printable text"
+        )
 
 
 def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:

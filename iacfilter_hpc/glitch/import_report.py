@@ -158,10 +158,11 @@ def _no_sample(request: ImportRequest, scripts: Scripts, intake: Intake) -> Data
     account = [f"{count} with the reason: {reason}" for reason, count in reasons.most_common()]
     account += [f"{count} of {smell}, which --smells leaves out" for smell, count in intake.other]
     account += [counted(len(intake.bad), "bad row")] if intake.bad else []
+    how = f"without their prefix {scripts.prefix}" if scripts.prefix else "as they are"
     return DataError(
         "\n".join([f"{request.report} gives no sample ({counted(intake.rows, 'row')})", *account]),
-        hint=f"files are looked for below {request.scripts}, for paths below "
-        f"{scripts.prefix or 'no prefix'}: see --scripts, --path-prefix and --smells",
+        hint=f"paths are looked for below {request.scripts}, {how}: see --scripts, "
+        "--path-prefix and --smells",
     )
 
 

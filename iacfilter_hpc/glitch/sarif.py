@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from iacfilter_hpc import __version__
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.samples.hashes import normalised
@@ -351,5 +352,6 @@ class SarifLog:
 
     def _notifications(self) -> list[dict[str, object]]:
         more = self._bad_rows - len(self._notes)
-        texts = [*self._notes, *([f"{more} further rows were not judged."] if more else [])]
+        rest = f"{counted(more, 'further row was', 'further rows were')} not judged."
+        texts = [*self._notes, *([rest] if more else [])]
         return [{"level": "warning", "message": {"text": plain_message(text)}} for text in texts]
