@@ -71,6 +71,7 @@ class Tally:
         for each in judged:
             if each.row.is_blank:
                 continue
+            # counts and not rows: a report may have more rows than memory
             self._outcomes[each.smell or OTHER, each.decision or ""] += 1
             if each.reason is not None:
                 # every row has its own line number, and a reason a row would be no summary

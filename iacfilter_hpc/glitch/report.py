@@ -28,8 +28,8 @@ HEADERS: dict[str, CsvFormat] = {
     "PATH,LINE,ERROR,DESCRIPTION,CODE": "v2",
     "PATH,LINE,ERROR": "replication",
 }
-# Rows may be hostile, and a match takes time linear in their length: repeats are bounded or
-# possessive. GLITCH writes line -1 for what it cannot place.
+# Rows may be hostile, so a match must take time linear in their length, as a test sees to: hence
+# bounded and possessive repeats. GLITCH writes line -1 for what it cannot place.
 _START = r"(?P<path>.+?),(?P<line>-?[0-9]{1,9}),"
 # every code has an underscore, which tells it from words of a description
 _CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
