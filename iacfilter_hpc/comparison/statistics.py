@@ -19,8 +19,8 @@ from iacfilter_hpc.evaluation.bootstrap import (
     FEWEST_GROUPS,
     Interval,
     draw_weights,
-    interval,
-    spread,
+    percentile_interval,
+    wilson_where_flat,
 )
 from iacfilter_hpc.evaluation.metrics import Scores, score, weighted_scores
 from iacfilter_hpc.evaluation.weighted_decisions import Counts, Floats
@@ -178,7 +178,9 @@ def _score_subset(
     measured = {
         key: _measured(
             [each[key] for each in scores],
-            None if drawn is None else spread(interval(drawn[key]), _shares(scores, key)),
+            None
+            if drawn is None
+            else wilson_where_flat(percentile_interval(drawn[key]), _shares(scores, key)),
         )
         for key in (metric.key for metric in metrics.METRICS)
     }
@@ -284,7 +286,9 @@ def compare_pairs(
                 mcnemar=test,
                 p_adjusted=p_adjusted,
                 difference=None if of_one is None or of_two is None else of_one - of_two,
-                interval=interval(drawn[one.title] - drawn[two.title]) if drawn else None,
+                interval=percentile_interval(drawn[one.title] - drawn[two.title])
+                if drawn
+                else None,
             )
         )
     return pairs

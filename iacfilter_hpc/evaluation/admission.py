@@ -1,4 +1,7 @@
-"""Admission of an evaluation, before a model is loaded or a look logged: does it make sense?"""
+"""Admission of an evaluation: what is refused before a model is loaded or a look is logged.
+
+Imports no torch, so that a login node can refuse what a job would refuse after hours in the queue.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ ARGMAX = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Of `samples` samples, how many trained the model, and how many chose its threshold.
+    """Overlap of `samples` samples with those that trained a model or chose its threshold.
 
     `is_validation_file` says that the file is, byte for byte, the one that chose the threshold.
     Of the samples that did neither, `near` have smell and line of one that did, and `related` are
@@ -44,8 +47,9 @@ class Overlap:
         return self.train > 0 or self.fits_threshold
 
     def warnings(self) -> list[str]:
-        """What a reader must know before believing any score."""
+        """Warnings that a reader must know before believing any score."""
         found = []
+        # warned of, not refused: only a threshold must not be fitted on what it is reported on
         if self.train:
             found.append(
                 f"{self.train} of {self.samples} samples are among those that trained the model: "
@@ -70,7 +74,9 @@ class Overlap:
 
 
 def find_overlap(data: Labelled, seen: Seen, validation_sha256: str) -> Overlap:
-    """How far the samples are those that a model has seen; the sha256 is of its validation file."""
+    """The overlap of samples with those a model has seen; the sha256 is of its validation file."""
+    # a sample that was itself seen is not near or related as well; near goes by smell and line,
+    # since a moved or copied file gives all its samples other keys
     new = [s for s in data.samples if s.key not in seen.train and s.key not in seen.validation]
     return Overlap(
         samples=len(data.samples),
@@ -91,12 +97,14 @@ def settle_threshold(
         TrainingError: it is the run's own, and was fitted on samples that it is to be reported on;
             or the run, from which cross-fitting starts, knows some of the samples.
     """
+    # whatever the threshold: a fold that holds out such a sample starts from weights that know it
     if options.cross_fit is not None and (overlap.train or overlap.fits_threshold):
         raise TrainingError(
             f"{overlap.train} of {overlap.samples} samples of {data.path} trained this run, and "
             f"{overlap.validation} chose its epoch; cross-fitting starts from its weights",
             hint="give data that the run has not seen, or cross-fit a run that has not seen these",
         )
+    # numbers that nobody fitted may be reported on anything
     if options.threshold == "argmax":
         return ARGMAX
     if options.threshold != "validation":
@@ -117,7 +125,7 @@ def settle_threshold(
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A model that may be evaluated on some data, and how it will decide them.
+    """Admitted evaluation: the model's decision record, its overlap with the data, the threshold.
 
     `sha256` is that of the model's manifest.
     """
@@ -129,7 +137,7 @@ class Admitted:
 
 
 def admit(model: Trained, data: Labelled, options: EvaluateOptions) -> Admitted:
-    """See that nothing speaks against an evaluation; folds are checked by `check_folds`.
+    """Check that nothing speaks against an evaluation; folds are checked by `check_folds`.
 
     Raises:
         TrainingError: there is no finished model, or its threshold was fitted on these samples.
@@ -137,6 +145,7 @@ def admit(model: Trained, data: Labelled, options: EvaluateOptions) -> Admitted:
     """
     decision = read_decision(model.final)
     overlap = find_overlap(data, read_seen(model.final), decision.validation.sha256)
+    # a copy of final/ has no config.yaml, which says how to train on
     if options.cross_fit is not None and model.run is None:
         raise UsageError(
             f"--cross-fit needs a run's configuration, and {model.final} lies in no run",
@@ -147,7 +156,7 @@ def admit(model: Trained, data: Labelled, options: EvaluateOptions) -> Admitted:
 
 
 def check_folds(data: Labelled, options: EvaluateOptions) -> None:
-    """See that the data can be split into the folds that are asked for, and each of them again.
+    """Check that the data can be split into the folds asked for, and each of those again.
 
     Raises:
         UsageError: too few groups or labels.
@@ -162,13 +171,14 @@ def check_folds(data: Labelled, options: EvaluateOptions) -> None:
 def check_data(
     model: Trained, data_path: Path, options: EvaluateOptions, *, folds: bool = True
 ) -> None:
-    """See, without the model and without torch, that an evaluation will not be refused.
+    """Check, without the model and without torch, that an evaluation will not be refused.
 
     Raises:
         DataError: wrong lines in a file, or a sample without a label.
         TrainingError: there is no finished model, or its threshold was fitted on these samples.
         UsageError: a cross-fit that cannot be; with `folds` false, they are left unchecked.
     """
+    # `evaluate` checks all this again: the files may have changed while its job was queued
     data = read_labelled(data_path, options.groups)
     admit(model, data, options)
     if folds:

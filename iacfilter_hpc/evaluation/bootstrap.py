@@ -1,4 +1,4 @@
-"""Intervals: how sure a score is, 95 % by a bootstrap over groups of samples."""
+"""Bootstrap intervals: 95 % of each score, by drawing whole groups of samples."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from iacfilter_hpc.evaluation.weighted_decisions import Counts, Floats
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of `hits` among `count` independent tries; `count` is positive."""
+    # a normal approximation has no width either at no hits or all hits, where this one is needed
     found = binomtest(hits, count).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
@@ -25,6 +26,9 @@ MIDDLE = (0.025, 0.975)
 """Of the draws, what lies between these quantiles is the interval: 95 %."""
 
 MOST_UNDEFINED = 0.05
+"""The share of draws without a score above which those with one do not stand for all."""
+# n groups make C(2n - 1, n) different draws: five 126, but four only 35, of which less than one
+# lies outside either end of the middle 95 %
 FEWEST_GROUPS = 5
 """With fewer, draws of whole groups are too much alike to say anything."""
 FEW_GROUPS = 10
@@ -73,10 +77,11 @@ def bootstrap_scores(
         weighted_scores(truth, decided, p_tp, weights)
         for weights in _weights_in_parts(groups, draws, seed)
     ]
+    # of the samples as they are: Wilson takes hits and tries, which repeated samples would inflate
     shares = score(truth, decided, None).shares
     return {
-        metric.key: spread(
-            interval(np.concatenate([part[metric.key] for part in parts])),
+        metric.key: wilson_where_flat(
+            percentile_interval(np.concatenate([part[metric.key] for part in parts])),
             [shares[metric.key]] if metric.key in shares else [],
         )
         for metric in metrics.METRICS
@@ -91,23 +96,26 @@ def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Counts:
     return np.concatenate(list(_weights_in_parts(groups, draws, seed)))
 
 
-def interval(values: Floats) -> Interval | None:
+def percentile_interval(values: Floats) -> Interval | None:
     """The middle 95 % of the numbers among `values`, one a draw; None if over 5 % are NaN."""
     defined = values[~np.isnan(values)]
     undefined = len(values) - len(defined)
     if undefined > MOST_UNDEFINED * len(values):
         return None
+    # at least 95 % of the draws are numbers here, so there is always something to take quantiles of
     low, high = np.quantile(defined, MIDDLE)
     return Interval(float(low), float(high), undefined)
 
 
-def spread(found: Interval | None, shares: Sequence[tuple[int, int]]) -> Interval | None:
+def wilson_where_flat(found: Interval | None, shares: Sequence[tuple[int, int]]) -> Interval | None:
     """Wilson's interval of the shares in place of one without any width; the widest of several.
 
     No draw of samples that are all decided rightly has an error, but the next sample may have.
     """
     if found is None or found.low < found.high or not shares:
         return found
+    # several are the seeds of a system in a comparison; a share of no tries is defined in no draw,
+    # so that at least one has tries where an interval was found
     ends = [wilson(hits, count) for hits, count in shares if count]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     return Interval(low, high, found.undefined, is_wilson=True)
@@ -115,9 +123,12 @@ def spread(found: Interval | None, shares: Sequence[tuple[int, int]]) -> Interva
 
 def _weights_in_parts(groups: Sequence[str], draws: int, seed: int) -> Iterator[Counts]:
     """The draws in their order, few enough at a time for their weights to fit in memory."""
+    # sorted by unique: which groups a seed draws must not depend on the order of the samples
     names, member = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     chances = np.full(len(names), 1 / len(names))
     generator: np.random.Generator = np.random.default_rng(seed)
+    # all draws are made before they are cut into parts, so that their size changes no number; a
+    # multinomial count is what drawing with replacement comes to
     times: npt.NDArray[np.int64] = generator.multinomial(len(names), chances, size=draws)
     size = max(1, CELLS_AT_ONCE // len(groups))
     for start in range(0, draws, size):

@@ -29,7 +29,7 @@ class SubsetScores:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """All samples, and the same by smell and by technology, in the order of names."""
+    """Breakdown of scores: of all samples, by smell and by technology, in the order of names."""
 
     overall: SubsetScores
     by_smell: tuple[SubsetScores, ...]
@@ -40,12 +40,13 @@ class Breakdown:
         """The mean F1 over smells, each weighing the same; None where a smell has none."""
         values = [subset.scores["f1"] for subset in self.by_smell]
         known = [value for value in values if value is not None]
+        # leaving out smells that have none would average other smells for each model
         return sum(known) / len(known) if len(known) == len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
 class GroupCounts:
-    """How many groups there are, which the bootstrap keeps whole.
+    """Counts of groups, which the bootstrap keeps whole.
 
     The other counts say how many samples are grouped by which of their fields.
     """
@@ -57,7 +58,7 @@ class GroupCounts:
 
     @property
     def samples_by_unit(self) -> dict[str, int]:
-        """How many samples are grouped by what, in words; what groups none is left out."""
+        """Samples by what groups them, in words; what groups none is left out."""
         units = {"family": self.family, "repository": self.repo, "file": self.file}
         return {unit: count for unit, count in units.items() if count}
 
@@ -80,7 +81,8 @@ def break_down(predictions: Sequence[Prediction], draws: int, seed: int) -> Brea
 
 
 def count_groups(samples: Sequence[Sample]) -> GroupCounts:
-    """How the samples are grouped."""
+    """Count the groups of samples, and the samples by what groups them."""
+    # the order of Sample.group, by which the bootstrap draws
     units = Counter(
         "family" if sample.family else "repo" if sample.repo else "file" for sample in samples
     )
@@ -97,6 +99,7 @@ def _score_subset(
 ) -> SubsetScores:
     truth = [prediction.label == "TP" for prediction in predictions]
     decided = [prediction.decision == "TP" for prediction in predictions]
+    # metrics of a ranking need p(TP) of every sample: a part would be another test set
     known = [prediction.p_tp for prediction in predictions if prediction.p_tp is not None]
     p_tp = known if len(known) == len(predictions) else None
     groups = [prediction.group for prediction in predictions]

@@ -1,4 +1,4 @@
-"""Labelled samples: those of one file, grouped as the intervals need them."""
+"""Labelled samples of one file, with the groups that the intervals keep whole."""
 
 from __future__ import annotations
 
@@ -40,25 +40,27 @@ def read_labelled(path: Path, groups: Path | None = None) -> Labelled:
     known = read_groups(groups)
     files = sorted({sample.file for sample in found.samples})
     unnamed = [file for file in files if file not in known.by_file]
+    # some may be missing from a hand-made list; if all are, its paths begin elsewhere
     if len(unnamed) == len(files):
         raise DataError(
             f"{groups} names none of the {len(files)} files of {path}, such as {files[0]}",
-            hint="its column file must hold the field file of the samples, as it stands there",
+            hint="its column file must name files exactly as the samples' field file does",
         )
     return Labelled(
         path=path.absolute(),
         sha256=found.sha256,
         samples=tuple(with_groups(found.samples, known)),
+        # other groups give other intervals of the same samples, so metrics.json names both files
         groups_sha256=sha256_of(groups),
-        warnings=tuple(_unnamed(groups, unnamed, len(files))),
+        warnings=tuple(_unnamed_warnings(groups, unnamed, len(files))),
     )
 
 
-def _unnamed(groups: Path, files: Sequence[str], count: int) -> list[str]:
+def _unnamed_warnings(groups: Path, files: Sequence[str], count: int) -> list[str]:
     if not files:
         return []
     more = ", ..." if len(files) > NAMED else ""
     return [
-        f"{groups} does not name {len(files)} of {count} files, which are groups of their own or "
-        f"as their samples say: {', '.join(files[:NAMED])}{more}"
+        f"{groups} does not name {len(files)} of {count} files; each is a group of its own, unless "
+        f"its samples name a repo or family: {', '.join(files[:NAMED])}{more}"
     ]

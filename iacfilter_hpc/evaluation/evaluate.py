@@ -1,4 +1,7 @@
-"""Evaluate a trained model on a file of samples, and write what was found."""
+"""Evaluation of a trained model on a file of samples, from reading them to writing the scores.
+
+All that can refuse comes before the look is logged: who was refused has seen no score.
+"""
 
 from __future__ import annotations
 
@@ -55,9 +58,12 @@ def evaluate(
     directory = results_directory(model, options) / folder_name(data, options)
     admitted = admit(model, data, options)
     check_folds(data, options)
+    # before the model is loaded, and before hours of cross-fitting
     make_writable(directory, (PREDICTIONS_FILE, METRICS_FILE))
     scorer = load_scorer(model.final)
+    # also before the look, as a prompt that cannot fit ends the evaluation
     encoded = all_fitting(data.samples, scorer.encode(data.samples))
+    # before any score is known: whoever breaks off because of a score has looked
     log = test_set_log_directory(model, options)
     look = look_at(
         data,
@@ -68,9 +74,11 @@ def evaluate(
         fold_seed=options.used_seed if options.cross_fit else None,
     )
     number = record_look(log, look)
+    # also where folds decide: samples_per_s is the speed of the run's own model
     started = time.perf_counter()
     p_tp = score(scorer, encoded)
     seconds = time.perf_counter() - started
+    # one a sample, since each fold of a cross-fit chooses its own
     thresholds = [admitted.threshold] * len(p_tp)
     fitted = None
     if options.cross_fit is not None:
@@ -140,6 +148,7 @@ def _prediction(
         group=sample.group,
         label=sample.label,
         p_tp=p_tp,
+        # >= as in choose_threshold, and as read_predictions checks; LABELS has TP at 1
         decision=LABELS[p_tp >= threshold],
         threshold=threshold,
         tokens_dropped=encoded.tokens_dropped,

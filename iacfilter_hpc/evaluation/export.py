@@ -1,4 +1,4 @@
-"""Merge a trained adapter into its model: a directory that needs no base model and no PEFT."""
+"""Export: a trained adapter merged into its model, which then needs no base model and no PEFT."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 
+# they ship with the package: an export can be compared wherever it is made
 DEMO = ("train.jsonl", "validation.jsonl", "test.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A model that stands alone, and by how much its log-odds differ from the adapter's."""
+    """Exported model, and by how much its log-odds differ from the adapter's."""
 
     directory: str
     parameters: int
@@ -65,19 +66,25 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
             hint="iacfilter-filter and iacfilter-evaluate take it as it is, on a GPU",
         )
     if directory.exists():
-        raise IacfilterError(f"{directory} exists", hint="-o names a directory to be made")
+        raise IacfilterError(
+            f"{directory} exists", hint="-o names a directory that is not there yet"
+        )
     scorer = load_scorer(final)
     samples = [row for name in DEMO for row in read_samples(resource("configs", "demo", name))]
+    # a demo prompt that the model cannot take leaves nothing to compare
     encoded = [each for each in scorer.encode(samples) if isinstance(each, Encoded)]
     before = score_log_odds(scorer, encoded)
     chosen = dtype or decision.dtype
     model = _merged(scorer.model, chosen)
     parameters = sum(weights.numel() for weights in model.parameters())
+    # beside the target, since a rename is one step only within a file system
     partial = directory.with_name(f".{directory.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         _write(model, final, partial)
         write_decision(partial, replace(decision, dtype=chosen))
+        # load_scorer verifies it, so it precedes the scoring; the card, which tells the difference
+        # that scoring finds, is no part of a manifest
         write_manifest(partial)
         del scorer, model  # two of 7B are too many
         after = score_log_odds(load_scorer(partial), encoded)
@@ -97,6 +104,7 @@ def _merged(model: nn.Module, dtype: Dtype) -> PreTrainedModel:
     assert isinstance(model, PeftModel), "a run that was trained"
     if dtype == "float32":
         model = model.float()
+    # safe_merge: PEFT refuses a sum that is not finite, which a model would carry on without a word
     merged: PreTrainedModel = model.merge_and_unload(safe_merge=True)
     merged.to(getattr(torch, dtype))
     return merged
@@ -105,6 +113,8 @@ def _merged(model: nn.Module, dtype: Dtype) -> PreTrainedModel:
 def _write(model: PreTrainedModel, final: Path, partial: Path) -> None:
     model.save_pretrained(partial)
     for path in final.iterdir():
+        # tokenizer, validation scores and samples seen go along, as filter and evaluate need them;
+        # card, manifest and decision are written anew, for other weights and another dtype
         is_of_adapter = path.name.startswith("adapter_")
         if path.is_file() and not is_of_adapter and path.name not in (CARD, MANIFEST, DECISION):
             shutil.copyfile(path, partial / path.name)
@@ -114,9 +124,9 @@ def _write_card(final: Path, partial: Path, dtype: str, difference: float, compa
     """The run's card, as far as it holds; none if the run's was taken away."""
     if not (final / CARD).is_file():
         return
-    told = (
+    sentences = (
         f"The adapter was merged in {dtype}. On {compared} samples the log-odds of TP differ from "
         f"the adapter's own by at most {difference:.2g}."
     )
-    text = merged_card(ModelCard.load(final / CARD), read_decision(final), told)
+    text = merged_card(ModelCard.load(final / CARD), read_decision(final), sentences)
     (partial / CARD).write_text(text, encoding="utf-8")

@@ -24,6 +24,7 @@ from iacfilter_hpc.evaluation.weighted_decisions import (
     ratios,
 )
 
+# as in Guo et al. (2017), so that errors can be set beside published ones
 BINS = 15
 FEW_POSITIVES = 10
 """Scores of fewer real TPs than this say little, and every report marks them."""
@@ -66,6 +67,7 @@ def reliability(
 
 def bins_of(p_tp: Floats, bins: int = BINS) -> npt.NDArray[np.intp]:
     """The bin that each p(TP) falls into, counted from 0; shape [n]."""
+    # inner edges from the left, as scikit-learn's calibration_curve bins
     inner = np.linspace(0, 1, bins + 1)[1:-1]
     return np.searchsorted(inner, p_tp, side="left")
 
@@ -91,7 +93,7 @@ def expected_calibration_error(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One way to say how good decisions are: how it is computed, and what it is called where.
+    """Metric of decisions: how it is computed, and what it is called where.
 
     Names of columns are None where a table leaves the metric out, for want of width.
     """
@@ -126,18 +128,19 @@ class Metric:
         """Whether it is computed from p(TP), not from decisions alone."""
         return self.pooled_as is not None
 
-    def of_each_draw(self, made: WeightedDecisions) -> Floats:
+    def of_each_draw(self, decisions: WeightedDecisions) -> Floats:
         """One number a draw, NaN where the metric is not defined; shape [draws]."""
-        if self.needs_p_tp and not len(made.p_tp):
-            return np.full(len(made.weights), np.nan)
-        return self.weighted(made)
+        if self.needs_p_tp and not len(decisions.p_tp):
+            return np.full(len(decisions.weights), np.nan)
+        return self.weighted(decisions)
 
-    def of_one_draw(self, made: WeightedDecisions) -> float | None:
+    def of_one_draw(self, decisions: WeightedDecisions) -> float | None:
         """The score of samples that count once each; None where the metric is not defined."""
-        (value,) = self.of_each_draw(made).tolist()
+        # asked first, as scikit-learn answers 0 or warns where a metric is not defined
+        (value,) = self.of_each_draw(decisions).tolist()
         if math.isnan(value):
             return None
-        return value if self.exact is None else self.exact(made)
+        return value if self.exact is None else self.exact(decisions)
 
 
 # each ratio of counts is a part and a whole: the same pair gives a score and Wilson's interval
@@ -164,29 +167,30 @@ def _accuracy(found: Confusion) -> tuple[Counts, Counts]:
     return found.tp + found.tn, found.tp + found.fp + found.fn + found.tn
 
 
-def _mcc(made: WeightedDecisions) -> Floats:
+def _mcc(decisions: WeightedDecisions) -> Floats:
     """Matthews' correlation; not defined where truth or decisions are all alike."""
-    found = made.confusion
+    found = decisions.confusion
     tp, fp, fn, tn = (each.astype(np.float64) for each in (found.tp, found.fp, found.fn, found.tn))
     # floats, and two roots: a product of four counts soon needs more than 64 bits
     rows, columns = np.sqrt((tp + fp) * (fn + tn)), np.sqrt((tp + fn) * (fp + tn))
     return ratios(tp * tn - fp * fn, rows * columns)
 
 
-def _average_precision(made: WeightedDecisions) -> Floats:
+def _average_precision(decisions: WeightedDecisions) -> Floats:
     """The sum of precision times gain in recall over thresholds."""
-    ranking = made.ranking
+    ranking = decisions.ranking
     new_tp = np.diff(ranking.tp, axis=1, prepend=0)
     # where nothing is kept yet, no TP is new
     precision = ranking.tp / np.maximum(ranking.tp + ranking.fp, 1)
     return ranking.defined(ratios((new_tp * precision).sum(axis=1), ranking.all_tp[:, 0]))
 
 
-def _roc_auc(made: WeightedDecisions) -> Floats:
+def _roc_auc(decisions: WeightedDecisions) -> Floats:
     """The area under TPs against FPs, by trapezes."""
-    ranking = made.ranking
+    ranking = decisions.ranking
     new_tp = np.diff(ranking.tp, axis=1, prepend=0)
     new_fp = np.diff(ranking.fp, axis=1, prepend=0)
+    # in whole numbers, whose sum no order changes; the division below halves it
     twice_area = (new_fp * (2 * ranking.tp - new_tp)).sum(axis=1)
     return ranking.defined(ratios(twice_area, 2 * (ranking.all_tp * ranking.all_fp)[:, 0]))
 
@@ -194,8 +198,8 @@ def _roc_auc(made: WeightedDecisions) -> Floats:
 def _fp_reduction_at(recall: float) -> Callable[[WeightedDecisions], Floats]:
     """The largest share of FPs that a threshold removes which keeps `recall` of the real TPs."""
 
-    def weighted(made: WeightedDecisions) -> Floats:
-        ranking = made.ranking
+    def weighted(decisions: WeightedDecisions) -> Floats:
+        ranking = decisions.ranking
         _, fp = ranking.kept_at(recall)
         return ranking.defined(ratios(ranking.all_fp - fp, ranking.all_fp)[:, 0])
 
@@ -205,26 +209,26 @@ def _fp_reduction_at(recall: float) -> Callable[[WeightedDecisions], Floats]:
 def _precision_at(recall: float) -> Callable[[WeightedDecisions], Floats]:
     """Precision at the highest threshold which keeps `recall` of the real TPs."""
 
-    def weighted(made: WeightedDecisions) -> Floats:
-        tp, fp = made.ranking.kept_at(recall)
-        return made.ranking.defined(ratios(tp, tp + fp)[:, 0])
+    def weighted(decisions: WeightedDecisions) -> Floats:
+        tp, fp = decisions.ranking.kept_at(recall)
+        return decisions.ranking.defined(ratios(tp, tp + fp)[:, 0])
 
     return weighted
 
 
-def _calibration_error(made: WeightedDecisions) -> Floats:
+def _calibration_error(decisions: WeightedDecisions) -> Floats:
     """`expected_calibration_error` of each draw."""
     # |sum of p - sum of TP| of each bin; the counts of the bins cancel out
-    member = bins_of(made.p_tp)[:, np.newaxis] == np.arange(BINS)
-    gaps = np.abs(made.weights @ (member * (made.p_tp - made.truth)[:, np.newaxis]))
-    return ratios(gaps.sum(axis=1), made.weights.sum(axis=1))
+    member = bins_of(decisions.p_tp)[:, np.newaxis] == np.arange(BINS)
+    gaps = np.abs(decisions.weights @ (member * (decisions.p_tp - decisions.truth)[:, np.newaxis]))
+    return ratios(gaps.sum(axis=1), decisions.weights.sum(axis=1))
 
 
 def _of(
     ratio: Callable[[Confusion], tuple[Counts, Counts]],
 ) -> Callable[[WeightedDecisions], Floats]:
     """The metric that is a ratio of counts."""
-    return lambda made: ratios(*ratio(made.confusion))
+    return lambda decisions: ratios(*ratio(decisions.confusion))
 
 
 METRICS: tuple[Metric, ...] = (
@@ -252,6 +256,7 @@ METRICS: tuple[Metric, ...] = (
         key="f1",
         title="F1",
         weighted=_of(_f1),
+        # no share: its parts are no hits among independent tries, which Wilson's interval is of
         column="F1",
         heading="F1",
         abbreviation="F1",
@@ -262,7 +267,7 @@ METRICS: tuple[Metric, ...] = (
         key="mcc",
         title="MCC",
         weighted=_mcc,
-        exact=lambda made: float(matthews_corrcoef(made.truth, made.decided)),
+        exact=lambda decisions: float(matthews_corrcoef(decisions.truth, decisions.decided)),
         column="MCC",
         heading="MCC",
         abbreviation="MCC",
@@ -281,7 +286,7 @@ METRICS: tuple[Metric, ...] = (
         key="average_precision",
         title="average precision (AP)",
         weighted=_average_precision,
-        exact=lambda made: float(average_precision_score(made.truth, made.p_tp)),
+        exact=lambda decisions: float(average_precision_score(decisions.truth, decisions.p_tp)),
         pooled_as="AP",
         column="AP",
         heading="Average precision",
@@ -292,7 +297,7 @@ METRICS: tuple[Metric, ...] = (
         key="roc_auc",
         title="area under the ROC curve (AUC)",
         weighted=_roc_auc,
-        exact=lambda made: float(roc_auc_score(made.truth, made.p_tp)),
+        exact=lambda decisions: float(roc_auc_score(decisions.truth, decisions.p_tp)),
         pooled_as="AUC",
         column="AUC",
         heading="ROC AUC",
@@ -323,7 +328,7 @@ METRICS: tuple[Metric, ...] = (
         key="expected_calibration_error",
         title="expected calibration error of p(TP)",
         weighted=_calibration_error,
-        exact=lambda made: expected_calibration_error(made.truth, made.p_tp),
+        exact=lambda decisions: expected_calibration_error(decisions.truth, decisions.p_tp),
         pooled_as="calibration error",
         heading="Expected calibration error",
     ),
@@ -333,6 +338,7 @@ METRICS: tuple[Metric, ...] = (
 
 def in_reading_order() -> list[Metric]:
     """Every metric, in the order in which people read them; that of documents is older."""
+    # in a second pass, as the metric that one follows may stand later in METRICS
     ordered = [metric for metric in METRICS if metric.read_after is None]
     for metric in METRICS:
         if metric.read_after is not None:
@@ -381,8 +387,9 @@ class Scores:
 
 def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] | None) -> Scores:
     """Scores of decisions by every metric; True is TP."""
-    made = WeightedDecisions.of(truth, decided, p_tp)
-    found = made.confusion
+    # one draw of ones: the bootstrap's formulas give the scores too, so that both agree
+    decisions = WeightedDecisions.of(truth, decided, p_tp)
+    found = decisions.confusion
     tp, fp, fn, tn = (int(count[0]) for count in (found.tp, found.fp, found.fn, found.tn))
     return Scores(
         samples=len(truth),
@@ -391,7 +398,7 @@ def score(truth: Sequence[bool], decided: Sequence[bool], p_tp: Sequence[float] 
         fp=fp,
         fn=fn,
         tn=tn,
-        by_metric={metric.key: metric.of_one_draw(made) for metric in METRICS},
+        by_metric={metric.key: metric.of_one_draw(decisions) for metric in METRICS},
         shares={
             metric.key: (int(hits[0]), int(tries[0]))
             for metric in METRICS
@@ -412,5 +419,5 @@ def weighted_scores(
     `weights` has shape [draws, n] for n samples, each result shape [draws]; NaN where a metric is
     not defined. Row for row the result is that of `score` on the samples so repeated.
     """
-    made = WeightedDecisions.of(truth, decided, p_tp, weights)
-    return {metric.key: metric.of_each_draw(made) for metric in METRICS}
+    decisions = WeightedDecisions.of(truth, decided, p_tp, weights)
+    return {metric.key: metric.of_each_draw(decisions) for metric in METRICS}

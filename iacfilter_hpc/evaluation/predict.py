@@ -1,4 +1,4 @@
-"""Score samples with a trained run's final/: one forward pass a decision."""
+"""Scoring with a trained run's final/: p(TP) of each sample, by one forward pass a decision."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Scored:
 
 
 def load_scorer(final: Path) -> Scorer:
-    """The model of a final/ directory, on a GPU if there is one.
+    """Load the model of a final/ directory, on a GPU if there is one.
 
     Raises:
         TrainingError: `final` holds no finished model, or files of it are missing or changed.
@@ -48,6 +48,8 @@ def load_scorer(final: Path) -> Scorer:
     approach = approach_named(decision.approach)
     try:
         scorer = approach.load_scorer(final, decision, device)
+    # what transformers, PyTorch and safetensors raise of files that do not fit; PyTorch lists every
+    # tensor, so the first line is enough
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"the model in {final} cannot be loaded: {str(error).splitlines()[0]}",
@@ -88,9 +90,11 @@ def score_log_odds(
     None is as much as suits the device.
     """
     budget = budget or scorer.tokens_per_batch
+    # sorted, so that batches do not depend on the order of the samples
     distinct = sorted({row.ids for row in encoded})
     with (
         torch.inference_mode(),
+        # as the run was trained: its threshold was chosen on scores of the same arithmetic
         torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
     ):
         found = {ids: _odds(logits) for ids, logits in scorer.logits(distinct, budget)}
@@ -98,5 +102,6 @@ def score_log_odds(
 
 
 def _odds(logits: torch.Tensor) -> float:
+    # a difference in bfloat16 would be rounded once more
     fp, tp = logits.double().tolist()
     return float(tp - fp)

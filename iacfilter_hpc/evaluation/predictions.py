@@ -1,4 +1,4 @@
-"""Predictions: how each sample of a file was decided, one JSON object a line."""
+"""Predictions file: how each sample was decided, one JSON object a line, written and read."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import Label
 
 SCHEMA = 2
+# strict: JSON's true and "3" would otherwise pass for numbers
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
@@ -24,7 +25,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """How one sample was decided, and what the model did not see of it.
+    """Prediction of one sample, and how much of it the model did not see.
 
     `index` counts the file's samples from 0; `key` and `group` are Sample.key and Sample.group.
     `p_tp` and `threshold` are None where a decision came without a probability.
@@ -49,7 +50,8 @@ class Prediction:
 
 
 def predictions_text(rows: Sequence[Prediction]) -> str:
-    """What predictions.jsonl holds of these."""
+    """Text of predictions.jsonl."""
+    # NaN is no JSON: a file with it could not be read back
     lines = [json.dumps({"schema": SCHEMA, **asdict(row)}, allow_nan=False) for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -66,6 +68,7 @@ def read_predictions(path: Path) -> list[Prediction]:
         DataError: the file cannot be read, holds none, or has wrong lines (all are named).
     """
     try:
+        # of bytes, which split at line ends alone; text would also split inside a field, at U+2028
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
@@ -94,8 +97,10 @@ def _parsed(line: bytes, index: int) -> Prediction | list[str]:
         return [f"field {problem}" for problem in error.problems]
     except Unreadable as error:
         return list(error.problems)
+    # a lost or repeated line would give every later sample the decision of another
     if made.index != index:
         return [f"field index is {made.index}, not {index}: the file is not whole"]
+    # some metrics read the decision and others p(TP): a file must not say two things
     if made.p_tp is not None and made.threshold is not None:
         follows = "TP" if made.p_tp >= made.threshold else "FP"
         if made.decision != follows:

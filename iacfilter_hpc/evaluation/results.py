@@ -28,7 +28,7 @@ CROSS_FIT = "-cross-fit-{}-seed-{}"
 
 
 def results_directory(model: Trained, options: EvaluateOptions) -> Path:
-    """Below which results are written, a folder an evaluation.
+    """The directory of all results, with a folder for each evaluation.
 
     Raises:
         UsageError: the model lies in no run, and no other place is named.
@@ -45,11 +45,14 @@ def results_directory(model: Trained, options: EvaluateOptions) -> Path:
 
 def test_set_log_directory(model: Trained, options: EvaluateOptions) -> Path:
     """Where looks.jsonl lies: a run keeps its own, wherever results are written."""
+    # -o DIR would otherwise start a new count of looks
     return results_directory(model, options) if model.run is None else model.run.evaluation
 
 
 def folder_name(data: Labelled, options: EvaluateOptions) -> str:
     """The folder of one file's results; what is not the run's own decision is in its name."""
+    # a part of the sha256, as several files of one name are evaluated on one run (test.jsonl); what
+    # else differs is in the name too, so that no evaluation overwrites another
     name = f"{data.path.stem}-{data.sha256[:8]}"
     if options.cross_fit is not None:
         return f"{name}{CROSS_FIT.format(options.cross_fit, options.used_seed)}"
@@ -57,7 +60,7 @@ def folder_name(data: Labelled, options: EvaluateOptions) -> str:
 
 
 def cross_fits(evaluation: Path, data: Labelled, options: EvaluateOptions) -> list[Path]:
-    """The folders of cross-fits of this data that these options allow, lowest seed first.
+    """Folders of cross-fits of this data that these options allow, lowest seed first.
 
     Any seed is allowed where none was asked for.
     """
@@ -66,23 +69,26 @@ def cross_fits(evaluation: Path, data: Labelled, options: EvaluateOptions) -> li
     start = f"{data.path.stem}-{data.sha256[:8]}"
     pattern = re.compile(re.escape(start) + CROSS_FIT.format(options.cross_fit, r"(\d+)"))
     found = [(pattern.fullmatch(path.name), path) for path in evaluation.iterdir()]
+    # by number: as text, seed 10 would come before seed 9
     return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
 
 
 def make_writable(directory: Path, names: Sequence[str]) -> None:
-    """Make a directory, and see that files of these names can be written into it.
+    """Make a directory, and check that files of these names can be written into it.
 
     Raises:
         UsageError: they cannot, which nobody wants to hear after hours of work.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        # a file is really made, since mode bits do not tell: over NFS the server decides
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
         raise UsageError(
             f"{directory} cannot be written to: {error.strerror}", hint="-o DIR names another place"
         ) from error
+    # a rename onto a directory would fail, but only when all is done
     for path in (directory / name for name in names):
         if path.is_dir():
             raise UsageError(
@@ -97,7 +103,7 @@ METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "predictions.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a model decides the samples of one file; `directory` holds the same as files.
+    """Evaluation of a model on the samples of one file; `directory` holds the same as files.
 
     `model_sha256` is that of the model's manifest. `look` counts the looks at the file's content
     that `looks_log` has, this one included; `samples_per_s` is the speed of scoring alone, the
@@ -125,13 +131,14 @@ class Evaluation:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader must know before believing any score."""
+        """Warnings that a reader must know before believing any score."""
         return [*self.data.warnings, *self.overlap.warnings()]
 
 
 def document(done: Evaluation) -> dict[str, Any]:
-    """The evaluation as plain JSON types: what metrics.json holds."""
+    """Document of metrics.json, as plain JSON types."""
     options, fitted, breakdown = done.options, done.cross_fit, done.breakdown
+    # what the run chose is told only where it decided
     own = options.threshold == "validation" and fitted is None
     mode = options.threshold if isinstance(options.threshold, str) else "fixed"
     bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
@@ -167,6 +174,8 @@ def document(done: Evaluation) -> dict[str, Any]:
 def write(done: Evaluation) -> None:
     """Write metrics.json and predictions.jsonl into the evaluation's directory: both or none."""
     metrics = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
+    # metrics.json takes its place last: an evaluation is there once it is, and its sha256 of the
+    # predictions tells a file that was replaced alone
     with replacing(done.directory / PREDICTIONS_FILE, done.directory / METRICS_FILE) as (
         rows,
         scores,

@@ -1,4 +1,7 @@
-"""Test set log: a line for each look at labelled samples, so that a score can say which it was."""
+"""Test set log: one line a look at labelled samples, so that a score can say which look it was.
+
+Whoever evaluates often enough on one test set chooses by it; the count makes that visible.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Purpose = Literal["evaluate", "compare"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One model's decisions on one file of labelled samples, about to be scored."""
+    """Look at a test set: one model's decisions on one labelled file, about to be scored."""
 
     run: str
     model: str
@@ -67,7 +70,7 @@ def look_at(
 
 
 def record_look(evaluation: Path, look: Look) -> int:
-    """Append a line to looks.jsonl in `evaluation`; which look at this file's content it is.
+    """Append a line to looks.jsonl in `evaluation`; gives the number of looks at this content.
 
     It is written before any score is known, so that an evaluation that breaks off, or that nobody
     likes, still counts. A line that cannot be read (a full disk tore it, or two hosts wrote at once
@@ -77,12 +80,15 @@ def record_look(evaluation: Path, look: Look) -> int:
     line = json.dumps({**written, **asdict(look), "data": str(look.data)}) + "\n"
     evaluation.mkdir(parents=True, exist_ok=True)
     path = evaluation / FILE
+    # O_APPEND: POSIX puts each write at the end in one step on a local disk, which NFS cannot
+    # promise; readable for the last byte
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         # one write: two processes never mix their lines
         os.write(descriptor, (_end_of_torn_line(descriptor) + line).encode())
     finally:
         os.close(descriptor)
+    # counted after writing, so that of two at once at least the later one knows both
     rows = path.read_bytes().splitlines()
     return sum(_is_of(row, look.sha256) for row in rows if row)
 
@@ -98,5 +104,6 @@ def _is_of(line: bytes, sha256: str) -> bool:
     try:
         found: bool = json_object(line)["sha256"] == sha256
     except (NotAnObject, KeyError):
+        # perhaps it was of this file: too many looks are the honest mistake
         return True
     return found

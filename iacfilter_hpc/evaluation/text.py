@@ -1,4 +1,4 @@
-"""Text of an evaluation: scores with intervals, and what a reader must know to trust them."""
+"""Text report of an evaluation: scores with intervals, warnings above, footnotes below."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def aligned_table(
 
 
 def pooled_caveat() -> str:
-    """What cross-fits do to the metrics that are computed from p(TP)."""
+    """Caveat of cross-fits about the metrics that are computed from p(TP)."""
     return (
         f"{', '.join(pooled_names())}, and curves pool the p(TP) that the models of different "
         "folds gave, each on its own scale: they are of no single model"
@@ -66,14 +66,15 @@ def pooled_caveat() -> str:
 
 
 def footnotes(done: Evaluation) -> list[str]:
-    """Every one that this evaluation needs."""
+    """Footnotes that this evaluation needs, a line each."""
     audit, groups, options = done.audit, done.group_counts, done.options
     units = groups.samples_by_unit.items()
-    grouped = ", ".join(f"{count} samples by {unit}" for unit, count in units)
-    given = audit.samples - audit.technology_from_extension
-    guessed = audit.technology_from_extension - audit.technology_unknown
+    grouped = ", ".join(f"{counted(count, 'sample')} by {unit}" for unit, count in units)
+    from_field = audit.samples - audit.technology_from_extension
+    from_extension = audit.technology_from_extension - audit.technology_unknown
     breakdown = done.breakdown
     subsets = [breakdown.overall, *breakdown.by_smell, *breakdown.by_technology]
+    # a mark is explained only where it is used
     few = any(subset.scores.few_positives for subset in subsets)
     few_groups = any(subset.few_groups for subset in subsets)
     return [
@@ -81,15 +82,15 @@ def footnotes(done: Evaluation) -> list[str]:
         *([f"* fewer than {FEW_POSITIVES} real TPs: such scores say little."] if few else []),
         *([FEW] if few_groups else []),
         f"Intervals: bootstrap of {options.draws} draws (seed {options.used_seed}) of "
-        f"{groups.groups} groups kept whole: {grouped}.",
+        f"{counted(groups.groups, 'group')} kept whole: {grouped}.",
         *([WILSON] if any(map(_has_wilson, subsets)) else []),
         *([fill(f"{pooled_caveat()}.", WIDTH)] if done.cross_fit else []),
         *_threshold(done),
         f"Look {done.look} at this file, in this log: {done.looks_log}",
-        f"Technology: {given} from the field, {guessed} from the file extension, "
+        f"Technology: {from_field} from the field, {from_extension} from the file extension, "
         f"{audit.technology_unknown} unknown.",
-        f"Cut to fit {done.decision.max_length} tokens: {audit.samples_cut} samples "
-        f"({audit.context_lines_dropped} context lines), kept longer: "
+        f"Cut to fit {done.decision.max_length} tokens: {counted(audit.samples_cut, 'sample')} "
+        f"({counted(audit.context_lines_dropped, 'context line')}), kept longer: "
         f"{audit.kept_over_max_length}.",
     ]
 
@@ -127,11 +128,12 @@ CROSS_FIT = "CROSS-FIT: each sample is judged by a model that did not train on i
 
 
 def render(done: Evaluation) -> str:
-    """The tables and their footnotes; every warning stands above them."""
+    """Text of an evaluation: tables with footnotes below, and every warning above."""
     file = f"{done.data.path} (sha256 {done.data.sha256[:8]})"
     lines = [
-        f"{done.run} on {file}, {done.audit.samples} samples",
+        f"{done.run} on {file}, {counted(done.audit.samples, 'sample')}",
         *([CROSS_FIT] if done.cross_fit else []),
+        # above the scores, where nobody has read a number yet
         *(fill(f"WARNING: {warning}.", WIDTH) for warning in done.warnings),
         "",
         _overall(done),
@@ -154,6 +156,7 @@ def _overall(done: Evaluation) -> str:
         interval = overall.intervals[metric.key]
         rows.append([metric.title, number(overall.scores[metric.key]), span(interval)])
         if metric.key == "f1":
+            # of smells, not of samples, so it is none of METRICS and has no interval
             rows.append(["F1, mean over smells (macro)", number(done.breakdown.macro_f1), NONE])
     columns = [_title(overall), "score", "95 % interval"]
     return aligned_table(columns, rows, columns[1:])
@@ -173,6 +176,7 @@ def _by_name(subsets: Sequence[SubsetScores]) -> str:
     """The metrics that have a column, a row a subset."""
     shown = {metric.key: name for metric in in_reading_order() if (name := metric.column)}
     columns = ["", "n", "TP", *shown.values()]
+    # of one metric alone: there is no width for more
     columns.insert(columns.index(shown["f1"]) + 1, "95 % of F1")
     return aligned_table(columns, [_row(subset, shown) for subset in subsets], columns[1:])
 

@@ -50,6 +50,9 @@ class Ranking:
 
     def kept_at(self, recall: float) -> tuple[Counts, Counts]:
         """TPs and FPs from the highest threshold on that keeps so many TPs: [draws, 1] each."""
+        # the first threshold that is enough; the last one keeps all, so there is one. Without a TP
+        # the share is NaN and never enough: argmax answers 0, and `defined` drops what follows from
+        # it
         first = np.argmax(ratios(self.tp, self.all_tp) >= recall, axis=1)[:, np.newaxis]
         tp, fp = (np.take_along_axis(kept, first, axis=1) for kept in (self.tp, self.fp))
         return tp, fp
@@ -59,6 +62,7 @@ class Ranking:
         return np.where((self.all_tp * self.all_fp)[:, 0] > 0, values, np.nan)
 
 
+# arrays compare element by element, so == would have no truth; no slots, for cached_property
 @dataclass(frozen=True, eq=False)
 class WeightedDecisions:
     """Decisions on n samples, each of which counts in each draw as often as its weight there says.
@@ -99,7 +103,7 @@ class WeightedDecisions:
     @cached_property
     def ranking(self) -> Ranking:
         """What thresholds keep; p(TP) must be known, and samples must be there."""
-        # one sort serves all draws
+        # one sort serves all draws: weights change how often a sample counts, never its place
         order = np.argsort(-self.p_tp, kind="stable")
         # a threshold lies at the end of each run of equal p(TP)
         ends = np.append(np.flatnonzero(np.diff(self.p_tp[order])), len(order) - 1)
@@ -112,6 +116,7 @@ class WeightedDecisions:
 
 def ratios(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Floats:
     """NaN for 0/0, as a score that is not defined."""
+    # where=, as dividing first and replacing later would warn of each 0/0
     found: Floats = np.divide(
         part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0
     )

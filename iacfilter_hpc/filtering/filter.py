@@ -1,4 +1,8 @@
-"""Filter: the rows of a report judged with a trained model, a chunk of rows at a time."""
+"""Filter: the rows of a report judged by a trained model, a chunk at a time.
+
+It fails safe: a row is removed only if the model gave it a p(TP) below the threshold. Whatever
+cannot be judged is kept, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,11 @@ from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.training.approaches.scorer import Scorer
 
+# rows of a chunk are scored together, in batches of like length
 ROWS_IN_A_CHUNK = 512
 TEXT_IN_A_CHUNK = 8 * 1024 * 1024
 """Characters of rows and prompts after which a chunk is full, however few rows it has."""
+# a report repeats lines (templates, copies of roles); a hash and a number are little memory
 REMEMBERED = 16384
 SOURCE = "iacfilter-filter"
 NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
@@ -51,6 +57,8 @@ class Filter:
         Raises:
             DataError: the report can no longer be read.
         """
+        # final/ names smells as the training file did, which may be in words of a report or an
+        # oracle
         known = {smell_of_words(smell) or smell for smell in self.scorer.decision.smells}
         chunk: list[DecidedRow] = []
         size = 0
@@ -73,16 +81,18 @@ class Filter:
         made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
         if isinstance(made, Unusable):
             return DecidedRow(row, file, None, reason=made.reason)
+        # it would give a p(TP), but one that nobody has trained or validated
         if made.smell not in known:
             text = f"the model was not trained on {made.smell}"
             return DecidedRow(row, file, made, reason=Reason(Cause.UNTRAINED_SMELL, text))
         return DecidedRow(row, file, made)
 
     def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
-        waiting = {_place(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
+        # by place, so that a detection reported twice is scored once and decided alike
+        waiting = {_reported(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
         scores = dict(zip(waiting, self._scores(list(waiting.values())), strict=True))
         return [
-            self._with_score(each, scores[_place(each.sample)])
+            self._with_score(each, scores[_reported(each.sample)])
             if each.sample and each.reason is None
             else each
             for each in chunk
@@ -99,31 +109,36 @@ class Filter:
     def _scores(self, samples: Sequence[Sample]) -> list[float | NoFit]:
         """p(TP) of each sample; the same input is scored once, also if it was so lately."""
         encoded = self.scorer.encode(samples)
-        inputs = {_key(each): each for each in encoded if not isinstance(each, NoFit)}
+        inputs = {_input_key(each): each for each in encoded if not isinstance(each, NoFit)}
         new = {key: each for key, each in inputs.items() if key not in self._remembered}
         fresh = score(self.scorer, list(new.values()))
         self._remembered.update(zip(new, fresh, strict=True))
         found = [
-            each if isinstance(each, NoFit) else self._remembered[_key(each)] for each in encoded
+            each if isinstance(each, NoFit) else self._remembered[_input_key(each)]
+            for each in encoded
         ]
         for key in inputs:
             self._remembered.move_to_end(key)
+        # only now that `found` is made: one chunk may hold more inputs than are remembered
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
         return found
 
 
-def _place(sample: Sample) -> tuple[str, int, str]:
+def _reported(sample: Sample) -> tuple[str, int, str]:
     """What two reports of one thing share: GLITCH writes a password under two codes."""
     return sample.file, sample.line, sample.smell
 
 
-def _key(encoded: Encoded) -> bytes:
+def _input_key(encoded: Encoded) -> bytes:
     """What stands for an input; ids of different inputs give different keys."""
+    # a hash, since the ids of 16384 long prompts would fill memory; of fixed width, so that no two
+    # lists of ids give the same bytes
     return hashlib.blake2b(array("q", encoded.ids).tobytes(), digest_size=16).digest()
 
 
 def _size(judged: DecidedRow) -> int:
+    # rows as such are no measure: one may be 8 MiB long, and its sample as well
     sample = judged.sample
     text = 0 if sample is None else len(sample.with_prompt) + len(sample.with_context)
     return text + len(judged.row.found.raw)

@@ -1,4 +1,4 @@
-"""Filtering a report: check what is asked, judge every row, write the rows and the SARIF log.
+"""Filtering of a report: check the request, judge every row, write rows and SARIF log.
 
 No torch is imported before the flags, the model's directory and the report have been checked.
 """
@@ -53,7 +53,7 @@ Progress = Callable[[GlitchReport], AbstractContextManager[Callable[[int], objec
 
 @dataclass(frozen=True, slots=True)
 class FilterRequest:
-    """What to filter, with which model, and where the result goes.
+    """Request to filter: which report, with which model, and where the result goes.
 
     `threshold` and `min_recall` None mean the model's own threshold; `technology` None means as
     each file's extension says, `prefix` None the one that is found. Without `output` the rows go to
@@ -85,7 +85,7 @@ class FilterRequest:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """A report as it was filtered; `seconds` are those of judging, without loading the model."""
+    """Filtered report and its account; `seconds` are of judging, without loading the model."""
 
     request: FilterRequest
     model: Trained
@@ -99,11 +99,12 @@ class Filtered:
 
     @property
     def rows_a_second(self) -> float:
+        """Rows judged a second; blank lines are no rows."""
         return self.tally.total().rows / self.seconds
 
 
 def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Progress) -> Filtered:
-    """DecidingModel every row of the report and write what is asked for, all files whole or none.
+    """Judge every row of a report and write what is asked for, all files whole or none.
 
     Raises:
         UsageError: flags that make no sense together, outputs that would replace an input.
@@ -112,6 +113,7 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     """
     _check(request)
     model = find_trained(request.models, request.model)
+    # empty is what GLITCH of 2022 writes when it has found nothing, and a clean scan must pass
     report = open_report(request.report, may_be_empty=True)
     prefix = prefix_of(report, request.scripts) if request.prefix is None else request.prefix
     scripts = Scripts(request.scripts, prefix)
@@ -123,6 +125,7 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
 def _check(request: FilterRequest) -> None:
     """Raise what is wrong with the request, whatever model and report hold."""
     refuse(list(_problems(request)))
+    # find_spec looks for a package without importing it
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise IacfilterError(
@@ -133,13 +136,14 @@ def _check(request: FilterRequest) -> None:
 
 def _problems(request: FilterRequest) -> Iterator[UsageError]:
     yield from input_problems(request.report)
+    # with -o and without --json nothing goes to standard output
     if request.as_json or not request.output:
         yield from stdout_problems(request.report)
     yield from folder_problems(request.scripts)
     yield from name_problems("--technology", request.technology)
     if request.bare and request.annotate:
         yield UsageError(
-            "--bare leaves away the marks that --annotate is for", hint="give one of them"
+            "--bare leaves out the marks that --annotate is for", hint="give one of them"
         )
     if request.omit_suppressed and not request.sarif:
         yield UsageError(
@@ -167,17 +171,20 @@ def _judge(
     from iacfilter_hpc.trained_model.decision import read_decision
 
     decision = read_decision(model.final)
+    # before the weights are loaded: a model without validation scores is refused at once
     cutoff = choose_cutoff(model.final, decision, request.threshold, request.min_recall)
-    judge = DecidingModel(model.name, cutoff.value, cutoff.origin)
-    with _open_outputs(request, report, judge, open_stdout) as (rows, log):
+    deciding = DecidingModel(model.name, cutoff.value, cutoff.origin)
+    # temporary files are made before the model is loaded, so a folder that takes none is named at
+    # once
+    with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
         scorer = load_scorer(model.final)
         started, tally = time.monotonic(), Tally()
         sinks = [sink for sink in (rows, log) if sink is not None]
         for sink in sinks:
             sink.begin()
         with progress(report) as advance:
-            chosen = Filter(scorer, cutoff.value, scripts, request.technology)
-            for judged in chosen.judge(read_rows(report)):
+            row_filter = Filter(scorer, cutoff.value, scripts, request.technology)
+            for judged in row_filter.judge(read_rows(report)):
                 for sink in sinks:
                     sink.add(judged)
                 tally.add(judged)
@@ -192,14 +199,16 @@ def _judge(
 
 @contextmanager
 def _open_outputs(
-    request: FilterRequest, report: GlitchReport, judge: DecidingModel, open_stdout: OpenStdout
+    request: FilterRequest, report: GlitchReport, model: DecidingModel, open_stdout: OpenStdout
 ) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
     """The rows and the SARIF log, of which no file appears before all is well."""
+    # through links: replacing the link would leave the old file where it points
     paths = [output.real for output in request.outputs]
     with replacing(*paths) as files, report.path.open("rb") as source:
         writers: list[Write] = [file.write for file in files]
         rows: Write | None = None
         if request.output:
+            # in the order of `outputs`: the rows first, so that what is left is the log
             rows = writers.pop(0)
         elif not request.as_json:
             rows = open_stdout()
@@ -207,5 +216,5 @@ def _open_outputs(
             FilteredReport(report, source, rows, every=request.annotate, bare=request.bare)
             if rows
             else None,
-            SarifLog(writers[0], judge, request.omit_suppressed) if request.sarif else None,
+            SarifLog(writers[0], model, request.omit_suppressed) if request.sarif else None,
         )

@@ -1,4 +1,4 @@
-"""Filter threshold: from which p(TP) a detection is kept, and where that number comes from."""
+"""Filter threshold: the p(TP) from which a detection is kept, and where that number comes from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Mode = Literal["model", "fixed", "recall"]
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """A detection is kept if p(TP) >= `value`; `origin` ends the sentence "p(TP) >= value, ..."."""
+    """Threshold of a filter: p(TP) >= `value` keeps; `origin` goes on "p(TP) >= value, ...".
+
+    `mode` says whether the model, a fixed number or a recall has chosen it.
+    """
 
     value: float
     mode: Mode
@@ -28,7 +31,7 @@ class Cutoff:
 def choose_cutoff(
     final: Path, decision: Decision, threshold: float | None = None, recall: float | None = None
 ) -> Cutoff:
-    """The given threshold, else one that keeps a share `recall` of real ones, else the model's own.
+    """Choose the given threshold, else one that keeps a share `recall`, else the model's own.
 
     Only validation data choose a threshold: those that the model of `final` was validated on.
 
@@ -56,6 +59,7 @@ def _for_recall(final: Path, recall: float) -> Cutoff:
             f"the validation data of {final} have no real smell to measure a recall by",
             hint="--threshold takes a number of your own",
         )
+    # from scores kept in final/: neither the samples nor a GPU are needed
     value = threshold_for_recall(scores.p_tp, scores.is_tp, recall)
     false = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if not is_tp]
     origin = (
@@ -69,7 +73,8 @@ def _for_recall(final: Path, recall: float) -> Cutoff:
 def _warnings(real: int, recall: float) -> list[str]:
     if real < FEW_POSITIVES:
         return [f"real smells in the validation data: {real}, too few to promise a recall"]
-    # one miss fewer or more would change the recall by 1 / real
+    # one miss fewer or more would change the recall by 1 / real; 1e-9 is for floats, in which
+    # 10 * (1 - 0.9) is a little less than 1
     if recall < 1 and real * (1 - recall) < 1 - 1e-9:
         return [
             f"real smells in the validation data: {real}, too few to tell a recall of {recall:g} "

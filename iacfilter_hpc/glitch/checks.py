@@ -12,12 +12,13 @@ from iacfilter_hpc.glitch.report import Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.samples import technologies
 
+# the descriptor, not sys.stdout: what counts is where a shell has sent it
 STDOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that a flag names."""
+    """Output file, and the flag that names it."""
 
     flag: str
     path: Path
@@ -29,13 +30,14 @@ class Output:
 
     @property
     def shown(self) -> str:
-        """As the person has written it."""
+        """Flag and path as they were typed."""
         return f"{self.flag} {self.path}"
 
 
 def input_problems(*paths: Path) -> Iterator[UsageError]:
-    """What is wrong with files that are read more than once; one that is missing is said later."""
+    """Problems of files that are read more than once; one that is missing is reported later."""
     for path in paths:
+        # a pipe is empty when it is read again, for the prefix, the rows and their bytes
         if path.exists() and not path.is_file():
             yield UsageError(
                 f"{path} is no regular file, and it is read more than once",
@@ -44,7 +46,7 @@ def input_problems(*paths: Path) -> Iterator[UsageError]:
 
 
 def folder_problems(scripts: Path) -> Iterator[UsageError]:
-    """What is wrong with the folder of the scripts."""
+    """Problems of the folder of the scripts."""
     if not scripts.is_dir():
         yield UsageError(
             f"--scripts {scripts} is not a directory", hint="name the folder GLITCH has read"
@@ -52,15 +54,18 @@ def folder_problems(scripts: Path) -> Iterator[UsageError]:
 
 
 def name_problems(flag: str, name: str | None) -> Iterator[UsageError]:
-    """What is wrong with a name, which goes into samples and tables."""
+    """Problems of a name, which goes into samples and tables."""
     if name is not None and not (name.strip() and name.isprintable()):
-        yield UsageError(f"{flag} {name!a} is not a name", hint="a name is a line of text")
+        yield UsageError(
+            f"{flag} {name!a} is not a name", hint="a name is one line of printable text"
+        )
 
 
 def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:
     """Outputs that cannot be written, or would replace an input or one another."""
     for number, output in enumerate(outputs):
-        yield from _of_place(output)
+        yield from _place_problems(output)
+        # by inode: a path may be spelt in two ways, or lead through a link
         if any(_is_same(output.path, path) for path in inputs):
             yield UsageError(f"{output.shown} is an input", hint="it would be overwritten")
         for other in outputs[:number]:
@@ -74,6 +79,7 @@ def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterat
 def script_problems(outputs: Sequence[Output], folder: Path) -> Iterator[UsageError]:
     """Outputs that would replace a script below the folder, to judge by its extension."""
     for output in outputs:
+        # other files may be: where the scripts are a repository, earlier outputs lie among them
         if _is_below(output, folder) and technologies.technology_of(output.real.name):
             yield _over_script(output, folder)
 
@@ -88,6 +94,7 @@ def reported_problems(
     near = {output.real: output for output in outputs if _is_below(output, scripts.folder)}
     if not near:
         return
+    # a script of any extension is one if the report is about it
     paths = {row.path for row in report.rows() if isinstance(row, Detection)}
     named = {scripts.relative(path) for path in paths} - {None}
     read = {Path(os.path.realpath(scripts.folder / str(name))) for name in named}
@@ -120,6 +127,7 @@ def stdout_problems(report: Path) -> Iterator[UsageError]:
 def refuse(problems: Sequence[UsageError]) -> None:
     """Raise all of them as one error, if there are any."""
     if problems:
+        # problems of one kind share a hint, which is said once
         hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
         message = "\n".join(dict.fromkeys(problem.message for problem in problems))
         raise UsageError(message, hint="\n".join(hints) or None)
@@ -137,7 +145,7 @@ def technology_warnings(technology: str | None) -> Iterator[str]:
         yield f"--technology {technology} is none of {', '.join(technologies.NAMES)}"
 
 
-def _of_place(output: Output) -> Iterator[UsageError]:
+def _place_problems(output: Output) -> Iterator[UsageError]:
     if output.path.is_dir():
         yield UsageError(f"{output.shown} is a directory", hint="name a file in it")
     elif output.path.exists() and not output.path.is_file():

@@ -1,4 +1,4 @@
-"""Decisions: what a model makes of a report's rows, and how many of each there are."""
+"""Decisions: the rows of a report with what a model makes of each, and counts of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DecidedRow:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows by what became of them."""
+    """Counts of rows by outcome; `unjudged` have no decision."""
 
     tp: int = 0
     fp: int = 0
@@ -49,6 +49,7 @@ class Counts:
 
     @property
     def rows(self) -> int:
+        """All rows."""
         return self.tp + self.fp + self.unjudged
 
     @property
@@ -70,17 +71,19 @@ class Tally:
         for each in judged:
             if each.row.is_blank:
                 continue
+            # counts and not rows: a report may have more rows than memory
             self._outcomes[each.smell or OTHER, each.decision or ""] += 1
             if each.reason is not None:
+                # every row has its own line number, and a reason a row would be no summary
                 self._reasons[_without_numbers(each.reason.text)] += 1
                 self._causes[each.reason.cause] += 1
 
     def total(self) -> Counts:
-        """Of all rows."""
+        """Counts of all rows."""
         return self._counts(smell for smell, _ in self._outcomes)
 
     def by_smell(self) -> dict[str, Counts]:
-        """Of each smell that occurs."""
+        """Counts of each smell that occurs."""
         return {smell: self._counts([smell]) for smell in sorted({s for s, _ in self._outcomes})}
 
     def reasons(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ Write = Callable[[bytes], object]
 
 @dataclass(frozen=True, slots=True)
 class FilteredReport:
-    """Rows of `report`, read again from `source`, go to `write`.
+    """Writer of a filtered report: rows of `report`, read again from `source`, go to `write`.
 
     `every` keeps those judged FP too; `bare` leaves the two columns away.
     """
@@ -44,22 +44,25 @@ class FilteredReport:
     bare: bool = False
 
     def begin(self) -> None:
-        """What stands before the first row."""
+        """Write what stands before the first row: byte order mark and header, if there are any."""
+        # spans leave it out, also that of the header
         if self.report.bom:
             self.write(BOM)
         header = self.report.header
         if header is not None:
+            # so that a report is filtered again as often as one likes and has two columns, not four
             old = len(header) - len(header.rsplit(",", 2)[0]) if self.report.names_decisions else 0
             self._write(header_span(self.report), DECISION_COLUMNS, old)
 
     def add(self, judged: Iterable[DecidedRow]) -> None:
-        """The next rows.
+        """Write the next rows.
 
         Raises:
             DataError: the report can no longer be read.
         """
         for each in judged:
             if each.decision != "FP" or self.every:
+                # a blank line is no row: with columns it would become one
                 columns = "" if each.row.is_blank else _columns(each)
                 self._write(each.row.span, columns, self._old(each.row))
 
@@ -72,10 +75,12 @@ class FilteredReport:
         return len(self.report.decision_in(raw).encode(*BYTES))
 
     def _write(self, span: Span, columns: str, old: int) -> None:
+        # copied from the file and not from `raw`: of a row beyond 8 MiB that is only the beginning
         self.source.seek(span.start)
         left = span.size - old
         while left:
             piece = self.source.read(min(left, PIECE))
+            # the end of the file, where the row had bytes a moment ago
             if not piece:
                 raise DataError(f"{self.report.path} changed while it was read")
             self.write(piece)
@@ -86,10 +91,12 @@ class FilteredReport:
 def _columns(judged: DecidedRow) -> str:
     if judged.reason is not None:
         return f",{UNJUDGED}: {_without_commas(judged.reason.text)},"
+    # always six digits, by which report.DECISION knows the columns again
     return f",{judged.decision},{judged.p_tp:.6f}"
 
 
 def _without_commas(text: str) -> str:
     """One field of an unquoted row; a name that is no UTF-8 is written with question marks."""
     plain = text.encode("utf-8", "replace").decode().replace(",", ";")
+    # a line end in a folder's name would break the row in two
     return "".join(c if c.isprintable() else "?" for c in plain)

@@ -1,4 +1,4 @@
-"""Import of a report: check what is asked, make samples, write them and the rejected rows."""
+"""Import of a report: check the request, make samples, write them and the rejected rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHOWN_OF_BAD_ROW = 60
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What to import, and where the samples go.
+    """Request to import: which report, about which scripts, and where the samples go.
 
     `technology` None means as each file's extension says, `prefix` None the one that is found,
     `source` None one made of the oracle's or the report's form's name. `repo` and `family` are
@@ -62,7 +62,7 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A report as it was imported."""
+    """Imported report: the request, what was read for it, and the samples made."""
 
     request: ImportRequest
     report: GlitchReport
@@ -86,8 +86,10 @@ def import_report(request: ImportRequest) -> Imported:
     refuse(list(reported_problems(request.outputs, report, scripts)))
     oracle = read_oracle(request.oracle, request.scripts) if request.oracle else None
     intake = take_in(report.rows(), scripts, _selection(request, report, oracle))
+    # before anything is written: an import that skips rows unasked would look whole
     if intake.bad and not request.skip_bad_rows:
         raise _bad_rows(request, intake)
+    # even where no sample is made: the rejected rows say why
     _write(request, intake)
     if not intake.samples:
         raise _no_sample(request, scripts, intake)
@@ -95,7 +97,10 @@ def import_report(request: ImportRequest) -> Imported:
 
 
 def reject(each: Unusable | BadRow) -> dict[str, object]:
-    """A row that made no sample. Bytes that are no UTF-8 stand in it as half surrogates."""
+    """JSON object of a row that made no sample.
+
+    Bytes that are no UTF-8 stand in it as half surrogates.
+    """
     if isinstance(each, BadRow):
         return {"row": each.row, "reason": each.problem, "raw": each.raw}
     found = each.detection
@@ -153,10 +158,11 @@ def _no_sample(request: ImportRequest, scripts: Scripts, intake: Intake) -> Data
     account = [f"{count} with the reason: {reason}" for reason, count in reasons.most_common()]
     account += [f"{count} of {smell}, which --smells leaves out" for smell, count in intake.other]
     account += [counted(len(intake.bad), "bad row")] if intake.bad else []
+    how = f"without their prefix {scripts.prefix}" if scripts.prefix else "as they are"
     return DataError(
         "\n".join([f"{request.report} gives no sample ({counted(intake.rows, 'row')})", *account]),
-        hint=f"files are looked for below {request.scripts}, for paths below "
-        f"{scripts.prefix or 'no prefix'}: see --scripts, --path-prefix and --smells",
+        hint=f"paths are looked for below {request.scripts}, {how}: see --scripts, "
+        "--path-prefix and --smells",
     )
 
 
@@ -165,9 +171,11 @@ def _write(request: ImportRequest, intake: Intake) -> None:
     rejects: list[Unusable | BadRow] = [*intake.unusable, *intake.bad]
     texts = {
         "--output": text_of(intake.samples),
+        # json.dumps writes ASCII, where half surrogates (bytes that are no UTF-8) are escapes
         "--rejects": "".join(f"{json.dumps(reject(each))}\n" for each in rejects),
     }
     wanted = [o for o in request.outputs if o.flag == "--rejects" or intake.samples]
+    # together: rejects beside the samples of an earlier import would be an account of others
     with replacing(*(output.real for output in wanted)) as files:
         for file, output in zip(files, wanted, strict=True):
             file.write(texts[output.flag].encode())

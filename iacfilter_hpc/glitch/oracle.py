@@ -18,6 +18,7 @@ from iacfilter_hpc.samples.byte_lines import QUOTED, unreadable
 from iacfilter_hpc.samples.sample import Label
 from iacfilter_hpc.samples.smells import SMELLS, smell_of_words
 
+# three people rated each script of GLITCH's oracles; AGREEMENT counts those who named a smell
 RATERS = 3
 NOTHING = "none"
 COLUMNS = ("PATH", "LINE", "CATEGORY", "AGREEMENT")
@@ -27,7 +28,7 @@ Reported = tuple[str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class OracleLabel:
-    """What the oracle says of a detection; `confidence` is the share of raters who named it."""
+    """Label of a detection by the oracle; `confidence` is the share of raters who named it."""
 
     label: Label
     confidence: float | None
@@ -35,7 +36,7 @@ class OracleLabel:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """How many raters name what is reported where, the files they looked at, paths of no file."""
+    """Oracle: how many raters name what where, the files they looked at, and paths of no file."""
 
     agreement: Mapping[Reported, int]
     files: frozenset[str]
@@ -46,17 +47,19 @@ class Oracle:
         raters = self.agreement.get((file, line, smell))
         if raters is not None:
             return OracleLabel("TP", round(raters / RATERS, 3))
+        # raters who named nothing are not counted, so there is no share to give
         return OracleLabel("FP", None) if file in self.files else None
 
 
 def read_oracle(path: Path, folder: Path) -> Oracle:
-    """The labels of an oracle file about the scripts in `folder`.
+    """Read the labels of an oracle file about the scripts in `folder`.
 
     Its paths may begin otherwise than the report's: the prefix is found anew.
 
     Raises:
         DataError: the file cannot be read, or has wrong lines (all are named).
     """
+    # all of them first: the prefix is the one that most paths fit
     rows = list(_entries(path))
     scripts = Scripts(folder, find_prefix((row.path for row in rows), folder))
     agreement: dict[Reported, int] = {}
@@ -67,6 +70,8 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
         if file is None or not scripts.holds(file):
             missing[row.path] = None
             continue
+        # also of an entry `none`: raters looked and found nothing, so that what is reported there
+        # is FP
         files.add(file)
         if row.smell is not None:
             # an oracle may name the same more than once: the most raters count
@@ -77,7 +82,7 @@ def read_oracle(path: Path, folder: Path) -> Oracle:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One entry; `smell` None says that the file has none."""
+    """Entry of an oracle file; `smell` None says that the file has none."""
 
     path: str
     line: int
@@ -93,6 +98,7 @@ def _entries(path: Path) -> Iterator[_Entry]:
             yield row
         else:
             problems.append(f"{path}:{number}: {row}")
+    # after the last row, so that all wrong ones are named; read_oracle takes all rows or none
     if problems:
         categories = ", ".join(smell.title for smell in SMELLS)
         raise DataError(
@@ -105,6 +111,8 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         # as in paths of the file system, bytes that are no UTF-8 stand for themselves
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            # strict: a quote that is never closed takes in every line below, which would else be no
+            # error
             reader = csv.reader(file, strict=True)
             header = [name.strip().upper() for name in next(reader, [])]
             if missing := [name for name in COLUMNS if name not in header]:
@@ -113,6 +121,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     hint=f"an oracle has the columns {','.join(COLUMNS)}",
                 )
             for row in reader:
+                # no fields at all stand for a wrong number of them, which _entry names
                 values = row if len(row) == len(header) else []
                 yield reader.line_num, dict(zip(header, values, strict=False))
     except OSError as error:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 
 class Cause(Enum):
-    """What keeps a row from being a sample or from being judged."""
+    """Cause that keeps a row from being a sample or from being judged."""
 
     BAD_ROW = auto()
     """It is no row of the report's form."""

@@ -28,8 +28,12 @@ HEADERS: dict[str, CsvFormat] = {
     "PATH,LINE,ERROR,DESCRIPTION,CODE": "v2",
     "PATH,LINE,ERROR": "replication",
 }
+# Rows may be hostile, so a match must take time linear in their length, as a test sees to: hence
+# bounded and possessive repeats. GLITCH writes line -1 for what it cannot place.
 _START = r"(?P<path>.+?),(?P<line>-?[0-9]{1,9}),"
+# every code has an underscore, which tells it from words of a description
 _CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
+# in the other two formats the last column takes it in, and decision_in cuts it off again
 _DECISION = r"(?:,(?:TP|FP|UNJUDGED: [^,]+),[0-9.]*)?"
 ROWS: dict[CsvFormat, re.Pattern[str]] = {
     "2022": re.compile(rf"{_START}{_CODE},(?P<detail>.*)"),
@@ -60,7 +64,7 @@ HINT = "GLITCH writes it with --csv: PATH,LINE,CODE,... on each line, perhaps be
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One row. `code` and `detail` are GLITCH's words; `smell` is None for a code not known here.
+    """Detection in one row. `code` and `detail` are GLITCH's words; `smell` None: an unknown code.
 
     `raw` is the row as in the file, without its line end; `raw.encode("utf-8", "surrogateescape")`
     gives back its bytes. `row` is the line of the file, from 1. `line` may be -1 or past the end.
@@ -116,6 +120,7 @@ class GlitchReport:
             return BadRow(number, raw, f"longer than {MAX_ROW_BYTES // 2**20} MiB")
         if problem := _unreadable(raw):
             return BadRow(number, raw, problem)
+        # a file may mix line ends, and its own is only that of the first line
         found = ROWS[self.format].fullmatch(raw.removesuffix("\r"))
         if found is None:
             return BadRow(number, raw, f"not {COLUMNS[self.format]}")
@@ -128,6 +133,7 @@ class GlitchReport:
 
     def decision_in(self, raw: str) -> str:
         """The columns that iacfilter-filter has added to a row, "" if it has not."""
+        # below a header without the columns, words that look like them are GLITCH's own
         marked = self.header is None or self.names_decisions
         found = DECISION.search(raw.removesuffix("\r")) if marked else None
         return found[0] if found else ""
@@ -148,13 +154,14 @@ class GlitchReport:
 
     def _is_half(self, raw: str, smell: str | None) -> bool:
         """Whether a last row without line end looks like one and lacks what every row has."""
+        # not that of 2022, whose last column is free text: a cut there leaves the detection whole
         return (self.format == "replication" and smell is None) or (
             self.format == "v2" and "(CWE-" not in raw
         )
 
 
 def open_report(path: Path, *, may_be_empty: bool = False) -> GlitchReport:
-    """Find out the form of a report. A header without any row is a report of no detection.
+    """Open a report and tell its format. A header without any row is a report of no detection.
 
     So is a file of no bytes if it may be: GLITCH of 2022 writes one when it has found nothing.
 
@@ -167,6 +174,7 @@ def open_report(path: Path, *, may_be_empty: bool = False) -> GlitchReport:
             return GlitchReport(path, "2022", None, "\n", bom=False)
         raise DataError(f"{path} is empty", hint=HINT)
     line = first[1]
+    # some programs save it, and read as UTF-8 every row would be bad without saying why
     if line.content.startswith(UTF16):
         raise DataError(f"{path} is UTF-16", hint="save it as UTF-8")
     newline = "\r\n" if line.content.endswith(b"\r\n") else "\n"
@@ -182,6 +190,7 @@ def open_report(path: Path, *, may_be_empty: bool = False) -> GlitchReport:
             f"{path} has no row {' or '.join(COLUMNS.values())}",
             hint=HINT,
         )
+    # its rows match as well, with a path that is none: nothing would be found and nothing judged
     if is_of_linter(found.path):
         raise DataError(
             f"{path} is GLITCH's linter form: description,PATH,LINE,CODE,...",

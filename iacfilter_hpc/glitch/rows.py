@@ -1,4 +1,4 @@
-"""Rows of a report with their bytes' place in it, so that each can be given back as it was."""
+"""Rows of a report with the place of their bytes, so that each can be given back as it was."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIECE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a line stands in its file, in bytes; `size` is without `ending`, which may be empty."""
+    """Span of a line in its file, in bytes; `size` is without `ending`, which may be empty."""
 
     start: int
     size: int
@@ -43,10 +43,12 @@ def read_rows(report: GlitchReport) -> Iterator[Row]:
     Raises:
         DataError: the file cannot be read, or something wrote to it meanwhile.
     """
+    # two readers side by side: one has text and cuts long rows, the other has places and keeps none
     spans = _spans(report.path)
     if report.header is not None:
         next(spans, None)
     for found, span in zip_longest(report.rows(), spans):
+        # two readings of one file have as many lines, unless it grew or shrank between them
         if found is None or span is None:
             raise _changed(report.path)
         yield Row(found, span)
@@ -64,8 +66,10 @@ def header_span(report: GlitchReport) -> Span:
 def _spans(path: Path) -> Iterator[Span]:
     try:
         with path.open("rb") as file:
+            # only up to the size at opening: rows appended meanwhile may be our own output
             before = os.fstat(file.fileno())
             start, end = 0, before.st_size
+            # a piece at a time, so that a line of gigabytes needs no memory
             while piece := file.readline(min(PIECE, end - start)):
                 size = len(piece)
                 skipped = len(BOM) if start == 0 and piece.startswith(BOM) else 0
@@ -80,6 +84,7 @@ def _spans(path: Path) -> Iterator[Span]:
                 yield Span(start + skipped, size - skipped - len(ending), ending)
                 start += size
             after = os.fstat(file.fileno())
+            # checked at the end: what GLITCH has added meanwhile would be missing from the outputs
             read = (start, before.st_mtime_ns)
             if read != (end, after.st_mtime_ns) or after.st_size != end:
                 raise _changed(path)

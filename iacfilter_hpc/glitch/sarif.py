@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from iacfilter_hpc import __version__
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.samples.hashes import normalised
@@ -50,7 +51,7 @@ REMEMBERED = 1024
 
 @dataclass(frozen=True, slots=True)
 class ReportedLine:
-    """What is reported in which line; `content` is that line."""
+    """Reported line: `what` is reported in it, and `content` is its text."""
 
     file: str
     what: str
@@ -68,7 +69,7 @@ class _OfFile:
 
 @dataclass(slots=True)
 class Occurrences:
-    """Numbers equal lines of a file in the order of the report.
+    """Counter of equal lines of a file, in the order of the report.
 
     GLITCH reports file after file; of the last 1024 files each is remembered.
     """
@@ -87,7 +88,8 @@ class Occurrences:
         if (reported.what, reported.line) in file.seen:
             return None
         file.seen.add((reported.what, reported.line))
-        # half surrogates (a path that is no UTF-8) stand in JSON as escapes
+        # no line number, so that it stays the same when lines are added above; half surrogates (a
+        # path that is no UTF-8) stand in JSON as escapes
         text = json.dumps([reported.what, reported.file, normalised(reported.content)])
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         file.times[digest] = file.times.get(digest, 0) + 1
@@ -124,6 +126,7 @@ def _rule(smell: Smell) -> dict[str, object]:
         "defaultConfiguration": {"level": smell.level},
         "properties": {
             "tags": ["security", f"external/cwe/cwe-{smell.cwe}"],
+            # a string, as GitHub wants it: above 9.0 is critical, 7.0 to 8.9 high
             "security-severity": f"{smell.severity:.1f}",
         },
     }
@@ -147,6 +150,7 @@ def _sentence(title: str) -> str:
     return title[0].upper() + title[1:]
 
 
+# no absolute path: a log is the same on any machine, and GitHub looks in the repository
 ROOT = "SRCROOT"
 """What paths below the scripts' folder are relative to."""
 FINGERPRINT = "iacfilterDetection/v1"
@@ -155,7 +159,7 @@ LONGEST_SNIPPET = 1000
 
 @dataclass(frozen=True, slots=True)
 class DecidingModel:
-    """What a log says about who decided: the model's name, and its threshold in words."""
+    """Deciding model as a log names it: its name, and its threshold with its origin in words."""
 
     name: str
     threshold: float
@@ -171,6 +175,7 @@ def result_of(
     result: dict[str, object] = {
         "ruleId": rule,
         "ruleIndex": index,
+        # GitHub does not read suppressions: at least such an alert is not an error
         "level": "note" if is_suppressed else level_of(found.smell),
         "message": {"text": _message(judged, found, model)},
         "locations": [_location(judged, found)],
@@ -186,6 +191,7 @@ def result_of(
 
 def plain_message(text: str) -> str:
     """A message in which nothing is a link or a placeholder (3.11.5, 3.11.6)."""
+    # the backslash first, which the others are escaped with
     for special in "\\[]":
         text = text.replace(special, f"\\{special}")
     return unicode(text.replace("{", "{{").replace("}", "}}"))
@@ -226,6 +232,7 @@ def _location(judged: DecidedRow, found: Detection) -> dict[str, object]:
         else {"uri": _uri(judged.file), "uriBaseId": ROOT}
     )
     physical: dict[str, object] = {"artifactLocation": artifact}
+    # lines of a region are positive (3.30.5); GLITCH writes -1 for what it cannot place
     if found.line >= 1:
         region = {"startLine": found.line, "endLine": found.line}
         physical["region"] = region | (_columns(judged.sample) if judged.sample else {})
@@ -237,6 +244,7 @@ def _columns(sample: Sample) -> dict[str, object]:
     if not sample.content:
         return {}
     line = sample.with_context.split("\n")[sample.line - sample.detection_span[0]]
+    # content is that line stripped, so it is found, after the indentation
     first = line.index(sample.content) + 1
     columns: dict[str, object] = {"startColumn": first, "endColumn": first + len(sample.content)}
     if len(sample.content) <= LONGEST_SNIPPET:
@@ -256,6 +264,7 @@ def _properties(judged: DecidedRow, found: Detection) -> dict[str, object]:
 
 def _uri(path: str) -> str:
     """A path as a URI (RFC 3986): relative to the scripts' folder, or of scheme file."""
+    # of bytes: a name that is no UTF-8 is percent-encoded as it is on disk
     quoted = quote(path.encode("utf-8", "surrogateescape"))
     return f"file://{quoted}" if path.startswith("/") else quoted
 
@@ -263,6 +272,7 @@ def _uri(path: str) -> str:
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+# they are kept until the end; a report of the wrong kind may have millions of bad rows
 NOTIFICATIONS = 100
 
 Write = Callable[[bytes], object]
@@ -270,7 +280,7 @@ Write = Callable[[bytes], object]
 
 @dataclass(slots=True)
 class SarifLog:
-    """A log that grows by `add`; between `begin` and `end` it is no JSON document yet.
+    """SARIF log that grows by `add`; between `begin` and `end` it is no JSON document yet.
 
     `results` and `suppressed` count what has been written.
     """
@@ -285,15 +295,16 @@ class SarifLog:
     _bad_rows: int = 0
 
     def begin(self) -> None:
-        """The tool and its rules."""
+        """Write the tool and its rules, up to the first result."""
         driver = {"name": "iacfilter_hpc", "semanticVersion": __version__, "rules": rules()}
         glitch = {"name": "GLITCH", "informationUri": "https://github.com/sr-lab/GLITCH"}
         tool = {"driver": driver, "extensions": [glitch]}
+        # written in pieces, as a log of all results need not fit in memory
         run = f'{{"tool":{compact_json(tool)},"results":['
         self.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{run}'.encode())
 
     def add(self, judged: Iterable[DecidedRow]) -> None:
-        """The next rows."""
+        """Write the results of the next rows."""
         for each in judged:
             found = each.row.found
             if isinstance(found, Detection):
@@ -302,8 +313,10 @@ class SarifLog:
                 self._note(found)
 
     def end(self) -> None:
-        """All that stands after the results."""
+        """Write all that stands after the results."""
+        # after the results, since bad rows are known only now; JSON objects have no order
         rest = {
+            # Python counts code points, and readers of other languages UTF-16 units
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {ROOT: {"description": {"text": "The scripts' folder."}}},
             "invocations": [
@@ -318,6 +331,7 @@ class SarifLog:
         self.write(f"\n],{compact_json(rest)[1:]}]}}\n".encode())
 
     def _add(self, judged: DecidedRow, found: Detection) -> None:
+        # by smell, so that the two codes of a password are one result
         what = found.smell or found.code
         content = found.detail if judged.sample is None else judged.sample.content
         reported = ReportedLine(judged.file or found.path, what, found.line, content)
@@ -338,5 +352,6 @@ class SarifLog:
 
     def _notifications(self) -> list[dict[str, object]]:
         more = self._bad_rows - len(self._notes)
-        texts = [*self._notes, *([f"{more} further rows were not judged."] if more else [])]
+        rest = f"{counted(more, 'further row was', 'further rows were')} not judged."
+        texts = [*self._notes, *([rest] if more else [])]
         return [{"level": "warning", "message": {"text": plain_message(text)}} for text in texts]

@@ -1,4 +1,4 @@
-"""The scripts that a report is about: their paths below a folder, and their lines."""
+"""Scripts that a report is about: their paths below a folder, and their lines."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 
 MAX_SCRIPT_BYTES = 32 * 1024 * 1024
+# GLITCH reports file after file, so the last few are enough
 CACHED = 64
 CACHED_BYTES = 64 * 1024 * 1024
 """Of all cached scripts, beyond the newest: 64 large ones would be gigabytes."""
@@ -45,6 +46,7 @@ class Scripts:
 
     folder: Path
     prefix: str = ""
+    # by lambda, since the class stands below
     _cache: _Cache = field(default_factory=lambda: _Cache(), repr=False, compare=False)
     _latin1: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -58,6 +60,7 @@ class Scripts:
         if parts[: len(prefix)] != prefix or not rest:
             return None
         relative = PurePosixPath(*rest)
+        # a report is not trusted: its paths must not copy /etc/shadow into samples and logs
         return str(relative) if _is_inside(self.folder, relative) else None
 
     def lines(self, relative: str) -> tuple[str, ...]:
@@ -109,6 +112,7 @@ class _Cache:
         size = script.size
         self._scripts[name] = script, size
         self._bytes += size
+        # the newest always stays: it is about to be used, however large
         while len(self._scripts) > 1 and (
             len(self._scripts) > CACHED or self._bytes > CACHED_BYTES
         ):
@@ -135,6 +139,7 @@ def find_prefix(paths: Iterable[str], folder: Path) -> str:
                     proven.add(parts[:length])
     for prefix in found.keys() - proven:
         del found[prefix]
+    # of as many files the shortest prefix, so that more of each path is matched
     best = max(found, key=lambda prefix: (found[prefix], -len(prefix)), default=())
     return str(PurePosixPath(*best)) if best else ""
 
@@ -151,6 +156,7 @@ def _is_inside(folder: Path, relative: PurePosixPath) -> bool:
     """Whether a path stays below the folder, links followed."""
     if relative.is_absolute() or ".." in relative.parts or "\0" in str(relative):
         return False
+    # both sides: the folder may be a link itself
     return Path(os.path.realpath(folder / relative)).is_relative_to(os.path.realpath(folder))
 
 
@@ -164,6 +170,7 @@ def _is_file(path: Path) -> bool:
 
 def _read(path: Path) -> Script:
     try:
+        # one kind after the other, as each has its own reason; reading a pipe would wait for ever
         if path.is_dir():
             raise Unreadable("it is a directory")
         if not path.exists():
@@ -178,8 +185,10 @@ def _read(path: Path) -> Script:
     if b"\0" in content:
         raise Unreadable("not a text file")
     try:
+        # without the byte order mark, which would stand in the first line
         return Script(_split(content.decode("utf-8-sig")), latin1=False)
     except UnicodeDecodeError:
+        # every byte is a character of Latin-1, so lines are counted right and ASCII is itself
         return Script(_split(content.decode("latin-1")), latin1=True)
 
 

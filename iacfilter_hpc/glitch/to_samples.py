@@ -19,6 +19,7 @@ from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Label, Sample, line_of
 from iacfilter_hpc.samples.smells import BY_NAME, COUNT_IN_WORDS
 from iacfilter_hpc.samples.technologies import technology_of
 
+# as in the data of IntelliSA (arXiv 2601.14595), whose format of samples this is
 AROUND = 5
 """Lines of context before and after the reported one."""
 MISMATCH = Reason(Cause.MISMATCH, "the line does not hold what GLITCH reports")
@@ -44,8 +45,12 @@ def build_sample(
     confidence: float | None = None,
     groups: Groups | None = None,
 ) -> Sample | Unusable:
-    """The sample of a detection. `technology` None means: as the file's extension says."""
+    """Make the sample of a detection, or say why not. `technology` None: by the file's extension.
+
+    `label`, `confidence` and `groups` are what is known of it already, perhaps nothing.
+    """
     file = scripts.relative(detection.path)
+    # what needs no script comes before what opens one
     if problem := _problem_of(detection, scripts, file):
         return Unusable(detection, problem)
     assert file is not None and detection.smell is not None, "checked by _problem_of"
@@ -62,6 +67,7 @@ def build_sample(
     first, last = max(1, detection.line - AROUND), min(len(lines), detection.line + AROUND)
     context = lines[first - 1 : last]
     reported = lines[detection.line - 1]
+    # a prefix is a guess, and main.yml is everywhere: another file's line must not remove a finding
     if not _holds(
         context if BY_NAME[detection.smell].is_of_a_block else [reported], detection.detail
     ):
@@ -82,6 +88,7 @@ def build_sample(
         repo=origin.repo,
         family=origin.family,
     )
+    # what is written here must be read again: read_sample_file takes no longer line
     if len(line_of(sample).encode()) >= MAX_LINE_BYTES:
         text = f"its sample is longer than {MAX_LINE_BYTES // 2**20} MiB"
         return Unusable(detection, Reason(Cause.TOO_LONG, text))
@@ -116,6 +123,7 @@ def _holds(lines: Sequence[str], detail: str) -> bool:
     none, as in the replication package's form, nothing can be told. Of a value of several lines the
     first is reported, and it holds the name.
     """
+    # short words stand in almost every line, so they count only where there are no others
     words = _words(r"\w{3,}", detail) or _words(r"\w+", detail)
     texts = [line.casefold() for line in lines]
     return not words or any(word in text for word in words for text in texts)
@@ -127,7 +135,7 @@ def _words(pattern: str, text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to make of a report. `smells` are the names to keep, `technology` None: by extension."""
+    """Selection from a report: `smells` are the names to keep; `technology` None: by extension."""
 
     smells: frozenset[str]
     technology: str | None
@@ -138,7 +146,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The samples in the report's order, and what became of the other rows.
+    """Result of an import: samples in the report's order, and what became of the other rows.
 
     `merged` counts rows that repeat a file, line and smell; `other` rows of smells not selected, by
     smell or by a code that is none of ours; `latin1` and `ungrouped` are files.
@@ -177,14 +185,15 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
         if row.smell not in selection.smells:
             other[row.smell or f"{row.code} (unknown)"] += 1
             continue
+        # by file below the folder: one report may spell a path in two ways
         reported = (scripts.relative(row.path) or row.path, row.line, row.smell)
         if reported in seen:
             merged += 1
             continue
         seen.add(reported)
-        made = _judged(row, scripts, selection)
+        made = _labelled(row, scripts, selection)
         (unusable if isinstance(made, Unusable) else samples).append(made)  # type: ignore[arg-type]
-    odd = set(scripts.latin1)
+    latin1 = set(scripts.latin1)
     files = sorted({sample.file for sample in samples})
     return Intake(
         samples=tuple(samples),
@@ -193,12 +202,14 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
         other=tuple(sorted(other.items())),
         unusable=tuple(unusable),
         bad=tuple(bad),
-        latin1=tuple(file for file in files if file in odd),
+        # scripts are read for rows without a sample too, and only files of samples need a person's
+        # eye
+        latin1=tuple(file for file in files if file in latin1),
         ungrouped=tuple(file for file in files if selection.groups.of(file) == Groups().rest),
     )
 
 
-def _judged(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
+def _labelled(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
     """The sample of a detection with the oracle's label, if there is an oracle."""
     found: OracleLabel | None = None
     file = scripts.relative(detection.path)
@@ -213,6 +224,7 @@ def _judged(detection: Detection, scripts: Scripts, selection: Selection) -> Sam
         confidence=found.confidence if found else None,
         groups=selection.groups,
     )
+    # nobody has looked at that file: silence is no label, and FP would be a guess
     if isinstance(made, Sample) and selection.oracle is not None and found is None:
         return Unusable(detection, Reason(Cause.NOT_IN_ORACLE, "file is not in the oracle"))
     return made

@@ -65,7 +65,7 @@ def test_all_that_makes_no_sense_is_named_at_once(
         f"error: {tmp_path} is no regular file, and it is read more than once",
         "error: --scripts none is not a directory",
         "error: --technology ' ' is not a name",
-        "error: --bare leaves away the marks that --annotate is for",
+        "error: --bare leaves out the marks that --annotate is for",
         "error: --omit-suppressed is about --sarif, which is not given",
     ]
     flags = ["-o", f"{scripts}/roles/x/tasks/main.yml", "--sarif", report]
@@ -99,7 +99,7 @@ def test_the_report_is_no_place_for_standard_output(
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--bare", "--annotate"], "error: --bare leaves away the marks that --annotate is for"),
+        (["--bare", "--annotate"], "error: --bare leaves out the marks that --annotate is for"),
         (["--omit-suppressed"], "error: --omit-suppressed is about --sarif, which is not given"),
         (["--technology", " "], "error: --technology ' ' is not a name"),
         (["-o", "out", "--sarif", "./out"], "error: --output and --sarif name the same file"),

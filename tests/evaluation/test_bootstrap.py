@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from scipy.stats import binomtest
 
 from iacfilter_hpc.evaluation import bootstrap
-from iacfilter_hpc.evaluation.bootstrap import Interval, bootstrap_scores, draw_weights, interval
+from iacfilter_hpc.evaluation.bootstrap import (
+    Interval,
+    bootstrap_scores,
+    draw_weights,
+    percentile_interval,
+)
 from iacfilter_hpc.evaluation.metrics import METRICS, weighted_scores
 from tests.evaluation.reference import reference_scores
 from tests.evaluation.strategies import Decided, decisions
@@ -155,8 +160,8 @@ def test_shares_that_never_vary_have_wilsons_interval() -> None:
 
 def test_few_undefined_draws_are_counted() -> None:
     values = np.array([*range(95), *[np.nan] * 5], dtype=float)
-    assert interval(values) == Interval(94 * 0.025, 94 * 0.975, undefined=5)
-    assert interval(np.append(values, np.nan)) is None
+    assert percentile_interval(values) == Interval(94 * 0.025, 94 * 0.975, undefined=5)
+    assert percentile_interval(np.append(values, np.nan)) is None
 
 
 def test_it_is_fast() -> None:

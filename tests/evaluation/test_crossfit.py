@@ -157,10 +157,14 @@ def test_the_fold_that_cannot_be_split_again_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "hint"), [(3, "it takes 2 to 3 here; "), (1, "it needs two groups; ")]
+    ("groups", "what", "hint"),
+    [
+        (3, "3 families, repositories or files", "it takes 2 to 3 here; "),
+        (1, "1 family, repository or file", "it needs two groups; "),
+    ],
 )
-def test_more_folds_than_groups_are_refused(groups: int, hint: str) -> None:
-    with pytest.raises(UsageError, match=f"--cross-fit 4: .* has {groups} families") as caught:
+def test_more_folds_than_groups_are_refused(groups: int, what: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"--cross-fit 4: .* has {what}$") as caught:
         cross_fit(data(groups), Recorder(), 4, seed=0, say=lambda _: None)
     assert caught.value.hint == f"{hint}--groups CSV names families"
 

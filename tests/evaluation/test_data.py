@@ -44,7 +44,7 @@ def test_files_that_are_not_named_are_told(groups: Path) -> None:
     files = sorted({sample.file for sample in read_samples(TRAIN)})
     write(groups, *files[:4])
     (warning,) = read_labelled(TRAIN, groups).warnings
-    assert warning.startswith(f"{groups} does not name 4 of 8 files, ")
+    assert warning.startswith(f"{groups} does not name 4 of 8 files; each is ")
     assert warning.endswith(f"{', '.join(files[4:7])}, ...")
     write(groups, *files[:6])
     (warning,) = read_labelled(TRAIN, groups).warnings

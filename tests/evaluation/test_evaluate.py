@@ -18,7 +18,7 @@ from iacfilter_hpc.cli.evaluate import main
 from iacfilter_hpc.config import layers
 from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig
-from iacfilter_hpc.errors import DataError, TrainingError, UsageError
+from iacfilter_hpc.errors import DataError, TrainingError, UsageError, counted
 from iacfilter_hpc.evaluation.bootstrap import bootstrap_scores
 from iacfilter_hpc.evaluation.evaluate import evaluate
 from iacfilter_hpc.evaluation.metrics import score
@@ -144,7 +144,8 @@ def test_the_table_says_what_it_rests_on(done: Evaluation) -> None:
     assert f"TP if p(TP) >= {done.decision.threshold:.4f}, the best F1" in text
     assert str(DEMO / "validation.jsonl") in text
     assert f"{done.audit.samples - done.audit.technology_from_extension} from the field" in text
-    assert f"Cut to fit {done.decision.max_length} tokens: {done.audit.samples_cut} samples" in text
+    cut = counted(done.audit.samples_cut, "sample")
+    assert f"Cut to fit {done.decision.max_length} tokens: {cut} (" in text
     assert "2000 draws (seed 0) of 3 groups kept whole: 3 samples by file." in text
     assert f"Look 1 at this file, in this log: {done.looks_log}" in text
     assert "# fewer than 10 groups: intervals are likely too narrow; fewer than 5: there" in text

@@ -159,9 +159,13 @@ def test_a_double_report_is_one_result_and_a_repeated_line_two(run: dict[str, An
     assert (http[0][2], http[1][2]) == ("1", "2")
 
 
-def test_rows_that_are_no_detection_are_notifications(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(50, "51 further rows were not judged."), (0, "1 further row was not judged.")],
+)
+def test_rows_that_are_no_detection_are_notifications(tmp_path: Path, more: int, said: str) -> None:
     """They have no location, which GitHub refuses."""
-    bad = "x\n" * (NOTIFICATIONS + 50)
+    bad = "x\n" * (NOTIFICATIONS + more)
     document, log = log_of(judge(*write_all(tmp_path, f"{ROWS}\n{bad}")))
     (invocation,) = one_run(document)["invocations"]
     notes = invocation["toolExecutionNotifications"]
@@ -169,7 +173,7 @@ def test_rows_that_are_no_detection_are_notifications(tmp_path: Path) -> None:
     assert notes[0]["message"]["text"] == (
         "Row 13 of the report was not judged: not PATH,LINE,CODE,REPR."
     )
-    assert notes[-1]["message"]["text"] == "51 further rows were not judged."
+    assert notes[-1]["message"]["text"] == said
 
 
 def test_a_report_without_rows_is_a_log_without_results(tmp_path: Path) -> None:

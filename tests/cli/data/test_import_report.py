@@ -339,7 +339,7 @@ def test_all_flags_that_make_no_sense_are_named_at_once(folder: Path, imported: 
         "hint: save what a pipe or a device gives to a file, and name that",
         "hint: name the folder GLITCH has read",
         "hint: a CSV for scripts of several repositories, a name for those of one",
-        "hint: a name is a line of text",
+        "hint: a name is one line of printable text",
         "hint: mkdir -p none",
     ]
 
