@@ -40,11 +40,11 @@ def deepspeed_fault(path: Path) -> str | None:
     return None
 
 
-def deepspeed_file(given: str) -> Path:
+def deepspeed_file(name_or_path: str) -> Path:
     """The path of a DeepSpeed configuration: one of configs/deepspeed by its name, or a file."""
     # the shipped one first: zero2 means the same in every working directory
-    shipped = resource("configs", "deepspeed", f"{given}.json")
-    return shipped if shipped.is_file() else absolute(Path(given))
+    shipped = resource("configs", "deepspeed", f"{name_or_path}.json")
+    return shipped if shipped.is_file() else absolute(Path(name_or_path))
 
 
 MOST_LIVE = 1_000_000_000

@@ -117,10 +117,10 @@ def resumed_config(
     Raises:
         ConfigError: every wrong setting, and every one that would change the result.
     """
-    given = [*(from_assignment(text) for text in assignments), *flags]
+    changes = [*(from_assignment(text) for text in assignments), *flags]
     fixed = [
         f"{place}: {key} cannot change when a run is resumed, only {' and '.join(MAY_CHANGE)} can"
-        for layer in given
+        for layer in changes
         for key, place in layer.places.items()
         # a section has a place as soon as a key of it has one: that key is named, and once
         if key.partition(".")[0] not in MAY_CHANGE and key not in SECTIONS
@@ -128,15 +128,15 @@ def resumed_config(
     if fixed:
         raise ConfigError("\n".join(fixed), hint="start a new run with other settings")
     own = Layer(config.as_dict(), {})
-    return _validated(merge([own, *given]))
+    return _validated(merge([own, *changes]))
 
 
-def _config_path(given: Path, entry: ApproachEntry) -> Path:
+def _config_path(path: Path, entry: ApproachEntry) -> Path:
     """A file, or the bare name of a shipped one such as `encoder-tiny`."""
     # a file of the user's wins: --config takes paths first of all
-    shipped = entry.configs / f"{given}.yaml"
-    bare = given.name == str(given) and not given.suffix
-    return shipped if bare and not given.exists() and shipped.is_file() else given
+    shipped = entry.configs / f"{path}.yaml"
+    bare = path.name == str(path) and not path.suffix
+    return shipped if bare and not path.exists() and shipped.is_file() else path
 
 
 def _demo_layers() -> list[Layer]:
@@ -148,13 +148,13 @@ def _demo_layers() -> list[Layer]:
 
 def _validated(merged: Layer) -> RunConfig:
     # first: what pydantic finds must be told together with these
-    missing = [*_wrong_options(merged), *_missing_files(merged)]
+    problems = [*_wrong_options(merged), *_missing_files(merged)]
     try:
         config = RunConfig.model_validate(_with_placeholders(merged.values))
     except ValidationError as error:
-        raise _as_config_error(error, RunConfig, merged, missing) from error
-    if missing:
-        raise ConfigError("\n".join(missing), hint=_hint_for(missing))
+        raise _as_config_error(error, RunConfig, merged, problems) from error
+    if problems:
+        raise ConfigError("\n".join(problems), hint=_hint_for(problems))
     return config
 
 
@@ -167,8 +167,8 @@ def _with_placeholders(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "data": {**data, **unset}}
 
 
-def _hint_for(missing: Sequence[str]) -> str | None:
-    return FILES_HINT if any("data." in text for text in missing) else None
+def _hint_for(problems: Sequence[str]) -> str | None:
+    return FILES_HINT if any("data." in text for text in problems) else None
 
 
 FILES_HINT = "name your files with --train-file and --validation-file, or try the demo: --dry-run"
@@ -200,10 +200,10 @@ def _missing_files(merged: Layer) -> list[str]:
         elif isinstance(value, str) and not absolute(Path(value)).is_file():
             problems.append(f"{place}: data.{key} {value} is not a file")
     accelerate = merged.values.get("accelerate")
-    given = accelerate.get("deepspeed_config_file") if isinstance(accelerate, dict) else None
-    if isinstance(given, str) and (fault := deepspeed_fault(deepspeed_file(given))):
+    deepspeed = accelerate.get("deepspeed_config_file") if isinstance(accelerate, dict) else None
+    if isinstance(deepspeed, str) and (fault := deepspeed_fault(deepspeed_file(deepspeed))):
         place = merged.places.get("accelerate.deepspeed_config_file", "the configuration")
-        problems.append(f"{place}: accelerate.deepspeed_config_file {given} {fault}")
+        problems.append(f"{place}: accelerate.deepspeed_config_file {deepspeed} {fault}")
     return problems
 
 

@@ -22,10 +22,10 @@ def resource(*parts: str) -> Path:
     return root.joinpath(*parts)
 
 
-def models_dir(given: Path | None = None) -> Path:
-    """The models tree: `given`, else $IACFILTER_MODELS, else ./models."""
+def models_dir(path: Path | None = None) -> Path:
+    """The models tree: `path`, else $IACFILTER_MODELS, else ./models."""
     # an empty variable counts as none: Path("") would be the working directory
-    chosen = given or Path(os.environ.get(MODELS_VARIABLE) or "models")
+    chosen = path or Path(os.environ.get(MODELS_VARIABLE) or "models")
     return absolute(chosen)
 
 
