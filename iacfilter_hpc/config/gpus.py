@@ -32,7 +32,7 @@ class Gpus:
         """
         match = PATTERN.fullmatch(text)
         if not match:
-            raise ValueError("gpus is a number, or TYPE:NUMBER such as a100:4")
+            raise ValueError("it must be a number, or TYPE:NUMBER such as a100:4")
         return cls(int(match["count"]), match["kind"])
 
     def __str__(self) -> str:

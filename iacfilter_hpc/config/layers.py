@@ -90,7 +90,7 @@ def from_assignment(text: str) -> Layer:
     """
     key, equals, value = text.partition("=")
     if not equals or not all(key.strip().split(".")):
-        raise ConfigError(f"--set {text} is not key=value", hint="--set training.seed=7")
+        raise ConfigError(f"--set {text} is not key=value", hint="such as --set training.seed=7")
     parsed: Any = value
     # Only what cannot be a plain word is YAML: the setting's own type tells what `on` means
     if value in ("null", "") or value[:1] in "[{":

@@ -258,7 +258,8 @@ def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
         close = difflib.get_close_matches(name, known, n=1)
         if close:
             return f"did you mean {close[0]}?"
-        return f"{'.'.join(section) or 'at the top'}: {', '.join(known)}" if known else None
+        where = f"of {'.'.join(section)}" if section else "at the top"
+        return f"the settings {where} are {', '.join(known)}" if known else None
     if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
         # a word that looks like a number, such as an account 5349, or `yes`, which is true to YAML
         return f'put the value of {key} in quotes: "..."'

@@ -79,7 +79,8 @@ def packing_problems(config: RunConfig) -> list[str]:
     known = ("auto", "padded", *config.entry.packed_attention)
     wanted, asked = config.packing.attention, config.model.attn_implementation
     if asked is not None and wanted not in ("auto", "padded"):
-        return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
+        packed = f"which packing.attention {wanted} makes"
+        return [f"model.attn_implementation {asked} cannot take packed rows, {packed}"]
     # packed rows differ in their layout at every step, and each would be compiled anew
     if config.training.torch_compile and config.packed_attention != "padded":
         return ["training.torch_compile needs packing.attention=padded"]
@@ -274,7 +275,7 @@ class Packing(Section):
     def _not_removed(cls, attention: object) -> object:
         # before the type is checked, whose error would not say what became of it
         if attention in REMOVED_ATTENTION:
-            raise ValueError("removed, segments computes the same")
+            raise ValueError("it was removed; segments computes the same")
         return attention
 
 

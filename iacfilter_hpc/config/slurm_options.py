@@ -91,7 +91,7 @@ class Resources(BaseModel):
     @classmethod
     def _time(cls, value: str) -> str:
         if not TIME.fullmatch(value) or to_minutes(value) < 1:
-            raise ValueError("time is MINUTES, HH:MM:SS or DAYS-HH:MM:SS, at least a minute")
+            raise ValueError("it must be MINUTES, HH:MM:SS or DAYS-HH:MM:SS, at least a minute")
         return value
 
     @model_validator(mode="after")
