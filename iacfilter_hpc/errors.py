@@ -23,7 +23,10 @@ import errno
 from collections.abc import Sequence
 
 OF_THE_NODE = frozenset((errno.EIO, errno.ESTALE))
-"""errno of a disk or a mount that broke on this node: elsewhere the same may work."""
+"""errno of a disk (EIO) or an NFS mount (ESTALE) that broke on this node.
+
+Elsewhere the same may work: such an error is of the node, not of the data or the code.
+"""
 
 
 class IacfilterError(Exception):
@@ -46,6 +49,7 @@ class IacfilterError(Exception):
 class UsageError(IacfilterError):
     """A flag, or a combination of flags, that makes no sense."""
 
+    # as for a flag that there is not: a script need not know who found what is wrong
     exit_code = 2
 
 
@@ -88,6 +92,7 @@ class SlurmGarbled(SlurmError):
 class SlurmUnreachable(SlurmError):
     """The Slurm controller does not answer, or not now: later it may."""
 
+    # apart from 1: nothing is wrong with the request, and a script may make it again later
     exit_code = 3
 
 
@@ -99,6 +104,7 @@ class SlurmMissing(SlurmUnreachable):
     """A command of Slurm is not on PATH: to ask again does not help."""
 
 
+# no SubmissionError, after which a run's directory is deleted: the job may start and need it
 class JobMayExist(SlurmUnreachable):
     """The controller did not say whether it took the job."""
 
@@ -112,14 +118,16 @@ class TrainingError(IacfilterError):
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
-    """Such as "1 process" and "2 processes"; `many` where it is not `one` with an s."""
+    """Number with its noun, such as "1 process"; `many` where it is not `one` with an s."""
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def together(problems: Sequence[IacfilterError]) -> IacfilterError:
-    """Several errors as one, with every message and every hint once."""
+    """One error in place of several, with every message and every hint once."""
+    # dict, not set: in the order in which they were found
     messages = dict.fromkeys(problem.message for problem in problems)
     hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
     kinds = {type(problem) for problem in problems}
+    # the class decides the exit code: none of several may speak for the others
     kind = kinds.pop() if len(kinds) == 1 else IacfilterError
     return kind("\n".join(messages), hint="\n".join(hints) or None)

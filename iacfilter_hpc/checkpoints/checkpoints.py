@@ -1,4 +1,8 @@
-"""Checkpoints of a run: published whole, verified before use, the last good one kept."""
+"""Checkpoints of a run: published whole, verified before use, the last good one kept.
+
+Of the names in a run's directory only `checkpoint-<step>` counts. Everything unfinished bears
+another one, so that a kill at any moment leaves either a whole checkpoint or none.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ STATE = "trainer_state.json"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A checkpoint that verified."""
+    """A checkpoint that has verified, and its manifest."""
 
     path: Path
     manifest: CheckpointManifest
@@ -39,7 +43,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Where one attempt saves; `lease` is None on all processes but the main one."""
+    """Checkpoints as one attempt writes them; `lease` is None on all processes but the main one."""
 
     layout: RunLayout
     attempt: str
@@ -48,6 +52,8 @@ class Checkpoints:
     @property
     def staging(self) -> Path:
         """Where a checkpoint is written before it is published; each attempt has its own."""
+        # beside where it will be: a rename is atomic only within one file system. Of its own: an
+        # attempt that was superseded, and does not know it yet, must not write between our files
         return self.layout.directory / f".saving-{self.attempt}"
 
     def path(self, step: int) -> Path:
@@ -60,7 +66,7 @@ class Checkpoints:
             self.lease.check()
 
     def clear(self) -> None:
-        """Make room for a new checkpoint. Raises LeaseLost."""
+        """Empty the staging folder for a new checkpoint. Raises LeaseLost."""
         self._lease.check()
         shutil.rmtree(self.staging, ignore_errors=True)
         self.staging.mkdir()
@@ -70,26 +76,33 @@ class Checkpoints:
 
         Raises:
             LeaseLost: another attempt has taken over the run.
-            OSError: the disk is full.
+            OSError: the disk is full, or a checkpoint of that step is there.
         """
         made = self.staging / f"checkpoint-{step}"
         manifest = write_checkpoint_manifest(made, step, processes)
         share_read_only(made)
+        # as late as can be: hashing takes a while, and the run may have been taken over meanwhile
         self._lease.check()
+        # rename(2) replaces no folder that holds files: a checkpoint that is there stays
         made.rename(self.path(step))
         self.staging.rmdir()
+        # the name too must outlive a crash: older checkpoints may be deleted from now on
         sync_folder(self.layout.directory)
         return manifest
 
     def prune(self, keep: int) -> None:
         """Delete all but the newest `keep` and the best ones these name, if the newest is good."""
+        # Not the Trainer's save_total_limit: that rotates by time of change, does not verify what
+        # it keeps, and deletes whoever holds the lease
         newest, *_ = paths = _by_step(self.layout)
         wanted = {path.name for path in paths[:keep]}
+        # a checkpoint whose best one is gone cannot be gone on from: see newest_verified
         wanted |= {best for path in paths[:keep] if (best := _best_of(path))}
         spare = [path for path in paths if path.name not in wanted]
         if not spare:
             return
         self._lease.check()
+        # that a save has returned is no proof, and what follows cannot be undone
         try:
             verify_checkpoint(newest)
         except BrokenCheckpoint as error:
@@ -109,11 +122,14 @@ def newest_verified(layout: RunLayout, attempt: str) -> Found | None:
 
     One that knows of a best checkpoint needs that one too.
     """
+    # all of them, not only down to the first good one: the best one that it names may be older
     good: dict[str, Found] = {}
     for path in _by_step(layout):
         try:
             good[path.name] = Found(path, verify_checkpoint(path))
         except BrokenCheckpoint as error:
+            # renamed, since training makes this step again and needs the name; not deleted: a
+            # wrong mode or owner can be set right by hand
             aside = _set_aside(path, attempt)
             logger.warning("%s is broken: %s; set aside as %s", path.name, error, aside.name)
     for found in good.values():
@@ -150,7 +166,11 @@ def newest_step(layout: RunLayout) -> int:
 
 
 def clean(layout: RunLayout, attempt: str) -> None:
-    """Remove what attempts that were killed left half-written."""
+    """Remove what attempts that were killed left half-written, or half-deleted.
+
+    Only for the holder of the lease: an attempt that lives on loses its staging folder by this,
+    and finds that it is superseded.
+    """
     for path in layout.directory.glob(".saving-*"):
         if path.name != f".saving-{attempt}":
             shutil.rmtree(path, ignore_errors=True)
@@ -164,6 +184,7 @@ def check_processes(found: Found, processes: int) -> None:
     Raises:
         TrainingError: the numbers differ.
     """
+    # each process has a random state and, under ZeRO, a part of the optimizer of its own
     if found.manifest.processes != processes:
         saved_by = counted(found.manifest.processes, "process", "processes")
         raise TrainingError(
@@ -174,6 +195,7 @@ def check_processes(found: Found, processes: int) -> None:
 
 def _by_step(layout: RunLayout) -> list[Path]:
     """Every published checkpoint, newest first."""
+    # by the number in the name: copying a run changes times, and 100 sorts before 16 as text
     named = ((NAME.fullmatch(path.name), path) for path in layout.directory.iterdir())
     steps = ((int(match[1]), path) for match, path in named if match)
     return [path for _, path in sorted(steps, reverse=True)]
@@ -186,6 +208,7 @@ def _best_of(path: Path) -> str | None:
     """
     try:
         best = json.loads((path / STATE).read_bytes())["best_model_checkpoint"]
+        # the name alone: a run that was moved, or is mounted elsewhere, has another path
         return None if best is None else Path(best).name
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -193,6 +216,7 @@ def _best_of(path: Path) -> str | None:
 
 def _set_aside(path: Path, attempt: str) -> Path:
     aside = path.with_name(f"broken-{path.name}-{attempt}")
+    # an attempt may set the same step aside twice: rename would fail on a folder with files in it
     while aside.exists():
         aside = aside.with_name(f"{aside.name}-again")
     return path.rename(aside)
@@ -203,4 +227,5 @@ def _remove(path: Path) -> None:
     doomed = path.with_name(f".deleting-{path.name}")
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
+    # an error shows here: a disk on which nothing can be deleted fills up
     shutil.rmtree(doomed)

@@ -1,4 +1,7 @@
-"""Disk errors, told from the others that can come while a checkpoint is written."""
+"""Disk errors, told from the others that can come while a checkpoint is written.
+
+The run ends of an error of the disk, since it would come again, and may go on after the others.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ def is_disk_in_the_way(error: Exception) -> bool:
     """
     if isinstance(error, OSError):
         return error.errno not in OF_THE_NODE
+    # safetensors (Rust) keeps the errno in its message alone
     said = str(error)
     if isinstance(error, SafetensorError):
         return not any(f"(os error {number})" in said for number in OF_THE_NODE)

@@ -1,4 +1,8 @@
-"""Lease: who may write in a run, the newest attempt that claimed it, and no other."""
+"""Lease: who may write in a run, the newest attempt that claimed it, and no other.
+
+Slurm may run two attempts of a run at once: a node that was lost and comes back, or a job that was
+resubmitted while the old one lived on. The newest wins: it is the one that Slurm knows of.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,7 @@ class Lease:
             LeaseLost: one has.
         """
         newest = max(_claims(self.folder), default=0)
+        # not `>`: nobody may write where claims are gone, and somebody else rules the directory
         if newest != self.number:
             raise LeaseLost(
                 f"attempt {self.attempt} may not write any more: {_holder(self.folder, newest)} "
@@ -48,11 +53,13 @@ class Lease:
 def claim(layout: RunLayout, attempt: str) -> Lease:
     """Take over the run for this attempt, from whoever held it."""
     layout.lease.mkdir(exist_ok=True)
+    # host and process too: Slurm may start one attempt twice, on a node that came back
     own = layout.lease / f".{attempt}.{socket.gethostname()}.{os.getpid()}"
     write_json(own, {"attempt": attempt, "host": socket.gethostname(), "at": now()})
     try:
         while True:
             number = max(_claims(layout.lease), default=0) + 1
+            # not open(O_EXCL), after which the file is empty until its content is written
             try:
                 os.link(own, _path(layout.lease, number))
             except FileExistsError:
@@ -73,5 +80,6 @@ def _claims(folder: Path) -> list[int]:
 def _holder(folder: Path, number: int) -> str:
     try:
         return f"attempt {json_object(_path(folder, number).read_bytes())['attempt']}"
+    # it is for a message alone: a claim counts by its name, whatever is in it
     except (OSError, NotAnObject, KeyError):
         return "an unknown attempt"

@@ -2,6 +2,8 @@
 
 Models (final/), kept tokens and checkpoints have one; a checkpoint's also says at which step it was
 made, and by how many processes. Every rule about manifests is in this module.
+
+A manifest is not signed: it shows damage, and proves nothing against who can write it anew.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ COPY_WHOLE = "copy final/ whole, with every file in it"
 NO_MANIFEST = f"{COPY_WHOLE}; a model of an older version has none, and is to be trained anew"
 
 
+# no IacfilterError: an older checkpoint takes its place, and nobody has to act on it
 class BrokenCheckpoint(Exception):
     """A checkpoint is not what its manifest says; the message says where they differ."""
 
@@ -73,7 +76,9 @@ def write_checkpoint_manifest(directory: Path, step: int, processes: int) -> Che
     """Bring every file to the disk, and write down what each is. Raises OSError on a full disk."""
     files = _stored(directory, _names(directory))
     made = CheckpointManifest(files=files, step=step, processes=processes)
+    # last of all files: where there is a manifest, all that it names has reached the disk
     write(directory / FILE, made)
+    # fsync of a file does not store its name: see fsync(2)
     for folder in _folders(directory, files):
         sync_folder(folder)
     return made
@@ -107,11 +112,13 @@ def verify_checkpoint(directory: Path) -> CheckpointManifest:
         BrokenCheckpoint: it has no manifest, or files differ from it, or others could write them.
     """
     manifest = read_checkpoint_manifest(directory)
+    # closed, unlike a model: an unknown file may be a pickle that loading would pick up
     found = set(_names(directory))
     if missing := sorted(manifest.files.keys() - found):
         raise BrokenCheckpoint(f"{missing[0]} is missing")
     if unknown := sorted(found - manifest.files.keys()):
         raise BrokenCheckpoint(f"{unknown[0]} is not in its manifest")
+    # folders too: who may write in one can put another file in the place of a good one
     for path in [*sorted(_folders(directory, found)), *(directory / name for name in found)]:
         _check_owner(path)
     for name, entry in manifest.files.items():
@@ -139,11 +146,12 @@ def read_checkpoint_manifest(directory: Path) -> CheckpointManifest:
 
 
 def model_sha256(final: Path) -> str:
-    """What stands for a model: the sha256 of its manifest. Its other files are not read for it.
+    """Identity of a model: the sha256 of its manifest, which has that of every file but the card.
 
     Raises:
         TrainingError: it has no manifest, or that cannot be read.
     """
+    # of the bytes as they are, once they can be read: logs of looks keep this number
     _read(final)
     return sha256_of_file(final / FILE)
 
@@ -180,6 +188,7 @@ def _stored(directory: Path, names: Iterable[str]) -> dict[str, Entry]:
         with (directory / name).open("rb") as file:
             # a manifest that outlives a crash must not speak of files that did not
             os.fsync(file.fileno())
+            # by blocks: weights need not fit into memory
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         files[name] = Entry((directory / name).stat().st_size, digest)
     return files
@@ -187,6 +196,7 @@ def _stored(directory: Path, names: Iterable[str]) -> dict[str, Entry]:
 
 def _difference(path: Path, entry: Entry, since: str) -> str | None:
     """How a file differs from what it was when it was `since`; None if it does not."""
+    # also what is a folder now, or a link to nowhere
     if not path.is_file():
         return "is missing"
     if (size := path.stat().st_size) != entry.size:
@@ -199,6 +209,7 @@ def _difference(path: Path, entry: Entry, since: str) -> str | None:
 
 def _names(directory: Path) -> list[str]:
     """Every file below a directory but its manifest; a link counts as a file."""
+    # a link to a folder is no folder here: what lies behind it is not ours to hash or to trust
     paths = (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
     names = (str(path.relative_to(directory)) for path in paths)
     return sorted(name for name in names if name != FILE)
@@ -210,6 +221,7 @@ def _folders(directory: Path, names: Iterable[str]) -> set[Path]:
 
 
 def _check_owner(path: Path) -> None:
+    # lstat: owner and mode of what a link leads to say nothing of who may turn the link elsewhere
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         raise BrokenCheckpoint(f"{path.name} is a link")

@@ -119,10 +119,12 @@ def find_approach(name: str) -> ApproachEntry:
 
 
 def subjects(is_one: Callable[[ApproachEntry], bool]) -> str:
-    """The approaches of this package that something is for, in words."""
+    """Approaches of this package that `is_one` holds for, in words: "the encoder and ..."."""
+    # no registered ones: a message is not worth a search among all installed packages
     return " and ".join(entry.subject for entry in APPROACHES.values() if is_one(entry))
 
 
+# a configuration asks for its approach at every use, and the search reads every package's metadata
 @cache
 def _registered(name: str) -> ApproachEntry:
     from importlib.metadata import entry_points  # 20 ms that --help need not spend
@@ -135,11 +137,14 @@ def _registered(name: str) -> ApproachEntry:
     package = point.dist.name if point.dist else "a package"
     try:
         entry = point.load()
+    # what load() raises where the value leads nowhere; other errors are the package's own, with a
+    # traceback for its author
     except (ImportError, AttributeError) as error:
         raise IacfilterError(
             f"the approach {name} of {package} cannot be loaded from {point.value}: {error}",
             hint=f"install {package} anew, or see its entry points",
         ) from error
+    # the name too: by it runs are found in models/<name>/, and defaults in <name>.yaml
     if not isinstance(entry, ApproachEntry) or entry.name != name:
         raise IacfilterError(
             f"{point.value} of {package} is no ApproachEntry named {name}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import counted
 
+# Here, below both: the batch sampler and the memory plan, which may not import it, must agree
 MOST_REPEATED = 4
 """Times its tokens that a packed row's prompts may have, written out.
 
@@ -44,19 +45,23 @@ class BatchSizes:
 
 
 def batch_sizes(config: RunConfig) -> BatchSizes:
-    """The numbers of a run, of which `--batch-size` is `samples_at_once`.
+    """Batch sizes of a run; `--batch-size` is their `samples_at_once`.
 
     By default they multiply: a step is samples at once x accumulation steps x processes. A budget
     of its own (packing.tokens_per_batch) leaves the step as it is, and sets how it is divided.
     """
+    # Bounded by tokens, not by samples: packed rows have no padding, so that many short samples
+    # need no more memory than a few long ones
     # a sample that is longer than the budget is computed all the same, alone
     tokens = max(config.token_budget, config.data.max_length)
     at_once = tokens // config.data.max_length
+    # without a remainder: global_batch_size is a multiple of num_processes
     share = config.global_batch_size // config.num_processes
     return BatchSizes(
         samples_per_step=config.global_batch_size,
         samples_at_once=at_once,
         tokens_at_once=tokens,
+        # rounded up, for samples of full length: the batch sampler may need fewer, never more
         accumulation_steps=-(-share // at_once),
         processes=config.num_processes,
     )

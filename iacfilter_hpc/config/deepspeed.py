@@ -14,11 +14,17 @@ BATCH_KEYS = (
     "train_micro_batch_size_per_gpu",
     "gradient_accumulation_steps",
 )
-"""What DeepSpeed and `training` could contradict each other in; packed rows count otherwise."""
+"""Settings that `training` has too: two values end in DeepSpeed's own error, hours later.
+
+The numbers would be wrong besides: a micro-batch of packed rows is bounded by tokens.
+"""
 
 
 def deepspeed_fault(path: Path) -> str | None:
-    """What is wrong with a DeepSpeed file, if anything; its settings are DeepSpeed's to judge."""
+    """Fault of a DeepSpeed file, in words; None if it has none.
+
+    Its other settings are DeepSpeed's to judge: a list of ours would age.
+    """
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in resource("configs", "deepspeed").glob("*.json")))
         return f"is not a file (shipped: {shipped})"
@@ -34,10 +40,11 @@ def deepspeed_fault(path: Path) -> str | None:
     return None
 
 
-def deepspeed_file(given: str) -> Path:
+def deepspeed_file(name_or_path: str) -> Path:
     """The path of a DeepSpeed configuration: one of configs/deepspeed by its name, or a file."""
-    shipped = resource("configs", "deepspeed", f"{given}.json")
-    return shipped if shipped.is_file() else absolute(Path(given))
+    # the shipped one first: zero2 means the same in every working directory
+    shipped = resource("configs", "deepspeed", f"{name_or_path}.json")
+    return shipped if shipped.is_file() else absolute(Path(name_or_path))
 
 
 MOST_LIVE = 1_000_000_000
@@ -49,7 +56,11 @@ Source: https://www.deepspeed.ai/docs/config-json/#zero-optimizations-for-fp16-t
 
 @dataclass(frozen=True, slots=True)
 class Zero:
-    """`bf16` is None where the Trainer decides; `most_live` counts parameters."""
+    """ZeRO settings of a DeepSpeed file that its memory depends on.
+
+    `bf16` is None where the Trainer decides; `most_live` counts parameters.
+    Source: https://www.deepspeed.ai/docs/config-json/
+    """
 
     stage: int
     offloads_optimizer: bool
@@ -62,8 +73,9 @@ def read_zero(path: Path) -> Zero:
     """The memory settings of a DeepSpeed file.
 
     Raises:
-        ConfigError: one of them is of another type than DeepSpeed's.
+        ConfigError: it is no JSON, or one of them is of another type than DeepSpeed's.
     """
+    # an object it is: deepspeed_fault has refused another document when settings were resolved
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -73,8 +85,10 @@ def read_zero(path: Path) -> Zero:
     if stage not in (0, 1, 2, 3) or isinstance(stage, bool):  # True is 1 to `in`
         raise ConfigError(f"{path}: zero_optimization.stage is {stage!r}, not 0, 1, 2 or 3")
     most_live = settings.get("stage3_max_live_parameters", MOST_LIVE)
+    # float: people write 1e9, as DeepSpeed's documentation does, which is none to JSON
     if not isinstance(most_live, int | float) or most_live < 0:
         raise ConfigError(f"{path}: stage3_max_live_parameters is {most_live!r}, not a number")
+    # "auto" is for accelerate to fill in, from the Trainer's arguments
     bf16 = _section(document, "bf16", path).get("enabled")
     return Zero(
         stage=int(stage),

@@ -1,4 +1,7 @@
-"""Evaluation options: how a run is to be scored, as flags of the command and of its job."""
+"""Evaluation options: how a run is to be scored, as flags of the command and of its job.
+
+The flags stand here, below the commands, since the job reads them as well (jobs/evaluate.py).
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,21 @@ MODES: tuple[Mode, ...] = ("validation", "argmax")
 DRAWS = 2000
 SEED = 0
 FEWEST_DRAWS = 100
+"""With fewer, each end of a 95 % interval would rest on not even three draws."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """`threshold` is the run's own (from validation data), 0.5 (argmax), or a number in (0, 1).
+    """How a run is to be scored.
 
+    `threshold` is the run's own (from validation data), 0.5 (argmax), or a number in (0, 1).
     `groups` is a CSV file that names repositories or families; `draws` and `seed` are the
     bootstrap's; `cross_fit` is a number of folds to fine-tune and report in turn, None to report
     the run as it is, and then `seed` is also that of folds and training; `output` is written to
     in place of the run's evaluation/. A `seed` of None is one that nobody asked for.
     """
 
+    # pickled with a queued job by the order of the fields: none may move, nor go
     threshold: Threshold = "validation"
     groups: Path | None = None
     draws: int = DRAWS
@@ -100,6 +106,7 @@ def from_flags(args: argparse.Namespace) -> EvaluateOptions:
     Raises:
         UsageError: a threshold is given although inner folds choose it.
     """
+    # --threshold validation passes: data to choose by is what inner folds are
     if args.cross_fit is not None and args.threshold != DEFAULTS.threshold:
         raise UsageError(
             f"--threshold {args.threshold} with --cross-fit: inner folds choose the threshold",
@@ -125,6 +132,7 @@ def as_flags(options: EvaluateOptions) -> list[str]:
         "--output": (options.output, DEFAULTS.output),
         "--cross-fit": (options.cross_fit, DEFAULTS.cross_fit),
     }
+    # in one word each, as a value may begin with a dash; a float's text is the same number again
     return [f"{name}={value}" for name, (value, usual) in flags.items() if value != usual]
 
 
@@ -136,6 +144,7 @@ def _threshold(text: str) -> Threshold:
         value = float(text)
     except ValueError:
         value = 0.0
+    # nan is in no range, so that it needs no test of its own
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither validation nor argmax nor a number between 0 and 1"
@@ -156,6 +165,7 @@ def _seed(text: str) -> int:
 
 
 def _whole(text: str, least: int) -> int:
+    # before int(), which takes 1_000, blanks and the digits of any script
     if not (text.isascii() and text.isdecimal() and int(text) >= least):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
     return int(text)

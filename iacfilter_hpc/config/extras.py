@@ -1,4 +1,8 @@
-"""Packages that single settings need, beyond those of the train extra."""
+"""Extra packages: those that single settings need, beyond the train extra.
+
+Checked for the Python that trains, not with the configuration: a login node may lack what its
+compute nodes have.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from iacfilter_hpc.errors import IacfilterError, together
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A setting that needs a package, and how one gets it."""
+    """A setting, the package that it needs (by the name to import), and how one gets it."""
 
     setting: str
     package: str
@@ -27,7 +31,7 @@ FLASH = Extra(
 
 
 def extras_of(config: RunConfig) -> list[Extra]:
-    """What the settings of a run need."""
+    """Extra packages that the settings of a run need."""
     wanted = {
         NF4: config.model.quantization == "nf4",
         FLASH: config.model.attn_implementation == "flash_attention_2",
@@ -43,6 +47,7 @@ def check_extras(extras: list[Extra]) -> None:
     Raises:
         IacfilterError: some are missing; all are named.
     """
+    # find_spec, not import: bitsandbytes and flash_attn load CUDA, which a login node may lack
     problems = [
         IacfilterError(f"{extra.setting} needs the package {extra.package}", hint=extra.hint)
         for extra in extras

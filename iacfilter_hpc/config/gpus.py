@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
+# [0-9], not \d, which takes the digits of any script
 PATTERN = re.compile(r"(?:(?P<kind>[A-Za-z0-9_.-]+):)?(?P<count>[0-9]+)")
 
 
@@ -24,14 +25,14 @@ class Gpus:
 
     @classmethod
     def parse(cls, text: str) -> Gpus:
-        """`4` or `a100:4`.
+        """GPUs of a text, `4` or `a100:4`.
 
         Raises:
             ValueError: it is neither.
         """
         match = PATTERN.fullmatch(text)
         if not match:
-            raise ValueError("gpus is a number, or TYPE:NUMBER such as a100:4")
+            raise ValueError("it must be a number, or TYPE:NUMBER such as a100:4")
         return cls(int(match["count"]), match["kind"])
 
     def __str__(self) -> str:
@@ -42,7 +43,7 @@ class Gpus:
         return self.count > 0
 
     def counting(self, count: int) -> Gpus:
-        """As many of the same type."""
+        """So many GPUs of the same type."""
         return Gpus(count, self.kind)
 
 

@@ -1,4 +1,4 @@
-"""Defaults, site, --config, --set and flags, resolved in that order into one RunConfig."""
+"""Resolution of defaults, site, --config, --set and flags, in that order, into one RunConfig."""
 
 from __future__ import annotations
 
@@ -72,11 +72,13 @@ def run_config(
     if not needs_data:
         layers += _demo_layers()
     layers += [
+        # a layer a key, so that an error names the one of the site file
         from_value(f"resources.{key.replace('-', '_')}", value, f"${SITE_VARIABLE} resources.{key}")
         for key, value in site.resources.items()
     ]
     if config_file is not None:
         layers.append(from_file(_config_path(config_file, entry)))
+    # over the file: of a person's own run a dry run takes the settings, not the model and the data
     if dry_run:
         layers += [*_dry_run_layers(entry), *_demo_layers()]
     layers += [from_assignment(text) for text in assignments]
@@ -104,7 +106,7 @@ def _dry_run_layers(entry: ApproachEntry) -> list[Layer]:
 
 SECTIONS = frozenset(RunConfig.model_fields) - {"approach", "name"}
 MAY_CHANGE = ("resources", "requeue")
-"""The sections that a run may be resumed with other values of."""
+"""The sections that a run may be resumed with other values of: its key does not depend on them."""
 
 
 def resumed_config(
@@ -115,24 +117,26 @@ def resumed_config(
     Raises:
         ConfigError: every wrong setting, and every one that would change the result.
     """
-    given = [*(from_assignment(text) for text in assignments), *flags]
+    changes = [*(from_assignment(text) for text in assignments), *flags]
     fixed = [
         f"{place}: {key} cannot change when a run is resumed, only {' and '.join(MAY_CHANGE)} can"
-        for layer in given
+        for layer in changes
         for key, place in layer.places.items()
+        # a section has a place as soon as a key of it has one: that key is named, and once
         if key.partition(".")[0] not in MAY_CHANGE and key not in SECTIONS
     ]
     if fixed:
         raise ConfigError("\n".join(fixed), hint="start a new run with other settings")
     own = Layer(config.as_dict(), {})
-    return _validated(merge([own, *given]))
+    return _validated(merge([own, *changes]))
 
 
-def _config_path(given: Path, entry: ApproachEntry) -> Path:
+def _config_path(path: Path, entry: ApproachEntry) -> Path:
     """A file, or the bare name of a shipped one such as `encoder-tiny`."""
-    shipped = entry.configs / f"{given}.yaml"
-    bare = given.name == str(given) and not given.suffix
-    return shipped if bare and not given.exists() and shipped.is_file() else given
+    # a file of the user's wins: --config takes paths first of all
+    shipped = entry.configs / f"{path}.yaml"
+    bare = path.name == str(path) and not path.suffix
+    return shipped if bare and not path.exists() and shipped.is_file() else path
 
 
 def _demo_layers() -> list[Layer]:
@@ -143,13 +147,14 @@ def _demo_layers() -> list[Layer]:
 
 
 def _validated(merged: Layer) -> RunConfig:
-    missing = [*_wrong_options(merged), *_missing_files(merged)]
+    # first: what pydantic finds must be told together with these
+    problems = [*_wrong_options(merged), *_missing_files(merged)]
     try:
         config = RunConfig.model_validate(_with_placeholders(merged.values))
     except ValidationError as error:
-        raise _as_config_error(error, RunConfig, merged, missing) from error
-    if missing:
-        raise ConfigError("\n".join(missing), hint=_hint_for(missing))
+        raise _as_config_error(error, RunConfig, merged, problems) from error
+    if problems:
+        raise ConfigError("\n".join(problems), hint=_hint_for(problems))
     return config
 
 
@@ -162,8 +167,8 @@ def _with_placeholders(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "data": {**data, **unset}}
 
 
-def _hint_for(missing: Sequence[str]) -> str | None:
-    return FILES_HINT if any("data." in text for text in missing) else None
+def _hint_for(problems: Sequence[str]) -> str | None:
+    return FILES_HINT if any("data." in text for text in problems) else None
 
 
 FILES_HINT = "name your files with --train-file and --validation-file, or try the demo: --dry-run"
@@ -187,6 +192,7 @@ def _missing_files(merged: Layer) -> list[str]:
     problems = []
     data = merged.values.get("data")
     for key in ("train_file", "validation_file", "test_file"):
+        # what is no section or no text is left for pydantic to name
         value = data.get(key) if isinstance(data, dict) else None
         place = merged.places.get(f"data.{key}", "the configuration")
         if value is None and key != "test_file":
@@ -194,10 +200,10 @@ def _missing_files(merged: Layer) -> list[str]:
         elif isinstance(value, str) and not absolute(Path(value)).is_file():
             problems.append(f"{place}: data.{key} {value} is not a file")
     accelerate = merged.values.get("accelerate")
-    given = accelerate.get("deepspeed_config_file") if isinstance(accelerate, dict) else None
-    if isinstance(given, str) and (fault := deepspeed_fault(deepspeed_file(given))):
+    deepspeed = accelerate.get("deepspeed_config_file") if isinstance(accelerate, dict) else None
+    if isinstance(deepspeed, str) and (fault := deepspeed_fault(deepspeed_file(deepspeed))):
         place = merged.places.get("accelerate.deepspeed_config_file", "the configuration")
-        problems.append(f"{place}: accelerate.deepspeed_config_file {given} {fault}")
+        problems.append(f"{place}: accelerate.deepspeed_config_file {deepspeed} {fault}")
     return problems
 
 
@@ -209,6 +215,7 @@ def _as_config_error(
     messages = [_message(detail, layer) for detail in details]
     hints = [hint for detail in details if (hint := _hint(detail, model))]
     return ConfigError(
+        # once each: of a union pydantic reports every type that it tried
         "\n".join([*dict.fromkeys(messages), *more]),
         hint="\n".join(dict.fromkeys(hints)) or _hint_for(more),
     )
@@ -232,6 +239,7 @@ def _message(detail: ErrorDetails, layer: Layer) -> str:
 
 def _dotted(detail: ErrorDetails) -> str:
     """The setting's key; pydantic appends the tried type of a union, which is not part of it."""
+    # settings are `section.name`: what is deeper lies within the value of one
     parts: list[str] = []
     for part in detail["loc"]:
         if isinstance(part, int) or (parts and not str(part).isidentifier()):
@@ -250,9 +258,10 @@ def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
         close = difflib.get_close_matches(name, known, n=1)
         if close:
             return f"did you mean {close[0]}?"
-        return f"{'.'.join(section) or 'at the top'}: {', '.join(known)}" if known else None
+        where = f"of {'.'.join(section)}" if section else "at the top"
+        return f"the settings {where} are {', '.join(known)}" if known else None
     if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
-        # YAML 1.1 reads 12:30:00 as 45000 and 012345 as 5349
+        # a word that looks like a number, such as an account 5349, or `yes`, which is true to YAML
         return f'put the value of {key} in quotes: "..."'
     return None
 
@@ -260,6 +269,7 @@ def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
 def _settings(model: type[BaseModel], section: Sequence[str]) -> list[str]:
     for name in section:
         inner = model.model_fields[name].annotation
+        # a section may be optional: `Lora | None` has its types in __args__
         candidates = [inner, *getattr(inner, "__args__", ())]
         found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not found:
@@ -273,4 +283,5 @@ def as_yaml(config: RunConfig) -> str:
     import yaml
 
     values: dict[str, Any] = config.as_dict()
+    # sort_keys: the order of the schema is that of configs/<approach>.yaml
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def approach_problems(config: RunConfig) -> list[str]:
-    """What does not go with the approach."""
+    """Settings that do not go with the approach, a sentence each."""
     entry = config.entry
     return [
         *_alone_problems(entry, config),
@@ -74,11 +74,13 @@ def _input_problems(entry: ApproachEntry, config: RunConfig) -> list[str]:
 
 
 def packing_problems(config: RunConfig) -> list[str]:
-    """What samples cannot be packed with."""
+    """Settings that packed rows do not go with, a sentence each; at most one."""
+    # a matter of the approach, which a type of the field cannot know
     known = ("auto", "padded", *config.entry.packed_attention)
     wanted, asked = config.packing.attention, config.model.attn_implementation
     if asked is not None and wanted not in ("auto", "padded"):
-        return [f"model.attn_implementation {asked} cannot take packed rows: {wanted} does"]
+        packed = f"which packing.attention {wanted} makes"
+        return [f"model.attn_implementation {asked} cannot take packed rows, {packed}"]
     # packed rows differ in their layout at every step, and each would be compiled anew
     if config.training.torch_compile and config.packed_attention != "padded":
         return ["training.torch_compile needs packing.attention=padded"]
@@ -91,7 +93,10 @@ def packing_problems(config: RunConfig) -> list[str]:
 
 
 def process_problems(config: RunConfig) -> list[str]:
-    """What keeps GPUs, nodes and processes from adding up."""
+    """Why GPUs, nodes and processes do not add up: at most one reason.
+
+    Each rule presumes that those before it hold.
+    """
     gpus, nodes, asked = (
         config.resources.gpus.count,
         config.resources.nodes,
@@ -102,11 +107,14 @@ def process_problems(config: RunConfig) -> list[str]:
     if not config.entry.several_processes:
         one = asked in (None, 1)
         return [] if one else [f"{config.entry.subject} trains in one process, not {asked}"]
+    # Slurm is asked for GPUs a node: see Resources.gpus_per_node
     if gpus % nodes and not config.training.use_cpu:
         return [f"--gpus {gpus} cannot be shared equally by --nodes {nodes}: use a multiple"]
+    # `accelerate launch` starts the same number on each machine
     if config.num_processes % nodes:
         shared = counted(config.num_processes, "process", "processes")
         return [f"{shared} cannot be shared equally by --nodes {nodes}"]
+    # without it each process would train a model of its own, and all write the same run
     if config.num_processes > 1 and config.accelerate.deepspeed_config_file is None:
         return [f"{config.num_processes} processes need accelerate.deepspeed_config_file"]
     if asked is not None and asked != gpus and not config.training.use_cpu:
@@ -115,7 +123,10 @@ def process_problems(config: RunConfig) -> list[str]:
 
 
 def gpu_problems(entry: ApproachEntry, model: Model, training: Training) -> list[str]:
-    """What a CPU cannot do, and what does not go with a model in 4 bits."""
+    """Settings that a CPU or a model in 4 bits does not go with, a sentence each.
+
+    Apart from whether a GPU is there: the machine that submits may have none.
+    """
     return [*_on_a_cpu(model, training), *_in_4_bits(entry, model, training)]
 
 
@@ -136,8 +147,9 @@ def _on_a_cpu(model: Model, training: Training) -> list[str]:
 
 
 def _in_4_bits(entry: ApproachEntry, model: Model, training: Training) -> list[str]:
-    """Source: https://huggingface.co/docs/peft/v0.21.0/accelerate/deepspeed, which has ZeRO-3 too.
+    """Settings that a model in 4 bits does not go with.
 
+    Source: https://huggingface.co/docs/peft/v0.21.0/accelerate/deepspeed, which has ZeRO-3 too;
     transformers' validate_quantization_for_training refuses a compiled model.
     """
     if model.quantization is None:
@@ -154,6 +166,7 @@ def _in_4_bits(entry: ApproachEntry, model: Model, training: Training) -> list[s
 
 
 def _known(approach: str) -> str:
+    # pydantic takes a ValueError for a wrong value, and lets any other error through
     try:
         return find_approach(approach).name
     except UsageError as error:
@@ -171,6 +184,8 @@ AttentionSetting = Literal["auto", "segments", "blocks", "padded"]
 REMOVED_ATTENTION = ("flex", "mask")
 """Settings of earlier versions that computed what `segments` computes, but for rounding."""
 
+# A directory, a job's name and an argument of commands: no leading dash, no leading dot (hidden,
+# and .tokens is beside the runs), no slash, and no %, which Slurm replaces in the paths of logs
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Positive = Annotated[int, Field(gt=0)]
@@ -180,6 +195,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 class Section(BaseModel):
     """A part of the configuration: frozen, and any unknown key is an error."""
 
+    # extra: a misspelt key that is passed over would train something else.
     # allow_inf_nan: a learning rate of .nan is a typing error, never a wish
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
@@ -208,6 +224,7 @@ class Data(Section):
     @field_validator("train_file", "validation_file", "test_file", mode="after")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
+        # the job starts in another directory than the command that submits it
         return path if path is None else absolute(path)
 
 
@@ -234,6 +251,7 @@ class Training(Section):
     max_grad_norm: NotNegative
     logging_steps: Positive
     save_total_limit: Positive
+    # what NumPy takes, which transformers' set_seed seeds as well
     seed: int = Field(ge=0, lt=2**32)
     bf16: bool
     tf32: bool | None
@@ -244,7 +262,10 @@ class Training(Section):
 
 
 class Packing(Section):
-    """How samples are put together for the device; the gradients are the same in any way."""
+    """How samples are put together for the device; the gradients are the same in any way.
+
+    `tokens_per_batch` are those of a device at once.
+    """
 
     attention: AttentionSetting
     tokens_per_batch: Positive | None
@@ -252,13 +273,17 @@ class Packing(Section):
     @field_validator("attention", mode="before")
     @classmethod
     def _not_removed(cls, attention: object) -> object:
+        # before the type is checked, whose error would not say what became of it
         if attention in REMOVED_ATTENTION:
-            raise ValueError("removed, segments computes the same")
+            raise ValueError("it was removed; segments computes the same")
         return attention
 
 
 class Selection(Section):
-    """Which checkpoint wins, when to stop, and how the classes weigh."""
+    """Which checkpoint wins, when to stop, and how the classes weigh.
+
+    `early_stopping_patience` counts epochs, `class_weight` is [FP, TP].
+    """
 
     early_stopping_patience: Positive | None
     class_weight: Literal["balanced"] | tuple[float, float] | None
@@ -279,7 +304,11 @@ class Accelerate(Section):
 
 
 class Requeue(Section):
-    """Whether and how a run goes on after an attempt that did not finish."""
+    """Whether and how a run goes on after an attempt that did not finish.
+
+    `limit` counts attempts in all; for `exclude_hours` a new job keeps off a node at fault;
+    `lead_seconds` before its time limit a job is asked to save, None for as long as saves took.
+    """
 
     limit: Positive
     exclude_hours: NotNegative
@@ -287,7 +316,7 @@ class Requeue(Section):
 
 
 class RunConfig(Section):
-    """All that decides what a run computes and where it runs."""
+    """Configuration of a run: all that decides what it computes and where it runs."""
 
     approach: ApproachName
     name: str | None = None
@@ -316,6 +345,7 @@ class RunConfig(Section):
             *process_problems(self),
             *gpu_problems(self.entry, self.model, self.training),
         ]
+        # one error, since pydantic takes one of each validator
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -333,6 +363,7 @@ class RunConfig(Section):
     @property
     def packed_attention(self) -> AttentionSetting:
         """What packing is to use: nothing beside an implementation of attention that was named."""
+        # a kernel that was named is used for padded batches; packed rows need one of ours
         return self.packing.attention if self.model.attn_implementation is None else "padded"
 
     @property
@@ -372,6 +403,7 @@ def load_config(layout: RunLayout) -> RunConfig:
     """
     import yaml
 
+    # PyYAML's own loader, not that of layers: as_yaml has quoted all that this one would misread
     written = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
     for section, settings in LATER.items():
         # what is no section is left for the check below to name

@@ -1,4 +1,4 @@
-"""What a job asks of Slurm: sbatch's own long options, checked before sbatch sees them."""
+"""Slurm options of a job: sbatch's own long options, checked before sbatch sees them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from iacfilter_hpc.config.gpus import GpusField
 
 Option = str | int | bool
 
+# Not UNLIMITED, which sbatch takes too: submitit calculates with the minutes
 TIME = re.compile(
     r"(?:(?P<days>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?"
     r"|(?P<h>\d+):(?P<hm>\d+):(?P<hs>\d+)|(?P<m>\d+)(?::(?P<s>\d+))?)"
 )
 
+# Names come from YAML and become #SBATCH lines: a line break in one would begin a command
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 OURS = {
@@ -71,7 +73,9 @@ class Resources(BaseModel):
     Source: https://slurm.schedmd.com/sbatch.html
     """
 
+    # allow: sbatch gains options with each release
     model_config = ConfigDict(extra="allow", frozen=True)
+    # by this annotation pydantic checks the values of the others
     __pydantic_extra__: dict[str, Option] = Field(init=False)
 
     gpus: GpusField
@@ -87,11 +91,12 @@ class Resources(BaseModel):
     @classmethod
     def _time(cls, value: str) -> str:
         if not TIME.fullmatch(value) or to_minutes(value) < 1:
-            raise ValueError("time is MINUTES, HH:MM:SS or DAYS-HH:MM:SS, at least a minute")
+            raise ValueError("it must be MINUTES, HH:MM:SS or DAYS-HH:MM:SS, at least a minute")
         return value
 
     @model_validator(mode="after")
     def _one_line_values(self) -> Resources:
+        # a line break would end the #SBATCH line, and begin a command of the script
         for name, value in {**self.__dict__, **self.extra}.items():
             if isinstance(value, str) and any(not c.isprintable() for c in value):
                 raise ValueError(f"{name} {value!r} holds a character that no sbatch option takes")
@@ -105,6 +110,7 @@ class Resources(BaseModel):
     @property
     def gpus_per_node(self) -> str | None:
         """The option's value for one node: `2`, or `a100:2`; None for a job without GPUs."""
+        # submitit knows no --gpus. Exact: schema.process_problems refuses what leaves a remainder
         each = self.gpus.counting(self.gpus.count // self.nodes)
         return str(each) if each else None
 
@@ -115,7 +121,7 @@ class Resources(BaseModel):
 
 
 def option_problem(name: str) -> str | None:
-    """What is wrong with the name of an option, if anything."""
+    """Problem with the name of an option, in words; None if there is none."""
     if not NAME.fullmatch(name):
         return f"{name!r} is not the name of an option"
     if name in OURS:
@@ -137,5 +143,6 @@ def to_minutes(time: str) -> int:
     assert match, f"not a Slurm time: {time!r}"
     part = {name: int(value) for name, value in match.groupdict(default="0").items()}
     hours = part["days"] * 24 + part["dh"] + part["h"]
+    # Slurm counts whole minutes too, and rounds seconds up
     minutes = hours * 60 + part["dm"] + part["hm"] + part["m"]
     return minutes + (1 if part["ds"] + part["hs"] + part["s"] else 0)

@@ -15,19 +15,25 @@ from iacfilter_hpc.runs.record_schema import NotAnObject, json_object
 from iacfilter_hpc.runs.records import now
 
 DRAIN_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""Preemption sends SIGTERM; submitit asks Slurm for SIGUSR2, people take SIGUSR1."""
+"""Signals that ask for it.
+
+SIGTERM is what a preemption sends (https://slurm.schedmd.com/preempt.html), SIGUSR1 what our batch
+script passes on before the time limit, and SIGUSR2 what submitit asks Slurm for by default.
+"""
 
 
 def ask(layout: RunLayout, reason: str) -> None:
     """Ask the running attempt to save and stop; the first reason stays."""
+    # no lock: where two ask at once either reason will do, and the file is whole
     if not layout.drain.exists():
         write_atomically(layout.drain, json.dumps({"reason": reason, "at": now()}) + "\n")
 
 
 def reason_in(drain: Path) -> str | None:
-    """Why, as a request says; None without one, or where a person made the file by hand."""
+    """Reason of a request; None without one, or where a person made the file by hand."""
     try:
         reason = json_object(drain.read_bytes()).get("reason")
+    # the file asks by being there: `touch drain` is enough
     except (OSError, NotAnObject):
         return None
     return None if reason is None else str(reason)

@@ -14,10 +14,14 @@ from iacfilter_hpc.runs.states import FailureCause, JobState
 ERROR_LINE = re.compile(
     r"(?:\[rank\d+\]: )?(?:error: (?=.)|(?=[A-Za-z_.]+(?:Error|Exception): ))(?P<what>.+)"
 )
-"""Of our own commands, or the last line of a traceback; torchelastic prefixes the rank."""
+"""First line of an error in a log: of our own commands, or the last line of a traceback.
+
+torchelastic prefixes the rank. Only at the beginning of a line: logs quote code and messages.
+"""
 
 # Words of the CUDA driver, NCCL and the kernel. Sources: https://docs.nvidia.com/deploy/xid-errors,
 # https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html
+# A device-side assert is left out: an index out of range in the code, on whatever node it runs
 NODE = re.compile(
     r"uncorrectable ECC|\bXid\b|ncclSystemError|CUDA driver|"
     r"no CUDA-capable device|CUDA error: (?:device(?!-side assert)|hardware|unknown)|"
@@ -39,7 +43,7 @@ OOM_KILL = re.compile(r"oom.kill event|OOM Killed", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What broke an attempt; `step` is None before the first one."""
+    """What broke an attempt; `step` counts optimizer steps, None before the first one."""
 
     cause: FailureCause
     message: str
@@ -65,6 +69,7 @@ def find_failure(layout: RunLayout, attempt: str, log: Path) -> Failure | None:
 def reported(layout: RunLayout, attempt: str) -> Failure | None:
     """The failure that began it all, by the files that the processes left; None without one."""
     told = _failures(layout, attempt)
+    # stable: of failures alike the lowest rank stays first
     told.sort(
         key=lambda failure: (
             failure.cause is FailureCause.KILLED,
@@ -75,7 +80,10 @@ def reported(layout: RunLayout, attempt: str) -> Failure | None:
 
 
 def memory_ran_out(layout: RunLayout, attempt: str) -> bool:
-    """Whether Slurm noted in a log of the attempt that the kernel killed a process for memory."""
+    """Whether Slurm noted in a log of the attempt that the kernel killed a process for memory.
+
+    Its exit code does not tell: such a process ends by signal 9, like any other that is killed.
+    """
     return any(
         OOM_KILL.search(path.read_text(encoding="utf-8", errors="replace"))
         for path in layout.slurm.glob(f"{attempt}_*_log.err")
@@ -83,7 +91,7 @@ def memory_ran_out(layout: RunLayout, attempt: str) -> bool:
 
 
 def nodes_at_fault(layout: RunLayout, attempt: str) -> set[str]:
-    """The nodes whose processes failed of their node."""
+    """The nodes of processes that a fault of their node has broken; a new job keeps off them."""
     told = _failures(layout, attempt)
     return {failure.node for failure in told if failure.cause is FailureCause.NODE and failure.node}
 
@@ -94,6 +102,7 @@ def first_error(log: Path) -> str | None:
     The first, since launchers and other ranks complain after it.
     """
     try:
+        # errors="replace": programs print any bytes, and all that matters may follow them
         with log.open(encoding="utf-8", errors="replace") as file:
             found = next(filter(None, map(ERROR_LINE.match, file)), None)
     except OSError:
@@ -107,6 +116,7 @@ def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int, saved: int)
     `saved` is the step of the newest checkpoint.
     """
     failure = reported(layout, attempt_name(job_id, restarts))
+    # a kill may not happen again, so that the run goes on: see worker.requeue_policy
     failure = failure or Failure(FailureCause.KILLED, "its worker was killed")
     return Outcome(
         job_id=job_id,
@@ -117,6 +127,7 @@ def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int, saved: int)
         cause=failure.cause,
         step=failure.step,
         saved=saved,
+        # nobody is left who knows when it began
         started_at=now(),
         ended_at=now(),
         nodes=[],
@@ -126,6 +137,7 @@ def outcome_of_killed(layout: RunLayout, job_id: str, restarts: int, saved: int)
 def _failures(layout: RunLayout, attempt: str) -> list[Failure]:
     """By rank, without files that are not whole: a node that broke may have written them."""
     found = layout.slurm.glob(f"{attempt}_failure_*.json")
+    # by length first: rank 10 comes after rank 9
     paths = sorted(found, key=lambda path: (len(path.name), path.name))
     return [_failure(record) for path in paths if (record := _read(path))]
 
@@ -145,6 +157,7 @@ def _failure(record: FailureRecord) -> Failure:
 
 
 def _cause(message: str, kind: str) -> FailureCause:
+    # before any pattern: an error of ours may quote what a disk or a GPU has said
     if kind == FailureCause.ERROR:
         return FailureCause.ERROR
     if MEMORY.search(message):

@@ -1,4 +1,8 @@
-"""Files written whole: a reader on a shared file system sees all of one or nothing."""
+"""Atomic files: a reader on a shared file system sees all of one or nothing.
+
+Temporary file, fsync, rename(2). Without the fsync a crash of the machine may leave a new name on
+an empty file. Folders are not synced: after a crash the old file may be back, and is whole.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,7 @@ def replacing(*paths: Path) -> Iterator[list[IO[bytes]]]:
     with ExitStack() as stack:
         files = [stack.enter_context(_beside(path)) for path in paths]
         yield list(files)
+        # two loops: a disk that is full for the last one must not leave the first one replaced
         for file in files:
             file.flush()
             file.raw.store()
@@ -43,12 +48,14 @@ def replacing(*paths: Path) -> Iterator[list[IO[bytes]]]:
 
 
 def write_json(path: Path, document: object) -> None:
-    """Replace a JSON file in one step."""
+    """Replace a JSON file in one step. Raises ValueError for a number that is not finite."""
+    # NaN is Python's, not JSON's (RFC 8259): other readers refuse a file that has one
     write_atomically(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def current_umask() -> int:
     """The process's umask; the system only tells it when it is set."""
+    # not 0: what another thread creates just now must not be open to everybody
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -60,6 +67,8 @@ class _Temporary(FileIO):
     def __init__(self, path: Path) -> None:
         self._path = path
         with _named(path):
+            # same folder: a rename is atomic within one file system. The random end keeps patterns
+            # such as *_job.json off it, which find hidden files too
             handle, self.temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         super().__init__(handle, "wb")
 
@@ -76,6 +85,7 @@ class _Temporary(FileIO):
     def put_in_place(self) -> None:
         """Readable as the umask says, not 0600 as temporary files are."""
         with _named(self._path):
+            # before the rename: from then on others read it
             os.fchmod(self.fileno(), 0o666 & ~current_umask())
             Path(self.temporary).replace(self._path)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+"""The directory of the package, which lies in a checkout or among installed packages."""
 MODELS_VARIABLE = "IACFILTER_MODELS"
 SITE_VARIABLE = "IACFILTER_SITE"
 
@@ -21,9 +22,10 @@ def resource(*parts: str) -> Path:
     return root.joinpath(*parts)
 
 
-def models_dir(given: Path | None = None) -> Path:
-    """The models tree: the given directory, else $IACFILTER_MODELS, else ./models."""
-    chosen = given or Path(os.environ.get(MODELS_VARIABLE) or "models")
+def models_dir(path: Path | None = None) -> Path:
+    """The models tree: `path`, else $IACFILTER_MODELS, else ./models."""
+    # an empty variable counts as none: Path("") would be the working directory
+    chosen = path or Path(os.environ.get(MODELS_VARIABLE) or "models")
     return absolute(chosen)
 
 
@@ -35,7 +37,11 @@ def absolute(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class RunLayout:
-    """Where each file of one run lies, under `models/<approach>/<run>`."""
+    """Where each file of one run lies, under `models/<approach>/<run>`.
+
+    Each file has one writer at a time, and is written once, replaced whole, or appended to: so
+    nothing is locked, and a reader may come at any moment.
+    """
 
     directory: Path
 
@@ -49,10 +55,12 @@ class RunLayout:
 
     @property
     def record(self) -> Path:
+        """What was asked for, written once at submission."""
         return self.directory / "run.json"
 
     @property
     def config(self) -> Path:
+        """The resolved RunConfig, written at submission and anew by --resume."""
         return self.directory / "config.yaml"
 
     @property
@@ -62,14 +70,17 @@ class RunLayout:
 
     @property
     def slurm(self) -> Path:
+        """Scripts, logs and records of the run's jobs."""
         return self.directory / "slurm"
 
     @property
     def metrics(self) -> Path:
+        """A line for each log event, appended by the main process."""
         return self.directory / "metrics.jsonl"
 
     @property
     def heartbeat(self) -> Path:
+        """The newest step, replaced every few seconds by the main process."""
         return self.directory / "heartbeat.json"
 
     @property
@@ -79,19 +90,23 @@ class RunLayout:
 
     @property
     def tiny_model(self) -> Path:
+        """A tiny random model, made where model.model_name_or_path is `tiny`."""
         return self.directory / "tiny-model"
 
     @property
     def tokens(self) -> Path:
         """Tokenised samples of all runs of the approach; no run's name begins with a dot."""
+        # outside the run: another one on the same data need not tokenise them again
         return self.directory.parent / ".tokens"
 
     @property
     def final(self) -> Path:
+        """The trained model: there as a whole, or not at all."""
         return self.directory / "final"
 
     @property
     def evaluation(self) -> Path:
+        """What evaluations found, a folder for each file of samples."""
         return self.directory / "evaluation"
 
     def job(self, job_id: str) -> Path:
@@ -101,6 +116,7 @@ class RunLayout:
     @property
     def drain(self) -> Path:
         """While it exists, the running attempt is asked to save and to stop."""
+        # a file, beside the signals: a person makes it without scancel, and it holds the reason
         return self.directory / "drain"
 
     @property
@@ -110,6 +126,7 @@ class RunLayout:
 
     def cancelled(self, job_id: str) -> Path:
         """Exists if iacfilter-cancel ended the job, so that nobody takes it for a preemption."""
+        # scancel and preemption send the same SIGTERM
         return self.slurm / f"{job_id}_cancelled"
 
     def outcome(self, attempt: str) -> Path:
@@ -130,6 +147,7 @@ class RunLayout:
 
     def log(self, attempt: str, task: int = 0) -> Path:
         """Standard output of one task of one attempt."""
+        # named by the batch script: Slurm's patterns for logs have none for the restart count
         return self.slurm / f"{attempt}_{task}_log.out"
 
     def error_log(self, attempt: str, task: int = 0) -> Path:
@@ -139,4 +157,5 @@ class RunLayout:
 
 def attempt_name(job_id: str, restarts: int) -> str:
     """The name of one start of a job: `12`, and `12.1` after it was requeued once."""
+    # slurm_templates/base.sbatch.j2 makes the same name, of a variable that the first start lacks
     return f"{job_id}.{restarts}" if restarts else job_id

@@ -17,7 +17,9 @@ from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.record_schema import NotAnObject, json_object
 
 TAIL_BYTES = 32 * 1024
+"""How much of the end of a metrics.jsonl is read where many are: a hundred events and more."""
 WANTED = {"step", "max_steps", "loss", "eval_f1", "time"}
+"""Names that read_progress looks for, and then looks no further."""
 LARGEST = sys.float_info.max
 
 
@@ -30,6 +32,7 @@ class LogEvent:
     def whole(self, name: str) -> int | None:
         """A whole number; None if it is not there, or is none."""
         value = self.fields.get(name)
+        # true is no step, though bool is a subclass of int
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def number(self, name: str) -> float | None:
@@ -51,6 +54,7 @@ class LogEvent:
         value = self.fields.get("time")
         try:
             return datetime.fromisoformat(value).astimezone() if isinstance(value, str) else None
+        # no date, or one that the machine's clock cannot convert
         except (ValueError, OverflowError):
             return None
 
@@ -101,9 +105,11 @@ def read_heartbeat(layout: RunLayout) -> LogEvent | None:
 def log_events(metrics: Path) -> list[LogEvent]:
     """Every log event of a metrics.jsonl, oldest first; none if the file cannot be read."""
     try:
+        # as bytes: one that is not UTF-8 spoils its own line, and no other
         lines = metrics.read_bytes().split(b"\n")
     except OSError:
         return []  # not there before the first event, or another person's
+    # what follows the last line feed is nothing, or a line that is being written
     return list(_events(lines[:-1]))
 
 
@@ -116,6 +122,7 @@ def newest_log_events(metrics: Path) -> Iterator[LogEvent]:
             lines = file.read().split(b"\n")
     except OSError:
         return
+    # where the file is longer, reading began amid a line
     whole = lines[:-1] if size <= TAIL_BYTES else lines[1:-1]
     yield from _events(reversed(whole))
 
@@ -129,6 +136,7 @@ def log_event(line: bytes) -> LogEvent | None:
 
 
 def _newest_first(layout: RunLayout) -> Iterator[LogEvent]:
+    # it repeats the newest loss and F1, so that the metrics of most runs are not even opened
     if (beat := read_heartbeat(layout)) is not None:
         yield beat
     yield from newest_log_events(layout.metrics)

@@ -15,6 +15,7 @@ from iacfilter_hpc import __version__
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import PACKAGE
 
+# not all that is installed: what can change a model's numbers, and what submits it
 RECORDED = (
     "submitit torch transformers peft accelerate deepspeed datasets tokenizers safetensors "
     "numpy scikit-learn bitsandbytes flash-attn"
@@ -34,7 +35,7 @@ class Provenance:
 
 
 def provenance() -> Provenance:
-    """That of what this process makes now."""
+    """Provenance of what this process makes now."""
     return Provenance(
         created_at=records.now(),
         user=user(),
@@ -49,6 +50,7 @@ def user() -> str:
     """The user's name; containers run as users that have none."""
     try:
         return getpass.getuser()
+    # KeyError until Python 3.12, OSError since
     except (KeyError, OSError):
         return str(os.getuid())
 
@@ -56,8 +58,10 @@ def user() -> str:
 def _git_commit() -> str | None:
     """The commit of the checkout that this code runs from, `+` when it has changes."""
     checkout = PACKAGE.parent
+    # git itself would look further up, and take a project that holds the environment for ours
     if not (checkout / ".git").exists() or shutil.which("git") is None:
         return None
+    # --exclude: where a tag is near, describe would print that and not the commit
     described = subprocess.run(
         ["git", "-C", checkout, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
         capture_output=True,

@@ -107,6 +107,7 @@ class RecordKind(Generic[Record]):
             IacfilterError: (as `error`) it cannot be read, is damaged (each wrong key is named), or
                 of another schema.
         """
+        # not exists() first: in between the file may come or go
         try:
             text = path.read_bytes()
         except FileNotFoundError:
@@ -122,6 +123,7 @@ class RecordKind(Generic[Record]):
         """The record in a file that must be there. Raises as `find` does."""
         found = self.find(path)
         if found is None:
+            # in the system's words, as any other reason why it cannot be read
             missing = os.strerror(errno.ENOENT)
             raise self.error(f"{path} cannot be read: {missing}", hint=self.hint)
         return found
@@ -185,6 +187,7 @@ def json_object(text: bytes) -> Fields:
     except UnicodeDecodeError as error:
         byte = f"byte {error.object[error.start]:#04x} at column {error.start + 1}"
         raise NotAnObject(f"not UTF-8: {byte}") from error
+    # ValueError: int() takes no more than 4300 digits, so that a file cannot keep it busy
     except (ValueError, RecursionError) as error:
         problem = "not JSON: nested too deeply, or a number of thousands of digits"
         raise NotAnObject(problem) from error
@@ -195,6 +198,7 @@ def json_object(text: bytes) -> Fields:
 
 def shown(value: object, most: int = MOST) -> str:
     """A value as a file has it: in the words of JSON, short, printable, on one line."""
+    # default: what pydantic refused need not come from JSON
     text = json.dumps(value, default=ascii)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
@@ -205,6 +209,7 @@ def _check_of(kind: Any) -> Check:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind in WORDS:
         return partial(_simple, kind)
+    # `X | None` has the one origin, Optional[X] the other
     if origin in (UnionType, Union):
         (kind,) = (each for each in arguments if each is not NoneType)
         return partial(_optional, _check_of(kind))
@@ -260,6 +265,7 @@ def _object(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
     # Refused, not ignored: a record is written anew with what was read of it, and would lose them
     unknown = [f"{prefix}{name} is not known to this version" for name in value.keys() - checks]
     problems += [*lacking, *sorted(unknown)]
+    # problems of other parts too: the record is refused as a whole, and values may lack a field
     return None if problems else kind(**values)
 
 
@@ -270,6 +276,7 @@ def _wrong(value: object, wanted: str, key: str, problems: list[str]) -> None:
 @cache
 def _fields(kind: Any) -> tuple[dict[str, Check], list[str]]:
     """How a dataclass's fields are checked, less `schema`, which its kind does; which must be."""
+    # get_type_hints: under `from __future__ import annotations` the types are texts
     types, found = get_type_hints(kind), [each for each in fields(kind) if each.name != "schema"]
     required = [e.name for e in found if e.default is MISSING and e.default_factory is MISSING]
     return {each.name: _check_of(types[each.name]) for each in found}, required

@@ -1,6 +1,7 @@
 """Records of a run: what each of its JSON files holds, and how it is read.
 
-Files and fields are those that earlier versions wrote; a field with a default came later.
+Files and fields are those that earlier versions wrote; a field with a default came later. Jobs and
+attempts have files of their own, so that no two processes write one at the same time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.record_schema import kind_of, write
 from iacfilter_hpc.runs.states import Executor, FailureCause, JobState, Purpose
 
+# Stays what it is when a field with a default is added: records without it are read all the same
 SCHEMA = 1
 REQUEUED = "requeued"
 """What the outcome of a requeued job says of what goes on."""
@@ -21,7 +23,7 @@ REQUEUED = "requeued"
 
 @dataclass(frozen=True)
 class Planned:
-    """Bytes that PyTorch is to allocate on a GPU; of them, for activations and logits."""
+    """Planned GPU memory in bytes: all that PyTorch allocates; of it, activations and logits."""
 
     total: int
     activations: int
@@ -62,6 +64,7 @@ class JobRecord:
     executor: Executor
     """`slurm`, or `local` for a process of `host`."""
     purpose: Purpose
+    # where a local job's process can be looked for
     host: str
     submitted_at: str
     follows: str = ""
@@ -87,7 +90,7 @@ class Outcome:
     step: int | None = None
     """The optimizer step that a failure came at."""
     saved: int = 0
-    """The step of the newest checkpoint."""
+    """The step of the newest checkpoint: by it is seen whether a run gets on."""
     started_at: str
     ended_at: str
     nodes: list[str]
@@ -126,6 +129,7 @@ class Continuation:
 class DrainedRecord:
     """slurm/<attempt>_drained.json: where training stopped as asked, all of it being saved."""
 
+    # a file, not an exit code: `accelerate launch` turns every code of its processes into 1
     attempt: str
     step: int
     checkpoint: str | None
@@ -154,6 +158,7 @@ class FailureRecord:
     A process that was killed leaves none.
     """
 
+    # one a process: a launcher knows those of its own node alone, and of none the step
     schema: int = SCHEMA
     attempt: str
     rank: int
@@ -187,6 +192,7 @@ PEAK = kind_of(PeakRecord)
 
 def now() -> str:
     """This moment in UTC, ISO 8601, to the second."""
+    # always as long and always in UTC: records are sorted by these texts as they are
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -227,11 +233,12 @@ def jobs(layout: RunLayout) -> list[JobRecord]:
     records = [
         record for path in layout.slurm.glob("*_job.json") if (record := JOB.find(path)) is not None
     ]
+    # within one second by the id as a number: 9 before 10
     return sorted(records, key=lambda job: (job.submitted_at, len(job.job_id), job.job_id))
 
 
 def outcome(layout: RunLayout, attempt: str) -> Outcome | None:
-    """How an attempt ended; None while it has not told."""
+    """Outcome of an attempt; None while it has none."""
     return OUTCOME.find(layout.outcome(attempt))
 
 
@@ -247,6 +254,7 @@ def resumed(layout: RunLayout, attempt: str) -> ResumedRecord | None:
 
 def attempts(layout: RunLayout, job_id: str) -> list[str]:
     """The names of a job's attempts that left a log or an outcome, oldest first."""
+    # the first start bears the job's own name, and counts before it has left anything
     names = {job_id}
     for path in layout.slurm.glob(f"{job_id}.*_*"):
         names.add(path.name.partition("_")[0])
@@ -254,18 +262,20 @@ def attempts(layout: RunLayout, job_id: str) -> list[str]:
 
 
 def newest_outcome(layout: RunLayout, job_id: str) -> Outcome | None:
-    """How the newest attempt of a job ended; None while it has not told."""
+    """Outcome of the newest attempt of a job; None while it has none."""
+    # not the newest outcome: after a requeue the job is under way again, whatever its last one was
     return outcome(layout, attempts(layout, job_id)[-1])
 
 
 def outcomes(layout: RunLayout) -> list[Outcome]:
-    """How each attempt of a run ended, oldest first."""
+    """Outcomes of the attempts of a run, oldest first."""
     found = [OUTCOME.find(path) for path in layout.slurm.glob("*_outcome.json")]
     return sorted((o for o in found if o is not None), key=lambda o: (o.ended_at, o.restarts))
 
 
 def outcomes_of_chain(layout: RunLayout, job_id: str) -> list[Outcome]:
-    """How each attempt of a job ended, and of those that it goes on for, oldest first."""
+    """Outcomes of a job's attempts, and of those of the jobs that it goes on for, oldest first."""
+    # not all of the run's: a job that a person submitted counts anew towards requeue.limit
     follows = {job.job_id: job.follows for job in jobs(layout)}
     chain = {job_id}
     while job_id := follows.get(job_id, ""):

@@ -51,17 +51,21 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
+        """Whether it is over, though a run that has drained may be queued again."""
         return self in ENDED or self is JobState.DRAINED
 
     @classmethod
     def said(cls, text: str) -> JobState:
         """The state that Slurm's word means; UNKNOWN for a word that this version has not heard."""
+        # no guess: were a live job taken for one that has ended, --resume would start a second one
         try:
             return cls(text)
         except ValueError:
             return cls.UNKNOWN
 
 
+# Not COMPLETING, whose processes may still write, nor REQUEUED, REQUEUE_HOLD and SPECIAL_EXIT,
+# whose job is back in the queue. REVOKED ran on another cluster of a federation
 ENDED = frozenset(
     (
         *(JobState.BOOT_FAIL, JobState.CANCELLED, JobState.COMPLETED, JobState.DEADLINE),
@@ -75,6 +79,7 @@ ENDED = frozenset(
 class FailureCause(StrEnum):
     """What broke an attempt: by it is decided whether the run goes on."""
 
+    # the words stand in files of earlier versions: they may be added to, not renamed
     NONE = ""
     """Nothing did: it did not fail."""
     ERROR = "error"
@@ -82,7 +87,9 @@ class FailureCause(StrEnum):
     EXCEPTION = "exception"
     """A fault in the code."""
     MEMORY = "memory"
+    """A GPU's memory ran out, or the job's."""
     NODE = "node"
+    """A GPU, a disk or a network of the node, so that the run goes on elsewhere."""
     KILLED = "killed"
     """Something ended its processes, which left no word."""
 

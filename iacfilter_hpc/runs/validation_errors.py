@@ -1,4 +1,7 @@
-"""Validation errors of pydantic in words, and records whose fields pydantic checks."""
+"""Validation errors of pydantic in words, and records whose fields pydantic checks.
+
+Apart from record_schema, since commands that watch runs read records and import no pydantic.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def made_by(adapter: TypeAdapter[Made]) -> Callable[[Fields], Made]:
-    """How a RecordKind is made of its fields where pydantic checks them; raises Damaged."""
+    """Function that makes a record of its fields, checked by pydantic, as RecordKind.make is.
+
+    It raises Damaged.
+    """
 
     def make(fields: Fields) -> Made:
         try:
@@ -34,6 +40,7 @@ def problems_in(error: ValidationError, top: str = "it") -> list[str]:
     """A sentence for each wrong field, with its key; `top` names the whole document."""
     return [
         _problem(".".join(map(str, detail["loc"])) or top, detail)
+        # neither links to pydantic's manual, nor the exception objects of validators
         for detail in error.errors(include_url=False, include_context=False)
     ]
 

@@ -148,7 +148,7 @@ def test_assignments(text: str, values: dict[str, object]) -> None:
 def test_what_is_no_assignment_is_named(text: str) -> None:
     with pytest.raises(ConfigError, match="is not key=value") as caught:
         from_assignment(text)
-    assert caught.value.hint == "--set training.seed=7"
+    assert caught.value.hint == "such as --set training.seed=7"
 
 
 @pytest.mark.parametrize("value", ["[1", "{a: ", "[*x]", "[\0]", "[" * 1_000])

@@ -155,13 +155,13 @@ def test_every_wrong_setting_is_named_at_once_with_its_line(file: Path) -> None:
         (
             "foo.bar=1",
             "--set foo.bar: foo is not a setting",
-            "at the top: approach, name, model, data, lora, training, packing, selection, "
-            "accelerate, resources, requeue",
+            "the settings at the top are approach, name, model, data, lora, training, packing, "
+            "selection, accelerate, resources, requeue",
         ),
         (
             "lora.rank=1",
             "--set lora.rank: lora.rank is not a setting",
-            "lora: r, lora_alpha, lora_dropout, target_modules",
+            "the settings of lora are r, lora_alpha, lora_dropout, target_modules",
         ),
         ("training=3", "--set training: training is '3': input should be a valid dictionary", None),
         ("resources=3", "--set resources: resources is '3': input should be a valid dict", None),

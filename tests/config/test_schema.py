@@ -149,7 +149,8 @@ def refused(approach: str, *assignments: str) -> str:
         (
             "generative",
             ["model.attn_implementation=sdpa", "packing.attention=segments"],
-            "model.attn_implementation sdpa cannot take packed rows: segments does",
+            "model.attn_implementation sdpa cannot take packed rows, which packing.attention "
+            "segments makes",
         ),
         (
             "generative",
@@ -317,8 +318,8 @@ def test_an_attention_that_was_removed(
     """A new run is refused; one that an earlier version made is read, and its reader is warned."""
     told = refused("generative", f"packing.attention={removed}")
     assert told == (
-        f"--set packing.attention: packing.attention is '{removed}': removed, segments computes "
-        "the same"
+        f"--set packing.attention: packing.attention is '{removed}': it was removed; segments "
+        "computes the same"
     )
     config = demo_config("generative", "packing.attention=segments")
     layout = RunLayout(tmp_path)
