@@ -76,7 +76,7 @@ class Filter:
         """A row as a sample, or with the reason why it is none for this model."""
         found = row.found
         if isinstance(found, BadRow):
-            return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, found.problem))
+            return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, found.problem, found.kind))
         file = self.scripts.relative(found.path)
         made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
         if isinstance(made, Unusable):
@@ -100,7 +100,7 @@ class Filter:
 
     def _with_score(self, judged: DecidedRow, p_tp: float | NoFit) -> DecidedRow:
         if isinstance(p_tp, NoFit):
-            return replace(judged, reason=Reason(Cause.NO_FIT, p_tp.problem))
+            return replace(judged, reason=Reason(Cause.NO_FIT, p_tp.problem, p_tp.kind))
         # every comparison with NaN is false, which would remove the row
         if math.isnan(p_tp):
             return replace(judged, reason=NO_SCORE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -75,7 +74,7 @@ class Tally:
             self._outcomes[each.smell or OTHER, each.decision or ""] += 1
             if each.reason is not None:
                 # every row has its own line number, and a reason a row would be no summary
-                self._reasons[_without_numbers(each.reason.text)] += 1
+                self._reasons[each.reason.kind or each.reason.text] += 1
                 self._causes[each.reason.cause] += 1
 
     def total(self) -> Counts:
@@ -101,8 +100,3 @@ class Tally:
             for outcome in ("TP", "FP", "")
         )
         return Counts(tp, fp, unjudged)
-
-
-def _without_numbers(reason: str) -> str:
-    """A reason's words without its numbers; those inside names stay."""
-    return re.sub(r"(?<![\w./-])-?[0-9]+(?![\w./-])", "N", reason)

@@ -39,7 +39,12 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A cause, for code that counts or decides, and `text`, for people and reports."""
+    """A cause, for code that counts or decides, and `text`, for people and reports.
+
+    `kind` is the text with N in place of its numbers, None where it has none: a summary counts rows
+    that differ in nothing else as one.
+    """
 
     cause: Cause
     text: str
+    kind: str | None = None

@@ -86,6 +86,8 @@ class BadRow:
     row: int
     raw: str
     problem: str
+    kind: str | None = None
+    """The problem with N for its numbers; None where it has none."""
 
     @property
     def is_blank(self) -> bool:
@@ -117,7 +119,8 @@ class GlitchReport:
         raw = line.text(self.newline)
         if line.too_long:
             raw = raw[:SHOWN_OF_LONG_ROW]
-            return BadRow(number, raw, f"longer than {MAX_ROW_BYTES // 2**20} MiB")
+            text = f"longer than {MAX_ROW_BYTES // 2**20} MiB"
+            return BadRow(number, raw, text, kind="longer than N MiB")
         if problem := _unreadable(raw):
             return BadRow(number, raw, problem)
         # a file may mix line ends, and its own is only that of the first line

@@ -91,7 +91,8 @@ def build_sample(
     # what is written here must be read again: read_sample_file takes no longer line
     if len(line_of(sample).encode()) >= MAX_LINE_BYTES:
         text = f"its sample is longer than {MAX_LINE_BYTES // 2**20} MiB"
-        return Unusable(detection, Reason(Cause.TOO_LONG, text))
+        kind = "its sample is longer than N MiB"
+        return Unusable(detection, Reason(Cause.TOO_LONG, text, kind))
     return sample
 
 
@@ -111,8 +112,10 @@ def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> Rea
 
 
 def _missing_line(line: int, count: int) -> Reason:
-    text = f"line is {line}" if line < 1 else f"line {line} is past the end ({count} lines)"
-    return Reason(Cause.NO_SUCH_LINE, text)
+    if line < 1:
+        return Reason(Cause.NO_SUCH_LINE, f"line is {line}", "line is N")
+    text = f"line {line} is past the end ({count} lines)"
+    return Reason(Cause.NO_SUCH_LINE, text, "line N is past the end (N lines)")
 
 
 def _holds(lines: Sequence[str], detail: str) -> bool:

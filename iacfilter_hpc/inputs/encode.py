@@ -20,9 +20,10 @@ from iacfilter_hpc.samples.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class NoFit:
-    """Prompt that the model cannot take; `problem` says why."""
+    """Prompt that the model cannot take; `problem` says why, `kind` with N for its numbers."""
 
     problem: str
+    kind: str | None = None
 
 
 def try_prompts(
@@ -45,7 +46,7 @@ def _encode_prompt(
 ) -> Encoded | NoFit:
     prompt = fit_prompt(sample, tokenizer.encode, limit)
     if problem := _problem_of(prompt, limit, room):
-        return NoFit(problem)
+        return problem
     return Encoded(
         ids=tokenizer.bos + prompt.ids + tokenizer.answers.shared,
         tokens_dropped=prompt.tokens_dropped,
@@ -75,18 +76,24 @@ def all_fitting(samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]) -
     return fitting
 
 
-def _problem_of(prompt: Prompt, limit: int, room: int) -> str | None:
+def _problem_of(prompt: Prompt, limit: int, room: int) -> NoFit | None:
     # what is too long with nothing left to cut is kept, and counted as over_max_length: without the
     # reported line or the instructions there is no question
     size = f"its prompt has {len(prompt.ids)} tokens"
     if len(prompt.ids) > room:
-        return f"{size} even without context; the model takes {room}"
+        return NoFit(
+            f"{size} even without context; the model takes {room}",
+            "its prompt has N tokens even without context; the model takes N",
+        )
     if len(prompt.ids) > limit and not prompt.context_found:
-        return f"{size}, {limit} fit, and with_context was not found in it, so nothing can be cut"
+        lost = "with_context was not found in it, so nothing can be cut"
+        return NoFit(
+            f"{size}, {limit} fit, and {lost}", f"its prompt has N tokens, N fit, and {lost}"
+        )
     # the model answers TP or FP: a question for YES or NO is reworded, and code that says NO
     # must not be
     if prompt.asks_yes_no and not prompt.context_found:
-        return (
+        return NoFit(
             "it asks for YES or NO, and with_context was not found in it to tell code from question"
         )
     return None
