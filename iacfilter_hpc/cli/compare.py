@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60
 FOLDER = "comparisons"
+# in the order of the texts in _write
 WRITTEN = ("report.html", "report.md", "comparison.json")
 
 EPILOG = """\
@@ -70,7 +71,7 @@ class CompareRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
+    """The parser, with every flag of the command."""
     made = terminal.parser("iacfilter-compare", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
     made.add_argument("runs", nargs="*", metavar="RUN", help="its name, its directory or a job id")
     made.add_argument(
@@ -114,7 +115,7 @@ def _named(text: str) -> tuple[str, Path]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
     if not args.runs and not args.predictions:
@@ -125,13 +126,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def request_of(args: argparse.Namespace) -> CompareRequest:
-    """What the flags ask for.
+    """The request that the flags make.
 
     Raises:
         UsageError: files that are none (all are named), or flags that make no sense together.
     """
     options = from_flags(args)
-    # here, where a path still is what the person has written
+    # here, where a path still is what the person has written; all of them, not one a try
     files = (("--data", args.data), ("--groups", args.groups))
     named = ((f"--predictions {name}", path) for name, path in args.predictions)
     problems = [
@@ -158,6 +159,7 @@ def _compare(asked: CompareRequest) -> int:
     from iacfilter_hpc.launch.submission import check_training_is_installed
     from iacfilter_hpc.slurm.accounting import accounted_seconds
 
+    # names first: whether they are right can be said without the packages
     runs = _trained_runs(asked.models, asked.runs)
     check_training_is_installed()
     seconds = accounted_seconds(runs)
@@ -170,6 +172,8 @@ def _compare(asked: CompareRequest) -> int:
         files = tuple(PredictionsFile(name, path) for name, path in asked.predictions)
         request = Request(tuple(runs), files, asked.data, asked.options, fresh=asked.fresh)
 
+        # It depends on the data's hash, so compare() asks for it between reading and scoring: hours
+        # of scoring must not end at a place that cannot be written to.
         def place(labelled: Labelled) -> Path:
             return asked.options.output or asked.models / FOLDER / _folder(request, labelled)
 
@@ -226,6 +230,7 @@ def _print(answer: Answer, done: Comparison, directory: Path) -> None:
 
 def _write(done: Comparison, directory: Path) -> Path:
     """Put the report into a directory: all of its files or none."""
+    # else, after a full disk, an old page could stand beside new numbers
     from iacfilter_hpc.comparison.document import document
     from iacfilter_hpc.comparison.html import render_html
     from iacfilter_hpc.comparison.markdown import render_markdown
@@ -240,7 +245,11 @@ def _write(done: Comparison, directory: Path) -> Path:
 
 
 def _folder(request: Request, data: Labelled) -> str:
-    """The same for the same systems, data and options."""
+    """The report's folder: the same for the same systems, data and options.
+
+    So a question that is asked again replaces its report, and no other. Data count by content, and
+    files of predictions by path: made anew, they answer the same question.
+    """
     options = request.options
     systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
     asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]

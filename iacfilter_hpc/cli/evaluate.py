@@ -46,7 +46,7 @@ class EvaluateRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
+    """The parser, with every flag of the command."""
     made = terminal.parser("iacfilter-evaluate", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
     made.add_argument("run", metavar="RUN", help="its name, its directory, or a copy of its final/")
     made.add_argument(
@@ -70,13 +70,13 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     args = arguments().parse_args(argv)
     return terminal.run(lambda: _evaluate(request_of(args)))
 
 
 def request_of(args: argparse.Namespace) -> EvaluateRequest:
-    """What the flags ask for.
+    """The request that the flags make.
 
     Raises:
         UsageError: a file that is none, or flags that make no sense together.
@@ -110,6 +110,7 @@ def _here(request: EvaluateRequest, model: Trained) -> int:
 
     data, options = request.data, request.options
     check_training_is_installed()
+    # for its error alone: a place that nobody has named is said before anything is scored
     results_directory(model, options)
     check_data(model, data, options)
     with talk_on_stderr():
@@ -118,6 +119,7 @@ def _here(request: EvaluateRequest, model: Trained) -> int:
         from iacfilter_hpc.evaluation.results import document
         from iacfilter_hpc.evaluation.text import render
 
+        # each fold is a training of its own: minutes in which nothing else is said
         if options.cross_fit is not None:
             _show_progress()
         done = evaluate(model, data, options)
@@ -148,6 +150,7 @@ def _submit(request: EvaluateRequest, model: Trained) -> int:
             f"--submit needs a run, and {model.final} lies in none", hint="evaluate it here"
         )
     run, data, options = model.run, request.data, request.options
+    # a login node may lack the train extra: the data are checked all the same, the folds by the job
     can_split = find_spec("sklearn") is not None
     check_data(model, data, options, folds=can_split)
     if options.cross_fit is not None and not can_split:

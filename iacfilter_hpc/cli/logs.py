@@ -46,7 +46,7 @@ class LogsRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
+    """The parser, with every flag of the command."""
     made = terminal.parser("iacfilter-logs", __doc__.partition(": ")[2].strip())
     made.add_argument(
         "run", nargs="?", metavar="RUN", help="a run or a job id (default: the newest)"
@@ -68,13 +68,13 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     request = request_of(arguments().parse_args(argv))
     return terminal.run(lambda: _logs(request))
 
 
 def request_of(args: argparse.Namespace) -> LogsRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     # neither flag asks for both logs, and so do the two together
     alone = Streams.OUT if args.out else Streams.ERR
     return LogsRequest(
@@ -90,7 +90,7 @@ def request_of(args: argparse.Namespace) -> LogsRequest:
 
 
 def _logs(request: LogsRequest) -> int:
-    """Becomes tail, unless --json asks for the files alone."""
+    """Become tail, unless --json asks for the files alone."""
     run = find_run(request.models, request.run) if request.run else _newest(request.models)
     job_id = _job_id(run, request.run)
     attempt = _attempt(run, job_id, request.attempt)
@@ -115,8 +115,11 @@ def _logs(request: LogsRequest) -> int:
     tail = shutil.which("tail")
     if tail is None:
         raise IacfilterError("tail is not on PATH", hint=f"the log is {files[0]}")
+    # -F, not -f: it also waits for a file that is not there yet, as while a job is queued
     follow = ["-F"] if request.follow else []
+    # exec drops what Python has buffered; from then on Ctrl-C and the exit code are tail's own
     sys.stdout.flush()
+    # paths are absolute, so that none can be taken for an option
     os.execv(tail, ["tail", "-n", str(request.lines), *follow, *map(str, there or files)])
     raise AssertionError("execv does not return")
 
@@ -155,6 +158,7 @@ def _newest(models: Path) -> RunLayout:
 
 
 def _job_id(run: RunLayout, asked: str | None) -> str:
+    """The job that is asked for by its id, in place of a run's name; else the newest."""
     known = [job.job_id for job in records.jobs(run)]
     if asked in known:
         return str(asked)

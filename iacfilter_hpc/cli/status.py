@@ -30,8 +30,13 @@ COLUMNS = (
 )
 NUMBERS = ("GPUS", "ELAPSED", "LEFT", "STEP", "LOSS", "F1")
 WATCH_S = 15
+"""Seconds between two looks, each of them a call of squeue, which the controller has to answer."""
 REASON_WIDTH = 48
 FAILED, STILL_RUNNING = 1, 8
+"""Exit codes of --exit-status, 8 as `gh pr checks` has it.
+
+Source: https://cli.github.com/manual/gh_pr_checks
+"""
 COLOUR = {"COMPLETED": "32", "RUNNING": "36", "PENDING": "33", "UNKNOWN": "35"}
 
 EPILOG = """\
@@ -52,7 +57,7 @@ class StatusRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
+    """The parser, with every flag of the command."""
     made = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
     made.add_argument("runs", nargs="*", metavar="RUN", help="only these (default: all)")
     made.add_argument(
@@ -68,7 +73,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.watch is not None and args.watch < 1:
@@ -80,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def request_of(args: argparse.Namespace) -> StatusRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return StatusRequest(
         models=layout.models_dir(args.models_dir),
         runs=tuple(args.runs),
@@ -93,8 +98,10 @@ def request_of(args: argparse.Namespace) -> StatusRequest:
 def _show(request: StatusRequest) -> int:
     models = request.models
     while True:
+        # looked up each time: runs may have been submitted since
         layouts = [find_run(models, name) for name in request.runs] or all_runs(models)
         found = report(layouts)
+        # a file or a pipe keeps every look, only a screen is cleared
         if request.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")
         _print(found, models, request.as_json)
@@ -116,19 +123,21 @@ def _print(found: Report, models: Path, as_json: bool) -> None:
 
 
 def _exit_code(found: Report) -> int:
+    # UNKNOWN is no end: the job may be alive
     if any(not state.ended for state in found.states):
         return STILL_RUNNING
     return FAILED if any(state.state is not JobState.COMPLETED for state in found.states) else 0
 
 
 def render(states: Sequence[RunState]) -> str:
-    """The table, oldest run first."""
+    """The table of runs, in the order given."""
     return terminal.table(COLUMNS, [_row(state) for state in states], NUMBERS)
 
 
 def _row(state: RunState) -> list[str]:
     progress = state.progress
     step = "-" if progress.step is None else f"{progress.step}/{progress.max_steps or '?'}"
+    # a message may have several lines, a row has one; --json has all of it
     reason = " ".join(state.reason.split())
     return [
         state.layout.name,
@@ -152,6 +161,7 @@ def _cut(text: str) -> str:
 def _coloured(state: str) -> str:
     if not terminal.colours():
         return state
+    # red for all others: ends without a result, and states that are rare
     return f"\033[{COLOUR.get(state, '31')}m{state}\033[0m"
 
 

@@ -57,7 +57,9 @@ REHEARSAL = (
     # many short epochs: time enough to be stopped twice, and small steps
     "training.num_train_epochs=60",
     "training.save_total_limit=2",
+    # weights are compared, and nothing is evaluated
     "data.test_file=null",
+    # no --mem: the cluster's own default does for a tiny model
     "resources.mem=null",
     "resources.time=00:30:00",
 )
@@ -108,11 +110,12 @@ class ResumeRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
+    """The parser, with every flag of the command."""
     made = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
     made.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
     made.add_argument(
         "--approach",
+        # not required=True: a run that is resumed has its approach
         # not choices: an installed package may have another, which --help need not look for
         metavar=f"{{{','.join(APPROACHES)}}}",
         help="required but with --resume; "
@@ -128,6 +131,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
+    # flags have no default and no type: defaults stand in configs/<approach>.yaml alone, and the
+    # schema checks values wherever they come from, naming the flag
     group.add_argument("--train-file", metavar="JSONL", help="samples to train on")
     group.add_argument("--validation-file", metavar="JSONL", help="samples to choose by")
     group.add_argument("--test-file", metavar="JSONL", help="evaluated once training has ended")
@@ -199,16 +204,17 @@ def _add_mode(group: argparse._ArgumentGroup) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.resume is None and args.approach is None:
         parser.error("the following arguments are required: --approach")
+    # the request is made inside, where its errors are shown like all others
     return terminal.run(lambda: _act(request_of(args)))
 
 
 def request_of(args: argparse.Namespace) -> SubmitRequest | ResumeRequest:
-    """What the flags ask for.
+    """The request that the flags make.
 
     Raises:
         UsageError: flags that make no sense together.
@@ -230,6 +236,7 @@ def request_of(args: argparse.Namespace) -> SubmitRequest | ResumeRequest:
         approach=args.approach,
         models=models,
         config_file=args.config,
+        # a person's own come last, and win
         assignments=(*REHEARSAL, *assignments) if args.rehearse else assignments,
         settings=_settings(args),
         tiny=args.dry_run or args.rehearse,
@@ -260,6 +267,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _check_resume(args: argparse.Namespace) -> None:
+    # --config too: a file says far more than the resources that may change
     alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
     for name in alone:
         if getattr(args, name):
@@ -304,6 +312,7 @@ def _flag(name: str) -> str:
 def _act(request: SubmitRequest | ResumeRequest) -> int:
     if isinstance(request, ResumeRequest):
         return _resume(request)
+    # only here and below: they import pydantic, and some submitit, which --help must not wait for
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.config import resolve
 
@@ -331,6 +340,7 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
         assignments=request.assignments,
         flags=request.settings,
         dry_run=request.tiny,
+        # memory depends on how long samples may be, not on how long they are
         needs_data=request.action is not Action.PLAN,
     )
     return with_batch_size(config, site, request.models) if request.automatic_batch else config
@@ -339,6 +349,7 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
 def _rehearse(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.launch import rehearsal, submission
 
+    # for its error alone: without sbatch there is nothing to rehearse on
     submission.choose_executor("slurm")
     result = rehearsal.rehearse(config, site, request.models, terminal.say, request.preempt_with)
     if request.as_json:
@@ -387,6 +398,7 @@ def _resume(request: ResumeRequest) -> int:
     run = find_run(request.models, request.run)
     config = resolve.resumed_config(load_config(run), request.assignments, request.settings)
     executor, site = submission.choose_executor(request.executor), resolve.site_settings()
+    # again, as it may go on on other GPUs; run.json is written once and keeps the first plan
     plan.check(config, site, request.models)
     submitted = resume.resume(run, config, site, executor)
     saved = newest_saved(run)
@@ -433,6 +445,7 @@ def _run_to_the_end(submitted: Submitted, config: RunConfig, as_json: bool) -> i
     """Follow a dry run's log until it ends, then show what it led to."""
     from iacfilter_hpc.cli import follow, status
 
+    # to stderr, like the log that follows: the answer of a dry run is how it ended
     terminal.say(_announcement(submitted, config))
     terminal.say(
         "a tiny random model: the run shows that everything works, its scores mean nothing"

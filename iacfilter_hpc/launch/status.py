@@ -51,8 +51,8 @@ class Report:
 def report(layouts: Sequence[RunLayout]) -> Report:
     """The state of each run, with one call of squeue and at most one of sacct.
 
-    A damaged record, or a Slurm that does not answer, is told among the problems and raises nothing:
-    it must not hide the other runs.
+    A damaged record, or a Slurm that does not answer, is one of the problems and raises nothing: it
+    must not hide the other runs.
     """
     # A call costs about as much for one job as for all: with 200 jobs squeue took 21 ms for all and
     # 22 ms for one, sacct 70 ms for all and 101 ms for one (measured, Slurm 22.05).
