@@ -25,7 +25,8 @@ def _add(
     act: Act,
 ) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=about, description=f"{about}.", allow_abbrev=False)
-    # given before or after the subcommand, it means the same
+    # Given before or after the subcommand, it means the same: a default of the subparser would be
+    # copied over what stands before it.
     made.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
     )
@@ -34,7 +35,7 @@ def _add(
 
 
 def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The flags of iacfilter-data import."""
+    """Add iacfilter-data import and its flags."""
     made = _add(commands, "import", "make samples of a GLITCH report and its scripts", _import)
     made.add_argument(
         "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
@@ -96,7 +97,7 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The flags of iacfilter-data check."""
+    """Add iacfilter-data check and its flags."""
     made = _add(commands, "check", "check sample files, and that they share nothing", _check)
     made.add_argument(
         "files", type=Path, nargs="+", metavar="JSONL", help="train, validation, test"
@@ -148,7 +149,7 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def add_split(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The flags of iacfilter-data split."""
+    """Add iacfilter-data split and its flags."""
     made = _add(commands, "split", "split samples into train, validation and test files", _split)
     made.add_argument("samples", type=Path, metavar="JSONL", help="labelled samples")
     made.add_argument(
@@ -191,7 +192,7 @@ examples:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
+    """The parser, with every flag of the command."""
     made = terminal.parser(
         "iacfilter-data", __doc__.partition(": ")[2].strip(), epilog=EPILOG, models_dir=False
     )
@@ -203,10 +204,13 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     args = arguments().parse_args(argv)
     act: Act = args.act
     return terminal.run(lambda: act(args))
+
+
+# each imports what it alone needs: --help and the other subcommands do not wait for it
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -228,19 +232,21 @@ def _split(args: argparse.Namespace) -> int:
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:
-    """The numbers of 600/75 or 0.8/0.1/0.1: all whole, or all shares.
+    """Sizes such as 600/75 or 0.8/0.1/0.1: whole numbers of samples, or shares of all.
 
     Raises:
         argparse.ArgumentTypeError: it is neither.
     """
     parts = text.split("/")
     if len(parts) in (2, 3):
+        # isdigit alone holds for digits such as a superscript 2, which int() refuses
         if all(part.isascii() and part.isdigit() and int(part) for part in parts):
             return tuple(int(part) for part in parts)
         try:
             shares = tuple(float(part) for part in parts)
         except ValueError:
             shares = ()
+        # shares that make up 1 may exceed it in floating point
         if shares and all(0 < share < 1 for share in shares) and sum(shares) < 1 + 1e-9:
             return shares
     raise argparse.ArgumentTypeError(
