@@ -31,14 +31,14 @@ class CancelRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-cancel", __doc__.partition(": ")[2].strip())
-    made.add_argument("runs", nargs="+", metavar="RUN")
-    made.add_argument(
+    parser = terminal.parser("iacfilter-cancel", __doc__.partition(": ")[2].strip())
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser.add_argument(
         "--drain",
         action="store_true",
         help="save at the next step and give the nodes back; on Slurm the run is queued again",
     )
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 60
 FOLDER = "comparisons"
 # in the order of the texts in _write
-WRITTEN = ("report.html", "report.md", "comparison.json")
+FILES = ("report.html", "report.md", "comparison.json")
 
 EPILOG = """\
 examples:
@@ -72,16 +72,18 @@ class CompareRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-compare", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("runs", nargs="*", metavar="RUN", help="its name, its directory or a job id")
-    made.add_argument(
+    parser = terminal.parser("iacfilter-compare", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="its name, its directory or a job id"
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="JSONL",
         help="labelled samples, ten fields each",
     )
-    made.add_argument(
+    parser.add_argument(
         "--predictions",
         type=_named,
         action="append",
@@ -90,17 +92,17 @@ def arguments() -> argparse.ArgumentParser:
         help="decisions of another system; may be given several times",
     )
     add_flags(
-        made,
+        parser,
         output=f"write into DIR (default: {FOLDER}/ in the tree of runs, a folder for each set of "
         "systems and data)",
         seed="of the bootstrap, and of --cross-fit (default: 0, and cross-fits that are there "
         "already are used whatever their seed)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--fresh", action="store_true", help="score runs again, whatever was found before"
     )
-    made.add_argument("--markdown", action="store_true", help="print Markdown")
-    return made
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    return parser
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -178,7 +180,7 @@ def _compare(asked: CompareRequest) -> int:
             return asked.options.output or asked.models / FOLDER / _folder(request, labelled)
 
         done = compare(
-            request, seconds, terminal.say, lambda found: make_writable(place(found), WRITTEN)
+            request, seconds, terminal.say, lambda found: make_writable(place(found), FILES)
         )
         directory = _write(done, place(done.data))
     _print(asked.answer, done, directory)
@@ -238,7 +240,7 @@ def _write(done: Comparison, directory: Path) -> Path:
 
     values = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
     texts = (render_html(done), render_markdown(done), values)
-    with replacing(*(directory / name for name in WRITTEN)) as files:
+    with replacing(*(directory / name for name in FILES)) as files:
         for file, text in zip(files, texts, strict=True):
             file.write(text.encode())
     return directory

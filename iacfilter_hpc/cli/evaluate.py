@@ -47,26 +47,30 @@ class EvaluateRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-evaluate", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("run", metavar="RUN", help="its name, its directory, or a copy of its final/")
-    made.add_argument(
+    parser = terminal.parser(
+        "iacfilter-evaluate", __doc__.partition(": ")[2].strip(), epilog=EPILOG
+    )
+    parser.add_argument(
+        "run", metavar="RUN", help="its name, its directory, or a copy of its final/"
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="JSONL",
         help="labelled samples, ten fields each",
     )
-    add_flags(made)
-    made.add_argument(
+    add_flags(parser)
+    parser.add_argument(
         "--submit", action="store_true", help="as a job on one GPU; its log shows the result"
     )
-    made.add_argument(
+    parser.add_argument(
         "--executor",
         choices=("auto", "slurm", "local"),
         default="auto",
         help="of --submit; auto: Slurm where sbatch is on PATH, else this machine",
     )
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

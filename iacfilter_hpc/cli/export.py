@@ -40,17 +40,19 @@ class ExportRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-export", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("run", metavar="RUN", help="its name, its directory, or a copy of its final/")
-    made.add_argument(
+    parser = terminal.parser("iacfilter-export", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument(
+        "run", metavar="RUN", help="its name, its directory, or a copy of its final/"
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="a directory to be made"
     )
-    made.add_argument(
+    parser.add_argument(
         "--dtype",
         choices=("bfloat16", "float16", "float32"),
         help="of the weights; by default that of the base model in training",
     )
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,40 +45,40 @@ The paths in it are relative to DIR, so DIR should be the repository's root.
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-filter", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument(
+    parser = terminal.parser("iacfilter-filter", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument(
         "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
     )
-    made.add_argument(
+    parser.add_argument(
         "--model",
         required=True,
         metavar="RUN",
         help="a run's name, its directory, or a copy of its final/",
     )
-    made.add_argument(
+    parser.add_argument(
         "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
     )
-    _add_threshold(made.add_mutually_exclusive_group())
-    made.add_argument(
+    _add_threshold(parser.add_mutually_exclusive_group())
+    parser.add_argument(
         "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--path-prefix",
         metavar="PREFIX",
         help="what the report's paths have in place of DIR (default: found)",
     )
-    _add_outputs(made)
-    return made
+    _add_outputs(parser)
+    return parser
 
 
-def _add_threshold(made: argparse._MutuallyExclusiveGroup) -> None:
-    made.add_argument(
+def _add_threshold(group: argparse._MutuallyExclusiveGroup) -> None:
+    group.add_argument(
         "--threshold",
         type=_threshold,
         metavar="T",
         help="keep what has p(TP) >= T (default: the model's own, chosen on its validation data)",
     )
-    made.add_argument(
+    group.add_argument(
         "--min-recall",
         type=_recall,
         metavar="R",
@@ -87,26 +87,26 @@ def _add_threshold(made: argparse._MutuallyExclusiveGroup) -> None:
     )
 
 
-def _add_outputs(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "-o", "--output", type=Path, metavar="CSV", help="the rows (default: standard output)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--annotate", action="store_true", help="write the rows judged FP too, marked as such"
     )
-    made.add_argument(
+    parser.add_argument(
         "--bare", action="store_true", help="write rows without the columns DECISION and P_TP"
     )
-    made.add_argument(
+    parser.add_argument(
         "--sarif",
         type=Path,
         metavar="FILE",
         help="SARIF 2.1.0: everything reported, what is judged FP as suppressed",
     )
-    made.add_argument(
+    parser.add_argument(
         "--omit-suppressed", action="store_true", help="leave out of --sarif what is judged FP"
     )
-    made.add_argument(
+    parser.add_argument(
         "--fail-on-findings", action="store_true", help="exit code 1 if any row is kept"
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.launch import processes
-from iacfilter_hpc.launch.status import RunState, report
+from iacfilter_hpc.launch.status import RunState, status_report
 from iacfilter_hpc.runs import records
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def until_end(submitted: Submitted) -> RunState:
     # what was written between the last copy and the end
     for tail in tails:
         tail.copy()
-    return report([layout]).states[0]
+    return status_report([layout]).states[0]

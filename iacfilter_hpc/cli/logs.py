@@ -47,24 +47,26 @@ class LogsRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-logs", __doc__.partition(": ")[2].strip())
-    made.add_argument(
+    parser = terminal.parser("iacfilter-logs", __doc__.partition(": ")[2].strip())
+    parser.add_argument(
         "run", nargs="?", metavar="RUN", help="a run or a job id (default: the newest)"
     )
-    made.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
-    made.add_argument(
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
+    parser.add_argument(
         "-n", "--lines", type=int, default=LINES, metavar="N", help="the last N lines"
     )
-    made.add_argument("--node", type=int, default=0, metavar="RANK", help="of this node of the job")
-    made.add_argument(
+    parser.add_argument(
+        "--node", type=int, default=0, metavar="RANK", help="of this node of the job"
+    )
+    parser.add_argument(
         "--attempt",
         type=int,
         metavar="N",
         help="after N restarts of the job, 0 being its first start (default: the newest)",
     )
-    made.add_argument("--out", action="store_true", help="standard output alone")
-    made.add_argument("--err", action="store_true", help="standard error alone")
-    return made
+    parser.add_argument("--out", action="store_true", help="standard output alone")
+    parser.add_argument("--err", action="store_true", help="standard error alone")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,8 +107,8 @@ def _logs(request: LogsRequest) -> int:
             }
         )
         return 0
-    there = [path for path in files if path.exists()]
-    if not there and not request.follow:
+    existing = [path for path in files if path.exists()]
+    if not existing and not request.follow:
         raise IacfilterError(
             f"job {attempt} of {run.name} has not written a log yet",
             hint=f"iacfilter-status {run.name}; iacfilter-logs {run.name} -f waits for it",
@@ -120,7 +122,7 @@ def _logs(request: LogsRequest) -> int:
     # exec drops what Python has buffered; from then on Ctrl-C and the exit code are tail's own
     sys.stdout.flush()
     # paths are absolute, so that none can be taken for an option
-    os.execv(tail, ["tail", "-n", str(request.lines), *follow, *map(str, there or files)])
+    os.execv(tail, ["tail", "-n", str(request.lines), *follow, *map(str, existing or files)])
     raise AssertionError("execv does not return")
 
 

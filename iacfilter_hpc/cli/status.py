@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.launch.status import Report, RunState, report
+from iacfilter_hpc.launch.status import RunState, StatusReport, status_report
 from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.states import JobState
 from iacfilter_hpc.runs.tree import all_runs, find_run
@@ -58,9 +58,9 @@ class StatusRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("runs", nargs="*", metavar="RUN", help="only these (default: all)")
-    made.add_argument(
+    parser = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="only these (default: all)")
+    parser.add_argument(
         "--watch",
         nargs="?",
         type=int,
@@ -68,8 +68,10 @@ def arguments() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=f"show it again every SECONDS (default: {WATCH_S})",
     )
-    made.add_argument("--exit-status", action="store_true", help="tell the states by the exit code")
-    return made
+    parser.add_argument(
+        "--exit-status", action="store_true", help="tell the states by the exit code"
+    )
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +102,7 @@ def _show(request: StatusRequest) -> int:
     while True:
         # looked up each time: runs may have been submitted since
         layouts = [find_run(models, name) for name in request.runs] or all_runs(models)
-        found = report(layouts)
+        found = status_report(layouts)
         # a file or a pipe keeps every look, only a screen is cleared
         if request.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")
@@ -111,7 +113,7 @@ def _show(request: StatusRequest) -> int:
         time.sleep(request.watch)
 
 
-def _print(found: Report, models: Path, as_json: bool) -> None:
+def _print(found: StatusReport, models: Path, as_json: bool) -> None:
     for problem in dict.fromkeys(found.problems):
         terminal.say(f"warning: {problem}")
     if as_json:
@@ -122,7 +124,7 @@ def _print(found: Report, models: Path, as_json: bool) -> None:
         terminal.say(f"no runs under {models}")
 
 
-def _exit_code(found: Report) -> int:
+def _exit_code(found: StatusReport) -> int:
     # UNKNOWN is no end: the job may be alive
     if any(not state.ended for state in found.states):
         return STILL_RUNNING

@@ -111,9 +111,9 @@ class ResumeRequest:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
-    made = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
-    made.add_argument(
+    parser = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
+    parser.add_argument(
         "--approach",
         # not required=True: a run that is resumed has its approach
         # not choices: an installed package may have another, which --help need not look for
@@ -121,13 +121,15 @@ def arguments() -> argparse.ArgumentParser:
         help="required but with --resume; "
         + "; ".join(f"{entry.name}: {entry.about}" for entry in APPROACHES.values()),
     )
-    made.add_argument("--name", metavar="RUN", help="name of the run (default: made from the date)")
-    _add_training(made.add_argument_group("training"))
-    _add_slurm(
-        made.add_argument_group("Slurm (as in sbatch; any other option: --set resources.X=Y)")
+    parser.add_argument(
+        "--name", metavar="RUN", help="name of the run (default: made from the date)"
     )
-    _add_mode(made.add_argument_group("mode"))
-    return made
+    _add_training(parser.add_argument_group("training"))
+    _add_slurm(
+        parser.add_argument_group("Slurm (as in sbatch; any other option: --set resources.X=Y)")
+    )
+    _add_mode(parser.add_argument_group("mode"))
+    return parser
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:

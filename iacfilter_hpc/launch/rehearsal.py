@@ -13,7 +13,7 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.launch import submission
-from iacfilter_hpc.launch.status import report
+from iacfilter_hpc.launch.status import status_report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
@@ -162,7 +162,7 @@ def _went_on_at(layout: RunLayout) -> int | None:
 def _wait(layout: RunLayout, condition: Callable[[], object]) -> None:
     """Until the condition holds. Raises JobFailed once the run has ended without it."""
     while not condition():
-        (state,) = report([layout]).states
+        (state,) = status_report([layout]).states
         # asked again: what is waited for may have come between the two looks
         if state.ended and not condition():
             raise JobFailed(

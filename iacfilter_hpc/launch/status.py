@@ -41,14 +41,14 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """Report on runs: their states, and what kept any of them from being known."""
 
     states: list[RunState]
     problems: list[str]
 
 
-def report(layouts: Sequence[RunLayout]) -> Report:
+def status_report(layouts: Sequence[RunLayout]) -> StatusReport:
     """The state of each run, with one call of squeue and at most one of sacct.
 
     A damaged record, or a Slurm that does not answer, is one of the problems and raises nothing: it
@@ -91,7 +91,7 @@ def report(layouts: Sequence[RunLayout]) -> Report:
         )
         for layout, job in newest.items()
     ]
-    return Report(states, problems)
+    return StatusReport(states, problems)
 
 
 def _newest_job(layout: RunLayout, problems: list[str]) -> JobRecord | None:

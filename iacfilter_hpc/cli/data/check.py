@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from iacfilter_hpc.training.approaches.lengths import Lengths, Measure
 
 # what to do about each kind of problem
-SPLIT = "iacfilter-data split makes files that share nothing; --allow KIND accepts a kind"
-ONE_PLACE = "content, line, detection_span and with_context are of one place in one file"
-TOO_LONG = "--max-length may be too small, or the prompts are not of this approach"
+LEAK_HINT = "iacfilter-data split makes files that share nothing; --allow KIND accepts a kind"
+CONTRADICTION_HINT = "content, line, detection_span and with_context are of one place in one file"
+TOO_LONG_HINT = "--max-length may be too small, or the prompts are not of this approach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,11 @@ def problems(found: Found) -> list[DataError]:
         for file, lengths in zip(checked.files, found.lengths, strict=False)
         for index, problem in lengths.no_fit
     ]
-    parts = [(_leaks(checked), SPLIT), (contradictory, ONE_PLACE), (no_fit, TOO_LONG)]
+    parts = [
+        (_leaks(checked), LEAK_HINT),
+        (contradictory, CONTRADICTION_HINT),
+        (no_fit, TOO_LONG_HINT),
+    ]
     return [DataError("\n".join(lines), hint=hint) for lines, hint in parts if lines]
 
 
