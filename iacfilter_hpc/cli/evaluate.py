@@ -151,7 +151,8 @@ def _submit(request: EvaluateRequest, model: Trained) -> int:
 
     if model.run is None:
         raise UsageError(
-            f"--submit needs a run, and {model.final} lies in none", hint="evaluate it here"
+            f"--submit needs a run, and {model.final} lies in none",
+            hint="leave --submit out to evaluate it here",
         )
     run, data, options = model.run, request.data, request.options
     # a login node may lack the train extra: the data are checked all the same, the folds by the job

@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.watch is not None and args.watch < 1:
         parser.error(f"--watch {args.watch}: SECONDS is at least 1")
     if args.watch is not None and args.json:
-        parser.error("--watch is for a person, --json for a program")
+        parser.error("--watch does not go with --json, which prints one document")
     request = request_of(args)
     return terminal.run(lambda: _show(request))
 

@@ -118,7 +118,7 @@ def arguments() -> argparse.ArgumentParser:
         # not required=True: a run that is resumed has its approach
         # not choices: an installed package may have another, which --help need not look for
         metavar=f"{{{','.join(APPROACHES)}}}",
-        help="required but with --resume; "
+        help="required, except with --resume; "
         + "; ".join(f"{entry.name}: {entry.about}" for entry in APPROACHES.values()),
     )
     parser.add_argument(
@@ -265,7 +265,7 @@ def _check(args: argparse.Namespace) -> None:
         if args.plan and getattr(args, name):
             raise UsageError(f"--plan does not go with {_flag(name)}")
     if args.rehearse and (args.dry_run or args.executor == "local"):
-        raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
+        raise UsageError("--rehearse runs on Slurm, not with --dry-run or --executor local")
 
 
 def _check_resume(args: argparse.Namespace) -> None:
@@ -274,11 +274,11 @@ def _check_resume(args: argparse.Namespace) -> None:
     for name in alone:
         if getattr(args, name):
             raise UsageError(
-                f"{_flag(name)} does not go with --resume: a run has its settings",
+                f"{_flag(name)} does not go with --resume: a run keeps its settings",
                 hint="only resources can change, such as --time or --set resources.X=Y",
             )
     if args.batch_size == AUTO:
-        raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
+        raise UsageError("--batch-size auto does not go with --resume: a run keeps its batch size")
 
 
 def _action(args: argparse.Namespace) -> Action:

@@ -335,8 +335,8 @@ def _problems(request: CheckRequest) -> Iterator[UsageError]:
     if entry and request.input_fields and not entry.reads_fields:
         readers = subjects(lambda other: other.reads_fields)
         yield UsageError(
-            f"--input-fields is of {readers}; {entry.subject} reads prompts",
-            hint="leave it away, or use --approach encoder",
+            f"--input-fields is for {readers}; {entry.subject} reads prompts",
+            hint="leave it out, or use --approach encoder",
         )
     # resolved: a link to the other file shares all of it as well
     if len({path.resolve() for path in request.files}) < len(request.files):
