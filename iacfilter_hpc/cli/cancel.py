@@ -21,7 +21,7 @@ from iacfilter_hpc.slurm import queue
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """Which runs' jobs to end; `drain` asks them to save and stop instead."""
+    """Request to end the jobs of runs; `drain` asks them to save and stop instead."""
 
     models: Path
     runs: tuple[str, ...]

@@ -50,7 +50,7 @@ Written: report.html (all of it, with figures; needs no other file), report.md, 
 
 
 class Answer(Enum):
-    """What goes to standard output."""
+    """Form of the answer on standard output."""
 
     TEXT = auto()
     MARKDOWN = auto()
@@ -59,7 +59,10 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CompareRequest:
-    """What to compare on which samples: runs by name, and files of predictions by system."""
+    """Request to compare runs, by name, and files of predictions, by system, on labelled samples.
+
+    Paths are absolute; `fresh` scores runs again whose results are there.
+    """
 
     models: Path
     runs: tuple[str, ...]
@@ -214,7 +217,7 @@ def _trained_run(models: Path, name: str) -> RunLayout:
 
 
 def _print(answer: Answer, done: Comparison, directory: Path) -> None:
-    """Print it, warnings on stderr."""
+    """Print the answer on stdout and warnings on stderr."""
     from iacfilter_hpc.comparison.document import document
     from iacfilter_hpc.comparison.markdown import render_markdown
     from iacfilter_hpc.comparison.text import render

@@ -34,7 +34,7 @@ looks.jsonl has a line for each time that this command looked at a file.
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
-    """Which run to score on which samples, and how; `submit` means as a job of `executor`."""
+    """Request to score a run on labelled samples; `submit` means as a job of `executor`."""
 
     models: Path
     run: str

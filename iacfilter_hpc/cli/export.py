@@ -29,7 +29,7 @@ Merging rounds to 16 bits where the base model has them; --dtype float32 keeps t
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Which run's adapter to merge, into which directory; `dtype` None is the base model's."""
+    """Request to merge a run's adapter into a new directory; `dtype` None is the base model's."""
 
     models: Path
     run: str

@@ -137,6 +137,7 @@ def request_of(args: argparse.Namespace) -> FilterRequest:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     args = arguments().parse_args(argv)
+    # around run(), which makes exit code 130 of the interrupt that a signal is turned into
     with _ended_by_signals():
         return terminal.run(lambda: _filter(request_of(args)))
 
@@ -332,7 +333,7 @@ def _progress(report: GlitchReport) -> Iterator[Callable[[int], object]]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does: nothing half-written stays.
+    """Signal handlers: SIGTERM and SIGHUP end the command as Ctrl-C does, nothing half-written.
 
     As an exception, which removes temporary files on its way out; a signal's own effect would not.
     """

@@ -21,7 +21,7 @@ LINES = 100
 
 
 class Streams(Enum):
-    """Which of a job's two logs."""
+    """Logs of a job to show: standard output, standard error, or both."""
 
     OUT = auto()
     ERR = auto()
@@ -30,7 +30,7 @@ class Streams(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogsRequest:
-    """Which log to show, and how much of it.
+    """Request to show the last `lines` of a log.
 
     `run` None is the newest run, `attempt` None the newest attempt; `node` is a rank in the job.
     """

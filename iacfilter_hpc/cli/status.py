@@ -47,7 +47,7 @@ exit code with --exit-status: 0 all completed, 1 any failed, 8 any not yet ended
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """Which runs to show, none being all; every `watch` seconds, or once."""
+    """Request to show runs, none being all; every `watch` seconds, or once."""
 
     models: Path
     runs: tuple[str, ...]

@@ -78,7 +78,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """A new run and what to do with it.
+    """Request for a new run, and what to do with it.
 
     `settings` are those of the flags, over `assignments`, over `config_file`. `tiny` takes a tiny
     model in place of the run's. `automatic_batch` lets the plan choose the batch size.
@@ -99,7 +99,7 @@ class SubmitRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """A run to go on with, and the resources that differ from those it had."""
+    """Request to go on with a run, with the resources that differ from those it had."""
 
     run: str
     models: Path

@@ -53,6 +53,7 @@ class RehearsalResult:
 
     @property
     def survives(self) -> bool:
+        """Whether nothing was lost: equal weights, and each stop went on where it had saved."""
         # Equal weights alone do not prove it: final/ holds the best epoch, which may lie before a
         # stop. Steps alone do not either: what a checkpoint lacks shows only in later weights.
         return self.weights_equal and all(s.saved_at == s.went_on_at for s in self.stops)

@@ -125,7 +125,7 @@ def _entry_of(
 
 
 def _is_final(outcome: Outcome | None) -> bool:
-    """Whether Slurm knows no more than the attempt does.
+    """Whether an outcome is final: Slurm knows no more than the attempt does.
 
     SIGTERM means cancelled, preempted or out of time: only Slurm knows which. And where the job
     has been requeued, only Slurm knows what became of it since.

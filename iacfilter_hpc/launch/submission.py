@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 TRAIN, EVALUATE = "train", "evaluate"
 """The templates of slurm_templates/ for each kind of job."""
 AskedExecutor = Literal["auto", "slurm", "local"]
+# by the names of their modules, as they are looked for
 TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job, and where what it writes can be read."""
+    """Submitted job: its run, its id, and where its script and its log are."""
 
     layout: RunLayout
     job_id: str
@@ -210,7 +211,7 @@ def _slurm_executor(
 
 
 def _lead(layout: RunLayout, config: RunConfig) -> int:
-    """As configured, else long enough for what this run and others of its approach took."""
+    """Walltime lead in seconds: as configured, else by what runs of the approach took so far."""
     if config.requeue.lead_seconds is not None:
         return config.requeue.lead_seconds
     # of all runs of the approach: a new one has not saved yet

@@ -22,14 +22,14 @@ Source: https://slurm.schedmd.com/sbatch.html#OPT_signal; measured: 12 to 26 s e
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What runs so far took, in seconds: each save, and a step of each run."""
+    """Pace of runs so far, in seconds: of each save, and of a step of each run."""
 
     saves: list[float]
     steps: list[float]
 
 
 def lead_seconds(pace: Pace, minutes: int) -> int:
-    """Seconds before a limit of `minutes` at which to ask.
+    """Walltime lead: seconds before a limit of `minutes` at which a job is asked to save.
 
     Twice the longest save, two of the longest steps (one that is under way, and one that is heard
     of late), and the signal's slop; never more than half of the limit.

@@ -141,6 +141,7 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--input-fields",
         nargs="+",
+        # as in config/schema.py, whose pydantic --help must not wait for
         choices=("smell", "technology", "content", "with_context"),
         metavar="FIELD",
         help="of the encoder: smell, technology, content, with_context "

@@ -32,7 +32,7 @@ TOO_LONG_HINT = "--max-length may be too small, or the prompts are not of this a
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """Which files to check, and how; `model` counts tokens as it does for `approach`.
+    """Request to check sample files; `model` counts tokens as it does for `approach`.
 
     `max_length` and `input_fields` None mean those of the approach; `show` pairs of each kind are
     shown to a person.
@@ -313,6 +313,7 @@ def run(request: CheckRequest, *, as_json: bool) -> int:
 def _problems(request: CheckRequest) -> Iterator[UsageError]:
     """What is wrong with the flags, before anything is read."""
     yield from input_problems(*request.files)
+    # not as types of argparse, which ends at the first: all that is wrong is named at once
     if request.show < 0:
         yield UsageError(
             f"--show {request.show} is not a number of pairs",
