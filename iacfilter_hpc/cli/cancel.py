@@ -21,7 +21,7 @@ from iacfilter_hpc.slurm import queue
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """Which runs' jobs to end; `drain` asks them to save and stop instead."""
+    """Request to end the jobs of runs; `drain` asks them to save and stop instead."""
 
     models: Path
     runs: tuple[str, ...]
@@ -30,25 +30,25 @@ class CancelRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-cancel", __doc__.partition(": ")[2].strip())
-    made.add_argument("runs", nargs="+", metavar="RUN")
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-cancel", __doc__.partition(": ")[2].strip())
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser.add_argument(
         "--drain",
         action="store_true",
         help="save at the next step and give the nodes back; on Slurm the run is queued again",
     )
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     request = request_of(arguments().parse_args(argv))
     return terminal.run(lambda: _cancel(request))
 
 
 def request_of(args: argparse.Namespace) -> CancelRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return CancelRequest(
         models=layout.models_dir(args.models_dir),
         runs=tuple(args.runs),
@@ -58,6 +58,7 @@ def request_of(args: argparse.Namespace) -> CancelRequest:
 
 
 def _cancel(request: CancelRequest) -> int:
+    # all of them first: after a name that is none, nothing has been cancelled
     layouts = [find_run(request.models, name) for name in request.runs]
     if request.drain:
         return _drain(layouts, request.as_json)
@@ -95,7 +96,11 @@ def _live_local(run: RunLayout) -> list[str]:
 
 
 def _live_slurm(run: RunLayout) -> list[str]:
-    """Only jobs that run: the request is forgotten when a job starts."""
+    """Ids of the run's Slurm jobs that run.
+
+    One that waits cannot be asked: its batch script begins by removing a request that is there, as
+    one to an earlier job.
+    """
     if all(job.executor == Executor.LOCAL for job in records.jobs(run)):
         return []
     found = queue.queued().values()
@@ -103,6 +108,7 @@ def _live_slurm(run: RunLayout) -> list[str]:
 
 
 def _cancel_local(run: RunLayout) -> list[str]:
+    # is_alive is None for a job of another host, whose processes no signal from here reaches
     live = [
         j for j in records.jobs(run) if j.executor == Executor.LOCAL and processes.is_alive(run, j)
     ]
@@ -113,6 +119,7 @@ def _cancel_local(run: RunLayout) -> list[str]:
 
 def _cancel_slurm(run: RunLayout) -> list[str]:
     jobs = records.jobs(run)
+    # squeue may be missing where all jobs were local; without any record the job may be Slurm's
     if jobs and all(job.executor == Executor.LOCAL for job in jobs):
         return []
     # by name: also a job that the launcher did not live to note down

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60
 FOLDER = "comparisons"
-WRITTEN = ("report.html", "report.md", "comparison.json")
+# in the order of the texts in _write
+FILES = ("report.html", "report.md", "comparison.json")
 
 EPILOG = """\
 examples:
@@ -49,7 +50,7 @@ Written: report.html (all of it, with figures; needs no other file), report.md, 
 
 
 class Answer(Enum):
-    """What goes to standard output."""
+    """Form of the answer on standard output."""
 
     TEXT = auto()
     MARKDOWN = auto()
@@ -58,7 +59,10 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CompareRequest:
-    """What to compare on which samples: runs by name, and files of predictions by system."""
+    """Request to compare runs, by name, and files of predictions, by system, on labelled samples.
+
+    Paths are absolute; `fresh` scores runs again whose results are there.
+    """
 
     models: Path
     runs: tuple[str, ...]
@@ -70,17 +74,19 @@ class CompareRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-compare", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("runs", nargs="*", metavar="RUN", help="its name, its directory or a job id")
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-compare", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="its name, its directory or a job id"
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="JSONL",
         help="labelled samples, ten fields each",
     )
-    made.add_argument(
+    parser.add_argument(
         "--predictions",
         type=_named,
         action="append",
@@ -89,17 +95,17 @@ def arguments() -> argparse.ArgumentParser:
         help="decisions of another system; may be given several times",
     )
     add_flags(
-        made,
+        parser,
         output=f"write into DIR (default: {FOLDER}/ in the tree of runs, a folder for each set of "
         "systems and data)",
         seed="of the bootstrap, and of --cross-fit (default: 0, and cross-fits that are there "
         "already are used whatever their seed)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--fresh", action="store_true", help="score runs again, whatever was found before"
     )
-    made.add_argument("--markdown", action="store_true", help="print Markdown")
-    return made
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    return parser
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -114,7 +120,7 @@ def _named(text: str) -> tuple[str, Path]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
     if not args.runs and not args.predictions:
@@ -125,13 +131,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def request_of(args: argparse.Namespace) -> CompareRequest:
-    """What the flags ask for.
+    """The request that the flags make.
 
     Raises:
         UsageError: files that are none (all are named), or flags that make no sense together.
     """
     options = from_flags(args)
-    # here, where a path still is what the person has written
+    # here, where a path still is what the person has written; all of them, not one a try
     files = (("--data", args.data), ("--groups", args.groups))
     named = ((f"--predictions {name}", path) for name, path in args.predictions)
     problems = [
@@ -158,6 +164,7 @@ def _compare(asked: CompareRequest) -> int:
     from iacfilter_hpc.launch.submission import check_training_is_installed
     from iacfilter_hpc.slurm.accounting import accounted_seconds
 
+    # names first: whether they are right can be said without the packages
     runs = _trained_runs(asked.models, asked.runs)
     check_training_is_installed()
     seconds = accounted_seconds(runs)
@@ -170,11 +177,13 @@ def _compare(asked: CompareRequest) -> int:
         files = tuple(PredictionsFile(name, path) for name, path in asked.predictions)
         request = Request(tuple(runs), files, asked.data, asked.options, fresh=asked.fresh)
 
+        # It depends on the data's hash, so compare() asks for it between reading and scoring: hours
+        # of scoring must not end at a place that cannot be written to.
         def place(labelled: Labelled) -> Path:
             return asked.options.output or asked.models / FOLDER / _folder(request, labelled)
 
         done = compare(
-            request, seconds, terminal.say, lambda found: make_writable(place(found), WRITTEN)
+            request, seconds, terminal.say, lambda found: make_writable(place(found), FILES)
         )
         directory = _write(done, place(done.data))
     _print(asked.answer, done, directory)
@@ -208,7 +217,7 @@ def _trained_run(models: Path, name: str) -> RunLayout:
 
 
 def _print(answer: Answer, done: Comparison, directory: Path) -> None:
-    """Print it, warnings on stderr."""
+    """Print the answer on stdout and warnings on stderr."""
     from iacfilter_hpc.comparison.document import document
     from iacfilter_hpc.comparison.markdown import render_markdown
     from iacfilter_hpc.comparison.text import render
@@ -226,6 +235,7 @@ def _print(answer: Answer, done: Comparison, directory: Path) -> None:
 
 def _write(done: Comparison, directory: Path) -> Path:
     """Put the report into a directory: all of its files or none."""
+    # else, after a full disk, an old page could stand beside new numbers
     from iacfilter_hpc.comparison.document import document
     from iacfilter_hpc.comparison.html import render_html
     from iacfilter_hpc.comparison.markdown import render_markdown
@@ -233,14 +243,18 @@ def _write(done: Comparison, directory: Path) -> Path:
 
     values = json.dumps(document(done), indent=2, allow_nan=False) + "\n"
     texts = (render_html(done), render_markdown(done), values)
-    with replacing(*(directory / name for name in WRITTEN)) as files:
+    with replacing(*(directory / name for name in FILES)) as files:
         for file, text in zip(files, texts, strict=True):
             file.write(text.encode())
     return directory
 
 
 def _folder(request: Request, data: Labelled) -> str:
-    """The same for the same systems, data and options."""
+    """The report's folder: the same for the same systems, data and options.
+
+    So a question that is asked again replaces its report, and no other. Data count by content, and
+    files of predictions by path: made anew, they answer the same question.
+    """
     options = request.options
     systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
     asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]

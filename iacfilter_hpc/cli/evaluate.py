@@ -34,7 +34,7 @@ looks.jsonl has a line for each time that this command looked at a file.
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
-    """Which run to score on which samples, and how; `submit` means as a job of `executor`."""
+    """Request to score a run on labelled samples; `submit` means as a job of `executor`."""
 
     models: Path
     run: str
@@ -46,37 +46,41 @@ class EvaluateRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-evaluate", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("run", metavar="RUN", help="its name, its directory, or a copy of its final/")
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser(
+        "iacfilter-evaluate", __doc__.partition(": ")[2].strip(), epilog=EPILOG
+    )
+    parser.add_argument(
+        "run", metavar="RUN", help="its name, its directory, or a copy of its final/"
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="JSONL",
         help="labelled samples, ten fields each",
     )
-    add_flags(made)
-    made.add_argument(
+    add_flags(parser)
+    parser.add_argument(
         "--submit", action="store_true", help="as a job on one GPU; its log shows the result"
     )
-    made.add_argument(
+    parser.add_argument(
         "--executor",
         choices=("auto", "slurm", "local"),
         default="auto",
         help="of --submit; auto: Slurm where sbatch is on PATH, else this machine",
     )
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     args = arguments().parse_args(argv)
     return terminal.run(lambda: _evaluate(request_of(args)))
 
 
 def request_of(args: argparse.Namespace) -> EvaluateRequest:
-    """What the flags ask for.
+    """The request that the flags make.
 
     Raises:
         UsageError: a file that is none, or flags that make no sense together.
@@ -110,6 +114,7 @@ def _here(request: EvaluateRequest, model: Trained) -> int:
 
     data, options = request.data, request.options
     check_training_is_installed()
+    # for its error alone: a place that nobody has named is said before anything is scored
     results_directory(model, options)
     check_data(model, data, options)
     with talk_on_stderr():
@@ -118,6 +123,7 @@ def _here(request: EvaluateRequest, model: Trained) -> int:
         from iacfilter_hpc.evaluation.results import document
         from iacfilter_hpc.evaluation.text import render
 
+        # each fold is a training of its own: minutes in which nothing else is said
         if options.cross_fit is not None:
             _show_progress()
         done = evaluate(model, data, options)
@@ -145,9 +151,11 @@ def _submit(request: EvaluateRequest, model: Trained) -> int:
 
     if model.run is None:
         raise UsageError(
-            f"--submit needs a run, and {model.final} lies in none", hint="evaluate it here"
+            f"--submit needs a run, and {model.final} lies in none",
+            hint="leave --submit out to evaluate it here",
         )
     run, data, options = model.run, request.data, request.options
+    # a login node may lack the train extra: the data are checked all the same, the folds by the job
     can_split = find_spec("sklearn") is not None
     check_data(model, data, options, folds=can_split)
     if options.cross_fit is not None and not can_split:

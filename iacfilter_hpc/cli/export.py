@@ -29,7 +29,7 @@ Merging rounds to 16 bits where the base model has them; --dtype float32 keeps t
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Which run's adapter to merge, into which directory; `dtype` None is the base model's."""
+    """Request to merge a run's adapter into a new directory; `dtype` None is the base model's."""
 
     models: Path
     run: str
@@ -39,28 +39,30 @@ class ExportRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-export", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("run", metavar="RUN", help="its name, its directory, or a copy of its final/")
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-export", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument(
+        "run", metavar="RUN", help="its name, its directory, or a copy of its final/"
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="a directory to be made"
     )
-    made.add_argument(
+    parser.add_argument(
         "--dtype",
         choices=("bfloat16", "float16", "float32"),
         help="of the weights; by default that of the base model in training",
     )
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     request = request_of(arguments().parse_args(argv))
     return terminal.run(lambda: _export(request))
 
 
 def request_of(args: argparse.Namespace) -> ExportRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return ExportRequest(
         models=layout.models_dir(args.models_dir),
         run=args.run,
@@ -74,6 +76,7 @@ def _export(request: ExportRequest) -> int:
     from iacfilter_hpc.launch.submission import check_training_is_installed
     from iacfilter_hpc.trained_model.find import find_trained
 
+    # names first: whether they are right can be said without the packages
     model = find_trained(request.models, request.run)
     check_training_is_installed()
     with talk_on_stderr():

@@ -44,41 +44,41 @@ The paths in it are relative to DIR, so DIR should be the repository's root.
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-filter", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-filter", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument(
         "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
     )
-    made.add_argument(
+    parser.add_argument(
         "--model",
         required=True,
         metavar="RUN",
         help="a run's name, its directory, or a copy of its final/",
     )
-    made.add_argument(
+    parser.add_argument(
         "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
     )
-    _add_threshold(made.add_mutually_exclusive_group())
-    made.add_argument(
+    _add_threshold(parser.add_mutually_exclusive_group())
+    parser.add_argument(
         "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--path-prefix",
         metavar="PREFIX",
         help="what the report's paths have in place of DIR (default: found)",
     )
-    _add_outputs(made)
-    return made
+    _add_outputs(parser)
+    return parser
 
 
-def _add_threshold(made: argparse._MutuallyExclusiveGroup) -> None:
-    made.add_argument(
+def _add_threshold(group: argparse._MutuallyExclusiveGroup) -> None:
+    group.add_argument(
         "--threshold",
         type=_threshold,
         metavar="T",
         help="keep what has p(TP) >= T (default: the model's own, chosen on its validation data)",
     )
-    made.add_argument(
+    group.add_argument(
         "--min-recall",
         type=_recall,
         metavar="R",
@@ -87,32 +87,32 @@ def _add_threshold(made: argparse._MutuallyExclusiveGroup) -> None:
     )
 
 
-def _add_outputs(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "-o", "--output", type=Path, metavar="CSV", help="the rows (default: standard output)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--annotate", action="store_true", help="write the rows judged FP too, marked as such"
     )
-    made.add_argument(
+    parser.add_argument(
         "--bare", action="store_true", help="write rows without the columns DECISION and P_TP"
     )
-    made.add_argument(
+    parser.add_argument(
         "--sarif",
         type=Path,
         metavar="FILE",
         help="SARIF 2.1.0: everything reported, what is judged FP as suppressed",
     )
-    made.add_argument(
+    parser.add_argument(
         "--omit-suppressed", action="store_true", help="leave out of --sarif what is judged FP"
     )
-    made.add_argument(
+    parser.add_argument(
         "--fail-on-findings", action="store_true", help="exit code 1 if any row is kept"
     )
 
 
 def request_of(args: argparse.Namespace) -> FilterRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     from iacfilter_hpc.filtering.report import FilterRequest
 
     return FilterRequest(
@@ -135,8 +135,9 @@ def request_of(args: argparse.Namespace) -> FilterRequest:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     args = arguments().parse_args(argv)
+    # around run(), which makes exit code 130 of the interrupt that a signal is turned into
     with _ended_by_signals():
         return terminal.run(lambda: _filter(request_of(args)))
 
@@ -150,6 +151,7 @@ def _filter(request: FilterRequest) -> int:
     if request.as_json:
         terminal.print_json(document(done))
     else:
+        # to stderr: the rows may be on stdout
         terminal.say(render(done))
     kept = done.tally.total().kept
     if request.fail_on_findings and kept:
@@ -160,7 +162,7 @@ def _filter(request: FilterRequest) -> int:
 
 
 def warnings(done: Filtered) -> list[str]:
-    """What a person must know before trusting the result."""
+    """Warnings: what a person must know before trusting the result."""
     from iacfilter_hpc.glitch.checks import report_warnings, technology_warnings
 
     total = done.tally.total()
@@ -189,6 +191,8 @@ def _misplaced(done: Filtered) -> Iterator[str]:
 
     rows = done.tally.total().rows
     folder, prefix = done.scripts.folder, done.scripts.prefix or "no prefix"
+    # Of all causes those that a wrong --scripts or --path-prefix has: rows are then kept unjudged,
+    # and the result looks careful where nothing was filtered.
     for cause, why in (
         (Cause.MISSING, f"their file is missing below {folder}, for paths below {prefix}"),
         (Cause.OUTSIDE, f"their path is not below {prefix}, or leads out of {folder}"),
@@ -208,7 +212,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def document(done: Filtered) -> dict[str, object]:
-    """The answer of --json."""
+    """The JSON document of a filtered report."""
     total, log = done.tally.total(), done.log
     return {
         "report": str(done.report.path),
@@ -240,7 +244,7 @@ def document(done: Filtered) -> dict[str, object]:
 
 
 def render(done: Filtered) -> str:
-    """The same for people."""
+    """The text of a filtered report, for people."""
     total, prefix = done.tally.total(), done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     lines = [
@@ -285,16 +289,21 @@ def _text(path: object) -> str | None:
 
 
 def _open_stdout(request: FilterRequest) -> Write:
-    """Straight to the file descriptor: what cannot be written must not be tried again at exit."""
+    """Writer of rows straight to stdout's file descriptor.
+
+    Without a buffer: what cannot be written must not be tried again when Python exits.
+    """
     sys.stdout.flush()
     handle = sys.stdout.fileno()
 
     def write(content: bytes) -> None:
         left = memoryview(content)
         try:
+            # write may take less than it is given (POSIX)
             while left:
                 left = left[os.write(handle, left) :]
         except BrokenPipeError as error:
+            # `| head` is no error, unless a SARIF log or an exit code is to speak of all rows
             if not (request.sarif or request.fail_on_findings):
                 raise
             raise IacfilterError(
@@ -302,6 +311,7 @@ def _open_stdout(request: FilterRequest) -> Write:
                 hint="-o writes the rows to a file",
             ) from error
         except OSError as error:
+            # os.write names no file, and "No space left on device" alone helps nobody
             error.filename = "standard output"
             raise
 
@@ -310,19 +320,24 @@ def _open_stdout(request: FilterRequest) -> Write:
 
 @contextmanager
 def _progress(report: GlitchReport) -> Iterator[Callable[[int], object]]:
-    """A bar on stderr if a person looks on."""
+    """Progress bar on stderr, if that is a terminal; it is told how many rows were just judged."""
     if not sys.stderr.isatty():
         yield lambda rows: None
         return
     from tqdm import tqdm
 
+    # counted by one more reading of the report, whose rows are never all in memory
     with tqdm(total=sum(1 for _ in report.rows()), unit=" rows", leave=False) as bar:
         yield bar.update
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does: nothing half-written stays."""
+    """Signal handlers: SIGTERM and SIGHUP end the command as Ctrl-C does, nothing half-written.
+
+    As an exception, which removes temporary files on its way out; a signal's own effect would not.
+    """
+    # where one is ignored that stays so: nohup ignores SIGHUP, and means it
     ending = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_DFL]
     before = [signal.signal(s, _interrupt) for s in ending]
     try:
@@ -348,7 +363,8 @@ def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
+        value = -1.0  # which fits nowhere
+    # nan fits nowhere either, as it compares as false
     if not fits(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
     return value

@@ -21,7 +21,7 @@ LINES = 100
 
 
 class Streams(Enum):
-    """Which of a job's two logs."""
+    """Logs of a job to show: standard output, standard error, or both."""
 
     OUT = auto()
     ERR = auto()
@@ -30,7 +30,7 @@ class Streams(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogsRequest:
-    """Which log to show, and how much of it.
+    """Request to show the last `lines` of a log.
 
     `run` None is the newest run, `attempt` None the newest attempt; `node` is a rank in the job.
     """
@@ -46,35 +46,37 @@ class LogsRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-logs", __doc__.partition(": ")[2].strip())
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-logs", __doc__.partition(": ")[2].strip())
+    parser.add_argument(
         "run", nargs="?", metavar="RUN", help="a run or a job id (default: the newest)"
     )
-    made.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
-    made.add_argument(
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
+    parser.add_argument(
         "-n", "--lines", type=int, default=LINES, metavar="N", help="the last N lines"
     )
-    made.add_argument("--node", type=int, default=0, metavar="RANK", help="of this node of the job")
-    made.add_argument(
+    parser.add_argument(
+        "--node", type=int, default=0, metavar="RANK", help="of this node of the job"
+    )
+    parser.add_argument(
         "--attempt",
         type=int,
         metavar="N",
         help="after N restarts of the job, 0 being its first start (default: the newest)",
     )
-    made.add_argument("--out", action="store_true", help="standard output alone")
-    made.add_argument("--err", action="store_true", help="standard error alone")
-    return made
+    parser.add_argument("--out", action="store_true", help="standard output alone")
+    parser.add_argument("--err", action="store_true", help="standard error alone")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     request = request_of(arguments().parse_args(argv))
     return terminal.run(lambda: _logs(request))
 
 
 def request_of(args: argparse.Namespace) -> LogsRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     # neither flag asks for both logs, and so do the two together
     alone = Streams.OUT if args.out else Streams.ERR
     return LogsRequest(
@@ -90,7 +92,7 @@ def request_of(args: argparse.Namespace) -> LogsRequest:
 
 
 def _logs(request: LogsRequest) -> int:
-    """Becomes tail, unless --json asks for the files alone."""
+    """Become tail, unless --json asks for the files alone."""
     run = find_run(request.models, request.run) if request.run else _newest(request.models)
     job_id = _job_id(run, request.run)
     attempt = _attempt(run, job_id, request.attempt)
@@ -105,8 +107,8 @@ def _logs(request: LogsRequest) -> int:
             }
         )
         return 0
-    there = [path for path in files if path.exists()]
-    if not there and not request.follow:
+    existing = [path for path in files if path.exists()]
+    if not existing and not request.follow:
         raise IacfilterError(
             f"job {attempt} of {run.name} has not written a log yet",
             hint=f"iacfilter-status {run.name}; iacfilter-logs {run.name} -f waits for it",
@@ -115,9 +117,12 @@ def _logs(request: LogsRequest) -> int:
     tail = shutil.which("tail")
     if tail is None:
         raise IacfilterError("tail is not on PATH", hint=f"the log is {files[0]}")
+    # -F, not -f: it also waits for a file that is not there yet, as while a job is queued
     follow = ["-F"] if request.follow else []
+    # exec drops what Python has buffered; from then on Ctrl-C and the exit code are tail's own
     sys.stdout.flush()
-    os.execv(tail, ["tail", "-n", str(request.lines), *follow, *map(str, there or files)])
+    # paths are absolute, so that none can be taken for an option
+    os.execv(tail, ["tail", "-n", str(request.lines), *follow, *map(str, existing or files)])
     raise AssertionError("execv does not return")
 
 
@@ -155,6 +160,7 @@ def _newest(models: Path) -> RunLayout:
 
 
 def _job_id(run: RunLayout, asked: str | None) -> str:
+    """The job that is asked for by its id, in place of a run's name; else the newest."""
     known = [job.job_id for job in records.jobs(run)]
     if asked in known:
         return str(asked)

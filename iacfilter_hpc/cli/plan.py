@@ -1,4 +1,4 @@
-"""iacfilter-submit --plan, and the look at a run's GPU memory before it is submitted."""
+"""GPU memory plan as text and JSON: iacfilter-submit --plan, and the check of each submission."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ NO_CHANGE = "no setting makes it fit: a smaller model, or a larger GPU"
 
 
 def show(config: RunConfig, site: Site, models: Path, as_json: bool) -> int:
-    """Print the plan; the exit code: 1 if the run will not fit."""
+    """Print the plan and return the exit code: 1 if the run will not fit.
+
+    Raises:
+        ConfigError: the model's shapes are not known, or settings do not go with it.
+    """
     plan = make_plan(config, site, models)
     if as_json:
         terminal.print_json(_document(plan, config))
@@ -31,15 +35,17 @@ def show(config: RunConfig, site: Site, models: Path, as_json: bool) -> int:
 
 
 def check(config: RunConfig, site: Site, models: Path) -> Planned | None:
-    """Warn of a run that will not fit, and let it go on; what was planned.
+    """Warn of a run that will not fit, and return what was planned, in bytes.
 
     None if nothing is known of the model, which is said, or if the run uses no GPU.
     """
+    # no refusal: it is an estimate, which only the peaks of earlier runs correct
     if config.training.use_cpu:
         return None
     try:
         plan = make_plan(config, site, models)
     except ConfigError as error:
+        # what cannot be planned may train: its model may be on the nodes alone
         terminal.say(f"GPU memory was not checked: {error.message}")
         return None
     found, total = plan.on_gpu, plan.need.total
@@ -88,6 +94,7 @@ def _rows(need: Need) -> list[tuple[str, str]]:
         "logits": memory.logits,
         "workspace (estimate)": memory.workspace,
     }
+    # without ZeRO-3 it is zero, and the word means nothing
     if not memory.gathered:
         del terms["gathered by ZeRO-3"]
     rows = [(name, _gib(size)) for name, size in terms.items()]
@@ -136,6 +143,7 @@ def _gib(size: int) -> str:
 
 def _document(plan: Plan, config: RunConfig) -> dict[str, object]:
     need, found = plan.need, plan.on_gpu
+    # keys are read by other programs: they stay when what they come from is renamed
     return {
         "model": config.model.model_name_or_path,
         "parameters": need.parameters.total,

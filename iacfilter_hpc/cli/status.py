@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.launch.status import Report, RunState, report
+from iacfilter_hpc.launch.status import RunState, StatusReport, status_report
 from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.states import JobState
 from iacfilter_hpc.runs.tree import all_runs, find_run
@@ -30,8 +30,13 @@ COLUMNS = (
 )
 NUMBERS = ("GPUS", "ELAPSED", "LEFT", "STEP", "LOSS", "F1")
 WATCH_S = 15
+"""Seconds between two looks, each of them a call of squeue, which the controller has to answer."""
 REASON_WIDTH = 48
 FAILED, STILL_RUNNING = 1, 8
+"""Exit codes of --exit-status, 8 as `gh pr checks` has it.
+
+Source: https://cli.github.com/manual/gh_pr_checks
+"""
 COLOUR = {"COMPLETED": "32", "RUNNING": "36", "PENDING": "33", "UNKNOWN": "35"}
 
 EPILOG = """\
@@ -42,7 +47,7 @@ exit code with --exit-status: 0 all completed, 1 any failed, 8 any not yet ended
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """Which runs to show, none being all; every `watch` seconds, or once."""
+    """Request to show runs, none being all; every `watch` seconds, or once."""
 
     models: Path
     runs: tuple[str, ...]
@@ -52,10 +57,10 @@ class StatusRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.add_argument("runs", nargs="*", metavar="RUN", help="only these (default: all)")
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-status", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="only these (default: all)")
+    parser.add_argument(
         "--watch",
         nargs="?",
         type=int,
@@ -63,24 +68,26 @@ def arguments() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=f"show it again every SECONDS (default: {WATCH_S})",
     )
-    made.add_argument("--exit-status", action="store_true", help="tell the states by the exit code")
-    return made
+    parser.add_argument(
+        "--exit-status", action="store_true", help="tell the states by the exit code"
+    )
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.watch is not None and args.watch < 1:
         parser.error(f"--watch {args.watch}: SECONDS is at least 1")
     if args.watch is not None and args.json:
-        parser.error("--watch is for a person, --json for a program")
+        parser.error("--watch does not go with --json, which prints one document")
     request = request_of(args)
     return terminal.run(lambda: _show(request))
 
 
 def request_of(args: argparse.Namespace) -> StatusRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return StatusRequest(
         models=layout.models_dir(args.models_dir),
         runs=tuple(args.runs),
@@ -93,8 +100,10 @@ def request_of(args: argparse.Namespace) -> StatusRequest:
 def _show(request: StatusRequest) -> int:
     models = request.models
     while True:
+        # looked up each time: runs may have been submitted since
         layouts = [find_run(models, name) for name in request.runs] or all_runs(models)
-        found = report(layouts)
+        found = status_report(layouts)
+        # a file or a pipe keeps every look, only a screen is cleared
         if request.watch is not None and terminal.is_terminal():
             print("\033[2J\033[H", end="")
         _print(found, models, request.as_json)
@@ -104,7 +113,7 @@ def _show(request: StatusRequest) -> int:
         time.sleep(request.watch)
 
 
-def _print(found: Report, models: Path, as_json: bool) -> None:
+def _print(found: StatusReport, models: Path, as_json: bool) -> None:
     for problem in dict.fromkeys(found.problems):
         terminal.say(f"warning: {problem}")
     if as_json:
@@ -115,20 +124,22 @@ def _print(found: Report, models: Path, as_json: bool) -> None:
         terminal.say(f"no runs under {models}")
 
 
-def _exit_code(found: Report) -> int:
+def _exit_code(found: StatusReport) -> int:
+    # UNKNOWN is no end: the job may be alive
     if any(not state.ended for state in found.states):
         return STILL_RUNNING
     return FAILED if any(state.state is not JobState.COMPLETED for state in found.states) else 0
 
 
 def render(states: Sequence[RunState]) -> str:
-    """The table, oldest run first."""
+    """The table of runs, in the order given."""
     return terminal.table(COLUMNS, [_row(state) for state in states], NUMBERS)
 
 
 def _row(state: RunState) -> list[str]:
     progress = state.progress
     step = "-" if progress.step is None else f"{progress.step}/{progress.max_steps or '?'}"
+    # a message may have several lines, a row has one; --json has all of it
     reason = " ".join(state.reason.split())
     return [
         state.layout.name,
@@ -152,6 +163,7 @@ def _cut(text: str) -> str:
 def _coloured(state: str) -> str:
     if not terminal.colours():
         return state
+    # red for all others: ends without a result, and states that are rare
     return f"\033[{COLOUR.get(state, '31')}m{state}\033[0m"
 
 

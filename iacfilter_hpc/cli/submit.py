@@ -57,7 +57,9 @@ REHEARSAL = (
     # many short epochs: time enough to be stopped twice, and small steps
     "training.num_train_epochs=60",
     "training.save_total_limit=2",
+    # weights are compared, and nothing is evaluated
     "data.test_file=null",
+    # no --mem: the cluster's own default does for a tiny model
     "resources.mem=null",
     "resources.time=00:30:00",
 )
@@ -76,7 +78,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """A new run and what to do with it.
+    """Request for a new run, and what to do with it.
 
     `settings` are those of the flags, over `assignments`, over `config_file`. `tiny` takes a tiny
     model in place of the run's. `automatic_batch` lets the plan choose the batch size.
@@ -97,7 +99,7 @@ class SubmitRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """A run to go on with, and the resources that differ from those it had."""
+    """Request to go on with a run, with the resources that differ from those it had."""
 
     run: str
     models: Path
@@ -108,26 +110,31 @@ class ResumeRequest:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
-    made.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
-    made.add_argument(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser("iacfilter-submit", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
+    parser.set_defaults(**dict.fromkeys(KEY_OF_FLAG))
+    parser.add_argument(
         "--approach",
+        # not required=True: a run that is resumed has its approach
         # not choices: an installed package may have another, which --help need not look for
         metavar=f"{{{','.join(APPROACHES)}}}",
-        help="required but with --resume; "
+        help="required, except with --resume; "
         + "; ".join(f"{entry.name}: {entry.about}" for entry in APPROACHES.values()),
     )
-    made.add_argument("--name", metavar="RUN", help="name of the run (default: made from the date)")
-    _add_training(made.add_argument_group("training"))
-    _add_slurm(
-        made.add_argument_group("Slurm (as in sbatch; any other option: --set resources.X=Y)")
+    parser.add_argument(
+        "--name", metavar="RUN", help="name of the run (default: made from the date)"
     )
-    _add_mode(made.add_argument_group("mode"))
-    return made
+    _add_training(parser.add_argument_group("training"))
+    _add_slurm(
+        parser.add_argument_group("Slurm (as in sbatch; any other option: --set resources.X=Y)")
+    )
+    _add_mode(parser.add_argument_group("mode"))
+    return parser
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
+    # flags have no default and no type: defaults stand in configs/<approach>.yaml alone, and the
+    # schema checks values wherever they come from, naming the flag
     group.add_argument("--train-file", metavar="JSONL", help="samples to train on")
     group.add_argument("--validation-file", metavar="JSONL", help="samples to choose by")
     group.add_argument("--test-file", metavar="JSONL", help="evaluated once training has ended")
@@ -199,16 +206,17 @@ def _add_mode(group: argparse._ArgumentGroup) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.resume is None and args.approach is None:
         parser.error("the following arguments are required: --approach")
+    # the request is made inside, where its errors are shown like all others
     return terminal.run(lambda: _act(request_of(args)))
 
 
 def request_of(args: argparse.Namespace) -> SubmitRequest | ResumeRequest:
-    """What the flags ask for.
+    """The request that the flags make.
 
     Raises:
         UsageError: flags that make no sense together.
@@ -230,6 +238,7 @@ def request_of(args: argparse.Namespace) -> SubmitRequest | ResumeRequest:
         approach=args.approach,
         models=models,
         config_file=args.config,
+        # a person's own come last, and win
         assignments=(*REHEARSAL, *assignments) if args.rehearse else assignments,
         settings=_settings(args),
         tiny=args.dry_run or args.rehearse,
@@ -256,19 +265,20 @@ def _check(args: argparse.Namespace) -> None:
         if args.plan and getattr(args, name):
             raise UsageError(f"--plan does not go with {_flag(name)}")
     if args.rehearse and (args.dry_run or args.executor == "local"):
-        raise UsageError("--rehearse is about Slurm: neither --dry-run nor --executor local")
+        raise UsageError("--rehearse runs on Slurm, not with --dry-run or --executor local")
 
 
 def _check_resume(args: argparse.Namespace) -> None:
+    # --config too: a file says far more than the resources that may change
     alone = "approach", "config", "dry_run", "plan", "print_script", "rehearse", "preempt_with"
     for name in alone:
         if getattr(args, name):
             raise UsageError(
-                f"{_flag(name)} does not go with --resume: a run has its settings",
+                f"{_flag(name)} does not go with --resume: a run keeps its settings",
                 hint="only resources can change, such as --time or --set resources.X=Y",
             )
     if args.batch_size == AUTO:
-        raise UsageError("--batch-size auto does not go with --resume: a run has its batches")
+        raise UsageError("--batch-size auto does not go with --resume: a run keeps its batch size")
 
 
 def _action(args: argparse.Namespace) -> Action:
@@ -304,6 +314,7 @@ def _flag(name: str) -> str:
 def _act(request: SubmitRequest | ResumeRequest) -> int:
     if isinstance(request, ResumeRequest):
         return _resume(request)
+    # only here and below: they import pydantic, and some submitit, which --help must not wait for
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.config import resolve
 
@@ -331,6 +342,7 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
         assignments=request.assignments,
         flags=request.settings,
         dry_run=request.tiny,
+        # memory depends on how long samples may be, not on how long they are
         needs_data=request.action is not Action.PLAN,
     )
     return with_batch_size(config, site, request.models) if request.automatic_batch else config
@@ -339,6 +351,7 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
 def _rehearse(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.launch import rehearsal, submission
 
+    # for its error alone: without sbatch there is nothing to rehearse on
     submission.choose_executor("slurm")
     result = rehearsal.rehearse(config, site, request.models, terminal.say, request.preempt_with)
     if request.as_json:
@@ -387,6 +400,7 @@ def _resume(request: ResumeRequest) -> int:
     run = find_run(request.models, request.run)
     config = resolve.resumed_config(load_config(run), request.assignments, request.settings)
     executor, site = submission.choose_executor(request.executor), resolve.site_settings()
+    # again, as it may go on on other GPUs; run.json is written once and keeps the first plan
     plan.check(config, site, request.models)
     submitted = resume.resume(run, config, site, executor)
     saved = newest_saved(run)
@@ -433,6 +447,7 @@ def _run_to_the_end(submitted: Submitted, config: RunConfig, as_json: bool) -> i
     """Follow a dry run's log until it ends, then show what it led to."""
     from iacfilter_hpc.cli import follow, status
 
+    # to stderr, like the log that follows: the answer of a dry run is how it ended
     terminal.say(_announcement(submitted, config))
     terminal.say(
         "a tiny random model: the run shows that everything works, its scores mean nothing"

@@ -1,4 +1,4 @@
-"""Terminal: what every command shares: error text, exit codes, JSON documents, tables."""
+"""Terminal: error text, exit codes, JSON documents and tables, which all commands share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from iacfilter_hpc.runs.layout import MODELS_VARIABLE
 
 STDOUT, STDERR = 1, 2
 INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 SCHEMA = 1
+"""Version of the JSON documents of all commands."""
 PLAIN_WIDTH = 60
 
 
 @contextmanager
 def talk_on_stderr() -> Iterator[None]:
-    """Inside, what is written to the file descriptor of stdout goes to stderr.
+    """Redirect to stderr what is written to stdout's file descriptor inside the block.
 
     DeepSpeed logs to stdout as soon as it is imported, and compiled code knows nothing of
     sys.stdout: only the descriptor holds all of them.
     """
+    # what was printed before belongs to the answer
     sys.stdout.flush()
     kept = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
@@ -43,12 +46,14 @@ def talk_on_stderr() -> Iterator[None]:
 def parser(
     program: str, description: str, *, epilog: str | None = None, models_dir: bool = True
 ) -> argparse.ArgumentParser:
-    """A parser with the flags that every command has; one may know nothing of runs."""
+    """A parser with the flags that every command has; without --models-dir for one without runs."""
     made = argparse.ArgumentParser(
         prog=program,
         description=description,
         epilog=epilog,
+        # the examples of an epilog keep their lines
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        # else --exit means --exit-status until another flag begins alike, and scripts break
         allow_abbrev=False,
     )
     made.add_argument("--version", action="version", version=f"{program} {__version__}")
@@ -64,10 +69,15 @@ def parser(
 
 
 def run(command: Callable[[], int]) -> int:
-    """The command's exit code; its errors become `error:` and `hint:` on stderr."""
+    """Run a command and return its exit code; its errors become `error:` and `hint:` on stderr.
+
+    With $IACFILTER_TRACEBACK set they are raised instead. Other exceptions are faults in the code,
+    and always are: a report of one needs the traceback.
+    """
     _take_any_name()
     try:
         code = command()
+        # here, where a full disk or a closed pipe is still an error like others, and not at exit
         sys.stdout.flush()
         return code
     except IacfilterError as error:
@@ -92,23 +102,26 @@ def run(command: Callable[[], int]) -> int:
 
 def _take_any_name() -> None:
     """Show as \\xNN what a terminal's encoding lacks: a file may have any name."""
+    # what may stand in for them, such as the StringIO of redirect_stdout, has no encoding
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:
-    """Talk: to stderr."""
+    """Print talk, such as progress and warnings, to stderr: stdout is for the answer alone."""
     print(text, file=sys.stderr, flush=True)
 
 
 def print_json(document: dict[str, object]) -> None:
-    """The one JSON document of an answer."""
+    """Print the one JSON document of an answer."""
+    # NaN and Infinity are Python's, not JSON's: other readers stop at them
     print(json.dumps({"schema": SCHEMA, **document}, indent=2, allow_nan=False))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> str:
-    """Aligned columns without borders; `numbers` are the columns aligned to the right."""
+    """A table of aligned columns without borders; those in `numbers` are aligned to the right."""
+    # only here: 18 ms that --help need not spend; it knows that escape sequences have no width
     from prettytable import PrettyTable, TableStyle
 
     made = PrettyTable(list(columns), align="l")
@@ -121,7 +134,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequen
 
 
 def plain(text: str) -> str:
-    """Text of a file as a terminal can take it, cut to one short line."""
+    """Text of a file as a terminal can take it, cut to one line of PLAIN_WIDTH characters."""
+    # reports and scripts may be anybody's: a name in them must not move the cursor or hide a line
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= PLAIN_WIDTH else f"{shown[: PLAIN_WIDTH - 3]}..."
 

@@ -1,4 +1,4 @@
-"""Processes of local jobs on this machine: is one alive, stop one."""
+"""Processes of local jobs on this machine: whether one is alive, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def is_alive(layout: RunLayout, job: JobRecord) -> bool | None:
         return None
     try:
         process = psutil.Process(int(job.job_id))
-        # a process id may have been given to another program since
+        # A process id may have been given to another program since: the controller's arguments hold
+        # the run's folder. A dry run does not wait for its child, which ends as a zombie.
         return str(layout.slurm) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
@@ -28,4 +29,5 @@ def stop(layout: RunLayout, job: JobRecord) -> None:
     """End a local job; its worker stops the training and writes the outcome."""
     # before the signal, which alone asks to save and stop
     layout.cancelled(job.job_id).touch()
+    # submitit's controller passes SIGTERM on to the worker
     os.kill(int(job.job_id), signal.SIGTERM)

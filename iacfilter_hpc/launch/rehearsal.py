@@ -1,4 +1,4 @@
-"""Rehearsal: stop a tiny run on the real cluster as a preemption would, and see what is lost."""
+"""Rehearsal: a tiny run on the real cluster, stopped as by a preemption, and what that lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.launch import submission
-from iacfilter_hpc.launch.status import report
+from iacfilter_hpc.launch.status import status_report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.drain_request import ask
 from iacfilter_hpc.runs.layout import RunLayout
@@ -25,15 +25,16 @@ from iacfilter_hpc.slurm.queue import queued
 
 POLL_S = 0.5
 ENOUGH_STEPS = 3
-"""Steps between two interruptions."""
+"""Optimizer steps between two interruptions, so that each has new work to lose."""
 WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
+"""Files of weights in final/: PEFT's of an adapter, and transformers' of a whole model."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One interruption: where training stopped, and where it went on."""
+    """One interruption: the optimizer steps at which training stopped and went on."""
 
     how: str
     attempt: str
@@ -43,7 +44,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalResult:
-    """What a rehearsal has shown."""
+    """Rehearsal result: the stops of one run, and how its weights compare with its twin's."""
 
     run: str
     twin: str
@@ -52,6 +53,9 @@ class RehearsalResult:
 
     @property
     def survives(self) -> bool:
+        """Whether nothing was lost: equal weights, and each stop went on where it had saved."""
+        # Equal weights alone do not prove it: final/ holds the best epoch, which may lie before a
+        # stop. Steps alone do not either: what a checkpoint lacks shows only in later weights.
         return self.weights_equal and all(s.saved_at == s.went_on_at for s in self.stops)
 
 
@@ -68,6 +72,9 @@ def rehearse(
         JobFailed: a job of it failed.
         SubmissionError, SlurmUnreachable: a job could not be submitted.
     """
+    # A twin, not a stored result: only the same versions on the same machines give the same bits
+    # (https://docs.pytorch.org/docs/stable/notes/randomness.html). Both are submitted before either
+    # is waited for, so that they train side by side.
     name = config.name or new_name(config.approach)
     twin = submission.submit(_named(config, f"{name}-twin"), site, models, Executor.SLURM).layout
     cut = submission.submit(_named(config, f"{name}-cut"), site, models, Executor.SLURM).layout
@@ -75,12 +82,15 @@ def rehearse(
     stops: list[Stop] = []
     ways = [("drain file", _by_file), ("SIGTERM to its steps", _by_signal)]
     if partition is not None:
+        # last: it waits for the twin, and the other stops need not
         ways.append((f"a job of {partition}", partial(_by_preemption, partition=partition)))
     for how, stop in ways:
         if how == ways[-1][0] and partition is not None:
-            _wait(twin, twin.final.is_dir)  # it may stand on the same node
+            # it may stand on the same node, which the other job takes as a whole
+            _wait(twin, twin.final.is_dir)
         attempt = _running_attempt(cut, ENOUGH_STEPS + (stops[-1].went_on_at if stops else 0))
         stop(cut, attempt)
+        # scontrol requeue holds a job for 121 s (measured, Slurm 22.05): nothing hangs meanwhile
         say(f"{cut.name}: stopped by {how}; Slurm may hold it two minutes before it goes on")
         stops.append(_went_on(cut, how, attempt))
         say(f"{cut.name}: saved step {stops[-1].saved_at}, went on at {stops[-1].went_on_at}")
@@ -90,7 +100,7 @@ def rehearse(
 
 
 def describe(result: RehearsalResult) -> str:
-    """The result in a few lines."""
+    """Rehearsal result as text, a line for each stop."""
     stops = [
         f"  {stop.how}: saved at step {stop.saved_at}, went on at step {stop.went_on_at}"
         for stop in result.stops
@@ -114,6 +124,7 @@ def _by_file(layout: RunLayout, attempt: str) -> None:
 
 
 def _by_signal(layout: RunLayout, attempt: str) -> None:
+    # Slurm knows the job, `12`; `12.1` is our name for its second start
     send_signal("TERM", attempt.partition(".")[0])
 
 
@@ -136,6 +147,7 @@ def _went_on(layout: RunLayout, how: str, attempt: str) -> Stop:
     _wait(layout, lambda: records.drained(layout, attempt) is not None)
     drained = records.drained(layout, attempt)
     assert drained is not None
+    # both: the old attempt's own record, where it went on itself, must not be taken for the next's
     _wait(layout, lambda: _newest_attempt(layout) != attempt and _went_on_at(layout) is not None)
     went_on_at = _went_on_at(layout)
     assert went_on_at is not None
@@ -151,7 +163,8 @@ def _went_on_at(layout: RunLayout) -> int | None:
 def _wait(layout: RunLayout, condition: Callable[[], object]) -> None:
     """Until the condition holds. Raises JobFailed once the run has ended without it."""
     while not condition():
-        (state,) = report([layout]).states
+        (state,) = status_report([layout]).states
+        # asked again: what is waited for may have come between the two looks
         if state.ended and not condition():
             raise JobFailed(
                 f"{layout.name} is {state.state}: {state.reason or 'no reason is known'}",

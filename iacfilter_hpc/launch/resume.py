@@ -1,4 +1,4 @@
-"""Resume: a new job of a run that has stopped, perhaps with other resources."""
+"""Resume: a new job for a run that has stopped, perhaps with other resources."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor)
     if executor == Executor.LOCAL:
         submission.check_training_is_installed()
     before = layout.config.read_text(encoding="utf-8")
+    # before the submission: the job may start, and read it, before sbatch has returned
     write_atomically(layout.config, as_yaml(config))
+    # a request to an earlier job is not one to this job
     layout.drain.unlink(missing_ok=True)
     try:
         return submission.start_training(layout, config, site, executor)
     except JobMayExist:
+        # the job, if there is one, must find the configuration that it was submitted with
         raise
     except IacfilterError:
         write_atomically(layout.config, before)
@@ -40,7 +43,13 @@ def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor)
 
 
 def check(layout: RunLayout, config: RunConfig) -> None:
-    """Refuse what cannot be resumed, or not like this. Raises UsageError."""
+    """Refuse what cannot be resumed, or not like this.
+
+    Raises:
+        UsageError: it is trained, a job of it is alive, or its checkpoints are of another number of
+            processes.
+        SlurmError: squeue does not tell whether a job of it is alive.
+    """
     if layout.final.exists():
         raise UsageError(
             f"{layout.name} is trained: {layout.final} is there",
@@ -51,6 +60,8 @@ def check(layout: RunLayout, config: RunConfig) -> None:
             f"job {alive[0]} of {layout.name} is alive",
             hint=f"iacfilter-cancel {layout.name} ends it",
         )
+    # optimizer states and random states are saved in a part for each process; said here by what the
+    # newest checkpoint says of itself, as verifying it means to read it all, which the job does
     saved = newest_saved(layout)
     if saved is not None and saved.processes != config.num_processes:
         raise UsageError(
@@ -71,7 +82,10 @@ def live_jobs(layout: RunLayout) -> list[str]:
     alive = [
         j.job_id for j in jobs if j.executor == Executor.LOCAL and processes.is_alive(layout, j)
     ]
+    # squeue may be missing where all jobs were local
     if all(job.executor == Executor.LOCAL for job in jobs):
         return alive
+    # by name: also a job that went on for another and is not noted yet; squeue is asked with --me,
+    # so that jobs of other users of a shared tree are not seen
     found = queued().values()
     return alive + [e.job_id for e in found if e.name == layout.name and not e.ended]

@@ -1,4 +1,4 @@
-"""Run record: what a run is made of, configuration, data, code, versions, and its key."""
+"""Run record: run.json, with a run's configuration, data, code, versions and key."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ def describe(
 ) -> None:
     """Write run.json, config.yaml and the DeepSpeed file.
 
-    `data` holds the sha256 of each file, `planned` what a GPU was to need for tensors.
+    `data` holds the sha256 of each file by its key in the configuration, such as `train_file`;
+    `planned` the bytes that a GPU was to need for tensors.
+
+    Raises:
+        IacfilterError: run.json cannot be written.
+        OSError: one of the others cannot.
     """
     named = config.model_copy(update={"name": layout.name})
     write_atomically(layout.config, as_yaml(named))
     deepspeed = ""
     if config.accelerate.deepspeed_config_file is not None:
+        # a copy of its own: the file that was named may change before the job starts or is resumed
         source = deepspeed_file(config.accelerate.deepspeed_config_file)
         deepspeed = source.read_text(encoding="utf-8")
         write_atomically(layout.deepspeed, deepspeed)
@@ -53,13 +59,16 @@ def describe(
         planned_bytes=planned.total if planned else None,
         planned_activations=planned.activations if planned else None,
     )
+    # last: with its run.json the directory becomes a run that others list and read
     records.write_record(layout.record, record)
 
 
 def _key(config: RunConfig, data: dict[str, str], deepspeed: str, commit: str | None) -> str:
     """A hash of all that decides the result: neither name, resources, requeueing nor data paths."""
     values = config.as_dict()
+    # resources and requeueing may change when a run is resumed, and its key stays
     del values["name"], values["resources"], values["requeue"]
+    # files count by what is in them, in `data` and `deepspeed`, not by where they are
     for name in data:
         del values["data"][name]
     del values["accelerate"]["deepspeed_config_file"]

@@ -1,4 +1,9 @@
-"""Status of runs: by squeue, then the job's own outcome, then sacct, else UNKNOWN."""
+"""Status of runs: by squeue, then the job's own outcome, then sacct, else UNKNOWN.
+
+Each of the three may be missing: squeue forgets a job MinJobAge after its end (300 s by default), a
+job that is killed leaves no outcome, and a site may have no accounting. What none of them knows is
+said to be unknown, as a guess could read as success or as failure.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +41,24 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """The states of runs, and what kept any of them from being known."""
+class StatusReport:
+    """Report on runs: their states, and what kept any of them from being known."""
 
     states: list[RunState]
     problems: list[str]
 
 
-def report(layouts: Sequence[RunLayout]) -> Report:
-    """The state of each run, with one call of squeue and at most one of sacct."""
+def status_report(layouts: Sequence[RunLayout]) -> StatusReport:
+    """The state of each run, with one call of squeue and at most one of sacct.
+
+    A damaged record, or a Slurm that does not answer, is one of the problems and raises nothing: it
+    must not hide the other runs.
+    """
+    # A call costs about as much for one job as for all: with 200 jobs squeue took 21 ms for all and
+    # 22 ms for one, sacct 70 ms for all and 101 ms for one (measured, Slurm 22.05).
     problems: list[str] = []
     newest = {layout: _newest_job(layout, problems) for layout in layouts}
+    # a run without a record may have a Slurm job all the same, see _entry_of
     slurm_jobs = [job for job in newest.values() if job is None or job.executor == Executor.SLURM]
     queue: dict[str, QueueEntry] = {}
     if slurm_jobs:
@@ -58,6 +70,7 @@ def report(layouts: Sequence[RunLayout]) -> Report:
     outcomes = {
         layout: _outcome(layout, job, problems) if job else None for layout, job in newest.items()
     }
+    # sacct is slowest and may be off: it is asked only for what the other two do not settle
     asked = [
         job.job_id
         for layout, job in newest.items()
@@ -78,7 +91,7 @@ def report(layouts: Sequence[RunLayout]) -> Report:
         )
         for layout, job in newest.items()
     ]
-    return Report(states, problems)
+    return StatusReport(states, problems)
 
 
 def _newest_job(layout: RunLayout, problems: list[str]) -> JobRecord | None:
@@ -112,7 +125,7 @@ def _entry_of(
 
 
 def _is_final(outcome: Outcome | None) -> bool:
-    """Whether Slurm knows no more than the attempt does.
+    """Whether an outcome is final: Slurm knows no more than the attempt does.
 
     SIGTERM means cancelled, preempted or out of time: only Slurm knows which. And where the job
     has been requeued, only Slurm knows what became of it since.
@@ -136,6 +149,7 @@ def _state(
         problems.append(error.message)
         record = None
     progress = read_progress(layout)
+    # accounting outlives job ids: an old job of another name may have had this one
     if account and account.name != layout.name:
         account = None
     known = entry or (None if _is_final(outcome) else account)
@@ -148,6 +162,7 @@ def _state(
             state=known.state,
             reason=reason,
             elapsed=known.elapsed,
+            # squeue has a TimeLeft for jobs that have ended too
             left="" if known.ended else known.left,
             nodes=known.nodes,
             start=known.start if known.state is JobState.PENDING else "",
@@ -167,11 +182,17 @@ def _state(
 
 
 def _reason(known: QueueEntry, outcome: Outcome | None) -> str:
-    """Slurm's reason, and what the run's own files know beyond it."""
+    """Slurm's reason, and what the run's own files know beyond it.
+
+    While a requeued job waits, its newest outcome is that of the attempt before.
+    """
     if outcome is None or not outcome.message:
         return known.reason
+    # The outcome says more if both tell of the same end, or if it tells of a save, which Slurm does
+    # not know of; else it knows less: what SIGTERM meant, such as a time limit, only Slurm can say.
     if known.ended and outcome.state in (known.state, JobState.DRAINED):
         return _told(outcome)
+    # why a requeued job waits: Slurm's BeginTime alone does not tell that it saved and stopped
     if known.state is JobState.PENDING:
         return f"{known.reason}: {outcome.message}" if known.reason else outcome.message
     return known.reason
@@ -179,6 +200,7 @@ def _reason(known: QueueEntry, outcome: Outcome | None) -> str:
 
 def _told(outcome: Outcome) -> str:
     """How an attempt ended, and why it is not gone on with."""
+    # what has finished or was cancelled is never gone on with, which needs no reason
     may_go_on = outcome.state in (JobState.FAILED, JobState.DRAINED)
     stays = outcome.why if may_go_on and outcome.continuation is None else ""
     return f"{outcome.message}; not requeued: {stays}" if stays else outcome.message
@@ -191,6 +213,7 @@ def _host(job: JobRecord | None) -> str:
 def _job_of(entry: QueueEntry | None) -> JobRecord | None:
     if entry is None:
         return None
+    # of a run without any record it can only be the training: an evaluation comes after one
     return JobRecord(
         job_id=entry.job_id,
         executor=Executor.SLURM,
@@ -225,11 +248,13 @@ def _without_slurm(
 
 
 def _elapsed(job: JobRecord | None, outcome: Outcome | None) -> str:
-    """Seconds of a local job, or of one that only its outcome tells of, as Slurm writes them."""
+    """Time of a local job, or of one that only its outcome tells of, as Slurm writes it."""
     start = outcome.started_at if outcome else job.submitted_at if job else ""
+    # a Slurm job without an outcome may have waited for days since it was submitted
     if not start or (not outcome and job and job.executor == Executor.SLURM):
         return ""
     end = _moment(outcome.ended_at) if outcome else datetime.now(UTC)
+    # not negative: clocks of nodes differ
     seconds = max(0, round((end - _moment(start)).total_seconds()))
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

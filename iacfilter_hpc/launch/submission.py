@@ -1,4 +1,4 @@
-"""Submission: RunConfig -> run directory -> job, on Slurm or on this machine."""
+"""Submission: from a RunConfig to a run's directory and its job, on Slurm or on this machine."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 TRAIN, EVALUATE = "train", "evaluate"
 """The templates of slurm_templates/ for each kind of job."""
 AskedExecutor = Literal["auto", "slurm", "local"]
+# by the names of their modules, as they are looked for
 TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job, and where what it writes can be read."""
+    """Submitted job: its run, its id, and where its script and its log are."""
 
     layout: RunLayout
     job_id: str
@@ -54,7 +55,11 @@ class Submitted:
 
 
 def choose_executor(asked: AskedExecutor) -> Executor:
-    """`auto` is Slurm where sbatch is on PATH, else this machine."""
+    """The executor to use: `auto` is Slurm where sbatch is on PATH, else this machine.
+
+    Raises:
+        SlurmMissing: Slurm is asked for, and is not here.
+    """
     if asked == "auto":
         return Executor.SLURM if shutil.which("sbatch") else Executor.LOCAL
     if asked == "slurm" and not shutil.which("sbatch"):
@@ -78,7 +83,7 @@ def submit(
     executor: Executor,
     planned: records.Planned | None = None,
 ) -> Submitted:
-    """Check the data, claim the run's directory, write its record, submit its job.
+    """Submit a new run: check its data, claim its directory, write its record, submit its job.
 
     `planned` GPU memory is kept in the record, beside which training leaves its peak.
 
@@ -87,7 +92,9 @@ def submit(
         UsageError: the name is taken, or this machine cannot do what was asked for.
         SubmissionError, SlurmUnreachable: no job was made, and no directory is left.
     """
+    # all that can be checked comes before the directory, whose name is taken from then on
     data = _checked_data(config)
+    # what another Python has, on nodes perhaps, only the job can find out
     if executor == Executor.LOCAL or site.python is None:
         check_training_is_installed()
         check_extras(extras_of(config))
@@ -96,10 +103,11 @@ def submit(
         describe(layout, config, data, planned)
         job_id = _start(layout, config, site, executor)
     except JobMayExist as error:
-        # its files must stay; status finds the job by the run's name
+        # the job, if there is one, needs its files; status finds it by the run's name
         hint = f"the job may exist: squeue --me --name={layout.name}"
         raise JobMayExist(error.message, hint=hint) from error
     except (IacfilterError, OSError):
+        # a directory without a job would be a run that never starts, and block its name
         shutil.rmtree(layout.directory)
         raise
     return _noted(layout, job_id, executor, Purpose.TRAIN)
@@ -126,10 +134,14 @@ def submit_evaluation(
 ) -> Submitted:
     """Submit a job that evaluates a finished run on one GPU.
 
+    `config` is the run's own: its resources but for GPUs and nodes are asked for again, `data` the
+    labelled samples to score.
+
     Raises:
         SubmissionError, SlurmUnreachable: no job was made.
     """
     asked = config.resources.gpus
+    # of the same type as in training; none for a run on the CPU
     one = asked.counting(min(1, asked.count))
     resources = config.resources.model_copy(update={"gpus": one, "nodes": 1})
     single = config.model_copy(update={"resources": resources})
@@ -161,6 +173,8 @@ def _start(
 
 
 def _noted(layout: RunLayout, job_id: str, executor: Executor, purpose: Purpose) -> Submitted:
+    # the id is known only now: of a launcher that dies before this line the job stays, and is found
+    # by its name, the run's
     record = JobRecord(
         job_id=job_id,
         executor=executor,
@@ -181,6 +195,7 @@ def _slurm_executor(
 
     # not resolved: a virtual environment's Python is a link, and only the link knows its packages
     python = site.python or str(Path(sys.executable).absolute())
+    # an evaluation has no checkpoint to save before a limit and none to go on from
     trains = template == TRAIN
     script = JobScript(
         template=template,
@@ -196,9 +211,10 @@ def _slurm_executor(
 
 
 def _lead(layout: RunLayout, config: RunConfig) -> int:
-    """As configured, else long enough for what this run and others of its approach took."""
+    """Walltime lead in seconds: as configured, else by what runs of the approach took so far."""
     if config.requeue.lead_seconds is not None:
         return config.requeue.lead_seconds
+    # of all runs of the approach: a new one has not saved yet
     metrics = layout.directory.parent.glob("*/metrics.jsonl")
     return lead_seconds(recorded_pace(metrics), config.resources.minutes)
 
@@ -210,6 +226,7 @@ def _quieten_submitit() -> None:
 
 def check_training_is_installed() -> None:
     """Raise IacfilterError unless the packages of the train extra can be found."""
+    # found, not imported: torch alone takes seconds
     missing = [name for name in TRAINING_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise IacfilterError(
@@ -227,6 +244,7 @@ def _checked_data(config: RunConfig) -> dict[str, str]:
     }
     problems = []
     found: dict[Path, SampleFile] = {}
+    # each file once, and the hash from the same reading: in between it could be replaced
     for path in dict.fromkeys(files.values()):
         try:
             found[path] = read_sample_file(path)

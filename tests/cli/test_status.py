@@ -138,7 +138,7 @@ def test_watch_is_not_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--watch", "--json"])
     assert caught.value.code == 2
-    assert "--watch is for a person, --json for a program" in capsys.readouterr().err
+    assert "--watch does not go with --json, which prints one document" in capsys.readouterr().err
 
 
 def test_watch_shows_it_again_until_it_is_interrupted(

@@ -294,9 +294,9 @@ def test_shipped_settings_can_be_named(
         (["--resume=x", "--dry-run"], "--dry-run does not go with --resume"),
         (["--resume=x", "--rehearse"], "--rehearse does not go with --resume"),
         (["--resume=x"], "no run x under"),
-        (["--approach=encoder", "--rehearse", "--dry-run"], "--rehearse is about Slurm"),
+        (["--approach=encoder", "--rehearse", "--dry-run"], "--rehearse runs on Slurm"),
         (["--approach=encoder", "--preempt-with=high"], "--preempt-with goes with --rehearse"),
-        (["--approach=encoder", "--rehearse", "--executor=local"], "--rehearse is about Slurm"),
+        (["--approach=encoder", "--rehearse", "--executor=local"], "--rehearse runs on Slurm"),
     ],
 )
 def test_modes_that_do_not_go_together(

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from iacfilter_hpc.launch.status import RunState, report
+from iacfilter_hpc.launch.status import RunState, status_report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from tests.fake_slurm import FakeSlurm
@@ -18,7 +18,7 @@ from tests.made_runs import MadeRuns
 
 def only(layout: RunLayout) -> RunState:
     """The state of one run about which nothing is in doubt."""
-    found = report([layout])
+    found = status_report([layout])
     assert found.problems == []
     return found.states[0]
 
@@ -159,7 +159,7 @@ def test_states_are_told_though_squeue_fails(fake_slurm: FakeSlurm, made: MadeRu
     made.outcome(ended, "COMPLETED")
     made.job(lost, "8")
     fake_slurm.says("squeue", stderr="Unable to contact slurm controller\n", code=1)
-    found = report([ended, lost])
+    found = status_report([ended, lost])
     assert found.problems == ["squeue failed: Unable to contact slurm controller"]
     assert [state.state for state in found.states] == ["COMPLETED", "UNKNOWN"]
 
@@ -169,7 +169,7 @@ def test_an_answer_of_squeue_that_cannot_be_read_is_told(
 ) -> None:
     made.job(made.run("mine"))
     fake_slurm.says("squeue", stdout="Welcome to the cluster\n")
-    found = report([RunLayout(made.models / "encoder" / "mine")])
+    found = status_report([RunLayout(made.models / "encoder" / "mine")])
     assert found.problems == ["squeue gave an answer that cannot be read: 'Welcome to the cluster'"]
     assert [state.state for state in found.states] == ["UNKNOWN"]
 
@@ -202,7 +202,7 @@ def test_one_damaged_run_does_not_hide_the_others(fake_slurm: FakeSlurm, made: M
     layouts[0].record.write_text("{")
     layouts[1].job("7").write_text("[]")
     layouts[2].outcome("7").write_text('{"new": 1}')
-    found = report(layouts)
+    found = status_report(layouts)
     assert [state.state for state in found.states] == [
         *("COMPLETED", "UNKNOWN", "UNKNOWN", "COMPLETED")
     ]
@@ -219,7 +219,7 @@ def test_a_hundred_runs_cost_one_call_each(fake_slurm: FakeSlurm, made: MadeRuns
         made.job(layout, str(number + 1))
     fake_slurm.queue(*((str(n + 1), f"run-{n}", "RUNNING") for n in range(50)))
     fake_slurm.accounts(*(f"{n + 1}|run-{n}|TIMEOUT|1:00|gpu1|0:0" for n in range(50, 100)))
-    states = report(layouts).states
+    states = status_report(layouts).states
     assert [state.state for state in states] == ["RUNNING"] * 50 + ["TIMEOUT"] * 50
     assert (fake_slurm.calls("squeue"), fake_slurm.calls("sacct")) == (1, 1)
 
@@ -270,5 +270,5 @@ def test_a_process_id_that_was_given_again_is_not_ours(no_slurm: None, made: Mad
 def test_squeue_is_not_asked_about_local_jobs(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
     layout = made.run("mine")
     made.job(layout, "1", executor="local")
-    report([layout])
+    status_report([layout])
     assert fake_slurm.calls("squeue") == 0

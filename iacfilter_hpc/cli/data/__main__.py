@@ -24,34 +24,35 @@ def _add(
     about: str,
     act: Act,
 ) -> argparse.ArgumentParser:
-    made = commands.add_parser(name, help=about, description=f"{about}.", allow_abbrev=False)
-    # given before or after the subcommand, it means the same
-    made.add_argument(
+    parser = commands.add_parser(name, help=about, description=f"{about}.", allow_abbrev=False)
+    # Given before or after the subcommand, it means the same: a default of the subparser would be
+    # copied over what stands before it.
+    parser.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
     )
-    made.set_defaults(act=act)
-    return made
+    parser.set_defaults(act=act)
+    return parser
 
 
 def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The flags of iacfilter-data import."""
-    made = _add(commands, "import", "make samples of a GLITCH report and its scripts", _import)
-    made.add_argument(
+    """Add iacfilter-data import and its flags."""
+    parser = _add(commands, "import", "make samples of a GLITCH report and its scripts", _import)
+    parser.add_argument(
         "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
     )
-    made.add_argument(
+    parser.add_argument(
         "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
     )
-    made.add_argument(
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="JSONL", help="the samples"
     )
-    made.add_argument(
+    parser.add_argument(
         "--oracle",
         type=Path,
         metavar="CSV",
         help="labels: PATH,LINE,CATEGORY,AGREEMENT; without it the samples have none",
     )
-    made.add_argument(
+    parser.add_argument(
         "--smells",
         nargs="+",
         choices=("all", *NAMES),
@@ -59,36 +60,36 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="SMELL",
         help=f"all, or some of {', '.join(NAMES)} (default: {', '.join(FILTERED)})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--groups",
         type=Path,
         metavar="CSV",
         help="repositories and families: columns file, repo, family",
     )
-    made.add_argument("--repo", metavar="NAME", help="of all scripts; not with --groups")
-    made.add_argument(
+    parser.add_argument("--repo", metavar="NAME", help="of all scripts; not with --groups")
+    parser.add_argument(
         "--family", metavar="NAME", help="of all scripts: a repository with its near-copies"
     )
-    made.add_argument(
+    parser.add_argument(
         "--path-prefix",
         metavar="PREFIX",
         help="what the report's paths have in place of DIR (default: found)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--source",
         metavar="NAME",
         help="who labelled (default: oracle:<file name>, else glitch:<form>)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--rejects",
         type=Path,
         metavar="JSONL",
         help="where detections that make no sample are written, with the reason",
     )
-    made.add_argument(
+    parser.add_argument(
         "--skip-bad-rows",
         action="store_true",
         help="report lines that are no row of the report, instead of ending",
@@ -96,18 +97,18 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The flags of iacfilter-data check."""
-    made = _add(commands, "check", "check sample files, and that they share nothing", _check)
-    made.add_argument(
+    """Add iacfilter-data check and its flags."""
+    parser = _add(commands, "check", "check sample files, and that they share nothing", _check)
+    parser.add_argument(
         "files", type=Path, nargs="+", metavar="JSONL", help="train, validation, test"
     )
-    made.add_argument(
+    parser.add_argument(
         "--groups",
         type=Path,
         metavar="CSV",
         help="repositories and families: columns file, repo, family",
     )
-    made.add_argument(
+    parser.add_argument(
         "--allow",
         action="append",
         choices=KINDS,
@@ -115,31 +116,32 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="KIND",
         help=f"accept that files share this; may be repeated: {', '.join(KINDS)}",
     )
-    made.add_argument(
+    parser.add_argument(
         "--show",
         type=int,
         default=10,
         metavar="N",
         help="pairs shown of each kind (default: 10; --json has all)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--model",
         metavar="NAME",
         help="count tokens as this model does: a directory, or a name in this machine's hub cache "
         "(HF_HUB_OFFLINE=0 fetches it)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--approach",
         # not choices: an installed package may have another, which --help need not look for
         metavar=f"{{{','.join(APPROACHES)}}}",
         help="how the model is used; with --model",
     )
-    made.add_argument(
+    parser.add_argument(
         "--max-length", type=int, metavar="TOKENS", help="(default: of configs/<approach>.yaml)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--input-fields",
         nargs="+",
+        # as in config/schema.py, whose pydantic --help must not wait for
         choices=("smell", "technology", "content", "with_context"),
         metavar="FIELD",
         help="of the encoder: smell, technology, content, with_context "
@@ -148,33 +150,33 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def add_split(commands: Commands[argparse.ArgumentParser]) -> None:
-    """The flags of iacfilter-data split."""
-    made = _add(commands, "split", "split samples into train, validation and test files", _split)
-    made.add_argument("samples", type=Path, metavar="JSONL", help="labelled samples")
-    made.add_argument(
+    """Add iacfilter-data split and its flags."""
+    parser = _add(commands, "split", "split samples into train, validation and test files", _split)
+    parser.add_argument("samples", type=Path, metavar="JSONL", help="labelled samples")
+    parser.add_argument(
         "--sizes",
         required=True,
         type=parse_sizes,
         metavar="A/B[/C]",
         help="samples (600/75) or shares (0.8/0.1/0.1) of train, validation and test",
     )
-    made.add_argument(
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="a new or empty directory"
     )
-    made.add_argument(
+    parser.add_argument(
         "--by",
         choices=tuple(KEPT_WHOLE),
         default="auto",
         help="what is kept whole; auto: family, else repo, else file",
     )
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
-    made.add_argument(
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    parser.add_argument(
         "--groups",
         type=Path,
         metavar="CSV",
         help="repositories and families: columns file, repo, family",
     )
-    made.add_argument(
+    parser.add_argument(
         "--dedupe",
         action="store_true",
         help="first leave out samples whose smell and reported line another one has",
@@ -191,22 +193,25 @@ examples:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Every flag of the command."""
-    made = terminal.parser(
+    """The parser, with every flag of the command."""
+    parser = terminal.parser(
         "iacfilter-data", __doc__.partition(": ")[2].strip(), epilog=EPILOG, models_dir=False
     )
-    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_import(commands)
     add_check(commands)
     add_split(commands)
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     args = arguments().parse_args(argv)
     act: Act = args.act
     return terminal.run(lambda: act(args))
+
+
+# each imports what it alone needs: --help and the other subcommands do not wait for it
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -228,19 +233,21 @@ def _split(args: argparse.Namespace) -> int:
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:
-    """The numbers of 600/75 or 0.8/0.1/0.1: all whole, or all shares.
+    """Sizes such as 600/75 or 0.8/0.1/0.1: whole numbers of samples, or shares of all.
 
     Raises:
         argparse.ArgumentTypeError: it is neither.
     """
     parts = text.split("/")
     if len(parts) in (2, 3):
+        # isdigit alone holds for digits such as a superscript 2, which int() refuses
         if all(part.isascii() and part.isdigit() and int(part) for part in parts):
             return tuple(int(part) for part in parts)
         try:
             shares = tuple(float(part) for part in parts)
         except ValueError:
             shares = ()
+        # shares that make up 1 may exceed it in floating point
         if shares and all(0 < share < 1 for share in shares) and sum(shares) < 1 + 1e-9:
             return shares
     raise argparse.ArgumentTypeError(

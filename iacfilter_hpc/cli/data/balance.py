@@ -10,7 +10,8 @@ from iacfilter_hpc.samples.leakage import DataFile
 
 
 def balance_table(files: Sequence[DataFile]) -> str:
-    """TP and FP by technology and smell, a column for each file."""
+    """Table of TP and FP by technology and smell, a column for each file."""
+    # a row for each pair that any of the files has: what another file lacks must show as a gap
     cells = [count_cells(file.samples) for file in files]
     names = [file.name for file in files]
     rows = [
@@ -23,6 +24,7 @@ def balance_table(files: Sequence[DataFile]) -> str:
 
 
 def _labels(counts: Counts) -> str:
+    # also where there is no sample at all, which must not read as 0/0 labelled
     if counts.unlabelled == counts.samples:
         return f"{counts.unlabelled} unlabelled" if counts.samples else "-"
     unlabelled = f" + {counts.unlabelled} unlabelled" if counts.unlabelled else ""

@@ -1,4 +1,4 @@
-"""iacfilter-data check: what is wrong with sample files, and what they share."""
+"""iacfilter-data check: a report on sample files, what is wrong in them and what they share."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from iacfilter_hpc.config.schema import ApproachName
     from iacfilter_hpc.training.approaches.lengths import Lengths, Measure
 
-SPLIT = "iacfilter-data split makes files that share nothing; --allow KIND accepts a kind"
-ONE_PLACE = "content, line, detection_span and with_context are of one place in one file"
-TOO_LONG = "--max-length may be too small, or the prompts are not of this approach"
+# what to do about each kind of problem
+LEAK_HINT = "iacfilter-data split makes files that share nothing; --allow KIND accepts a kind"
+CONTRADICTION_HINT = "content, line, detection_span and with_context are of one place in one file"
+TOO_LONG_HINT = "--max-length may be too small, or the prompts are not of this approach"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """Which files to check, and how; `model` counts tokens as it does for `approach`.
+    """Request to check sample files; `model` counts tokens as it does for `approach`.
 
     `max_length` and `input_fields` None mean those of the approach; `show` pairs of each kind are
     shown to a person.
@@ -49,7 +50,7 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The files as checked; `lengths` is of each file, or empty without a model."""
+    """Result of a check: `lengths` has one for each file, or is empty without a model."""
 
     checked: Checked
     lengths: tuple[Lengths, ...]
@@ -57,7 +58,7 @@ class Found:
 
 
 def request_of(args: argparse.Namespace) -> CheckRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return CheckRequest(
         files=tuple(args.files),
         groups=args.groups,
@@ -71,15 +72,23 @@ def request_of(args: argparse.Namespace) -> CheckRequest:
 
 
 def problems(found: Found) -> list[DataError]:
-    """Why the files should not be used as they are, each kind with what to do about it."""
+    """Problems: why the files should not be used as they are, each kind with a hint.
+
+    Repetitions inside one file are none: they are shown, and nothing leaks by them.
+    """
     checked = found.checked
     contradictory = [f"{w.file}:{w.row}: {w.problem}" for w in checked.contradictions]
     no_fit = [
         f"{file.name}:{index + 1}: {problem}"
+        # not strict: without a model there are no lengths
         for file, lengths in zip(checked.files, found.lengths, strict=False)
         for index, problem in lengths.no_fit
     ]
-    parts = [(_leaks(checked), SPLIT), (contradictory, ONE_PLACE), (no_fit, TOO_LONG)]
+    parts = [
+        (_leaks(checked), LEAK_HINT),
+        (contradictory, CONTRADICTION_HINT),
+        (no_fit, TOO_LONG_HINT),
+    ]
     return [DataError("\n".join(lines), hint=hint) for lines, hint in parts if lines]
 
 
@@ -93,7 +102,7 @@ def _leaks(checked: Checked) -> list[str]:
 
 
 def document(found: Found) -> dict[str, object]:
-    """The report for JSON."""
+    """The JSON document of a check; unlike the text it has every pair and repetition."""
     checked = found.checked
     return {
         "leakage": bool(checked.forbidden),
@@ -174,7 +183,7 @@ def _lengths_document(found: Found) -> list[dict[str, object]]:
 
 
 def sections(found: Found, show: int) -> list[str]:
-    """The parts of the report for a person; `show` pairs of each kind."""
+    """The text of a check in parts; `show` is the number of pairs shown of each kind."""
     checked = found.checked
     parts = [_files_table(checked.files), balance_table(checked.files)]
     if checked.repeats:
@@ -192,6 +201,7 @@ def _files_table(files: Sequence[DataFile]) -> str:
     rows = []
     for file in files:
         counts = count_labels(file.samples)
+        # several repositories may have a file of one name
         scripts = {(sample.repo, sample.file) for sample in file.samples}
         groups = {sample.group for sample in file.samples}
         numbers = (counts.samples, counts.tp, counts.fp, counts.unlabelled)
@@ -221,6 +231,7 @@ def _repeats_text(checked: Checked, show: int) -> str:
         lines.append(f"{checked.files[repeats.data].name}, {MEANING[repeats.kind]}:")
         for repeat in repeats.each[:show]:
             both = "both labels: " if repeat.contradictory else ""
+            # one place alone would be no repetition
             shown = [_labelled(checked, place) for place in repeat.places[: max(2, show)]]
             more = len(repeat.places) - len(shown)
             lines.append(f"  {both}{'  =  '.join(shown)}" + (f" and {more} more" if more else ""))
@@ -260,6 +271,7 @@ def _leaks_text(checked: Checked, show: int) -> str:
         lines.append(
             f"Shared between files: {kind}, {MEANING[kind]}: {counted(pairs, 'pair')}{accepted}"
         )
+        # one by one: a line that two files have a hundred times each makes ten thousand pairs
         each = chain.from_iterable(leak.each_pair() for leak in leaks)
         for one, other in islice(each, show):
             lines.append(f"  {_place(checked, one)}  =  {_place(checked, other)}")
@@ -275,7 +287,12 @@ def _place(checked: Checked, place: Place) -> str:
 
 
 def run(request: CheckRequest, *, as_json: bool) -> int:
-    """The subcommand."""
+    """Run the subcommand and return 0.
+
+    Raises:
+        UsageError: flags that make no sense together; all are named.
+        DataError: lines of the files are wrong, or the files should not be used as they are.
+    """
     refuse(list(_problems(request)))
     found = _check(request)
     if as_json:
@@ -284,6 +301,7 @@ def run(request: CheckRequest, *, as_json: bool) -> int:
         print("\n\n".join(sections(found, request.show)))
     for warning in found.checked.warnings:
         terminal.say(f"warning: {warning}")
+    # after the report, which has the places: the errors only say why it ends with exit code 1
     if wrong := problems(found):
         raise DataError(
             "\n".join(error.message for error in wrong),
@@ -295,6 +313,7 @@ def run(request: CheckRequest, *, as_json: bool) -> int:
 def _problems(request: CheckRequest) -> Iterator[UsageError]:
     """What is wrong with the flags, before anything is read."""
     yield from input_problems(*request.files)
+    # not as types of argparse, which ends at the first: all that is wrong is named at once
     if request.show < 0:
         yield UsageError(
             f"--show {request.show} is not a number of pairs",
@@ -317,9 +336,10 @@ def _problems(request: CheckRequest) -> Iterator[UsageError]:
     if entry and request.input_fields and not entry.reads_fields:
         readers = subjects(lambda other: other.reads_fields)
         yield UsageError(
-            f"--input-fields is of {readers}; {entry.subject} reads prompts",
-            hint="leave it away, or use --approach encoder",
+            f"--input-fields is for {readers}; {entry.subject} reads prompts",
+            hint="leave it out, or use --approach encoder",
         )
+    # resolved: a link to the other file shares all of it as well
     if len({path.resolve() for path in request.files}) < len(request.files):
         yield UsageError("a file is named twice", hint="all of it would be shared")
 
@@ -345,6 +365,7 @@ def _lengths(
     # only now: transformers takes seconds to import
     from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
 
+    # read, not repeated here: defaults stand in the approach's YAML alone
     defaults = layers.from_file(find_approach(approach).defaults).values["data"]
     measure = Measure(
         model=model,

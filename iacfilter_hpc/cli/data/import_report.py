@@ -1,4 +1,7 @@
-"""iacfilter-data import: samples from a GLITCH report, and an account of the rest."""
+"""iacfilter-data import: samples from a GLITCH report, and an account of the rest.
+
+Every row is accounted for: samples, merged, other, unusable and bad add up to the rows read.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from iacfilter_hpc.samples.smells import NAMES
 
 
 def request_of(args: argparse.Namespace) -> ImportRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return ImportRequest(
         report=args.report,
         scripts=args.scripts,
@@ -35,7 +38,12 @@ def request_of(args: argparse.Namespace) -> ImportRequest:
 
 
 def run(request: ImportRequest, *, as_json: bool) -> int:
-    """The subcommand."""
+    """Run the subcommand and return 0.
+
+    Raises:
+        UsageError: flags that make no sense together; all are named.
+        DataError: the report or another input cannot be read, or has wrong lines.
+    """
     done = import_report(request)
     for warning in warnings(done):
         terminal.say(f"warning: {warning}")
@@ -47,7 +55,8 @@ def run(request: ImportRequest, *, as_json: bool) -> int:
 
 
 def warnings(done: Imported) -> list[str]:
-    """What may be a slip, and what was read otherwise than it may be meant."""
+    """Warnings: what may be a slip, and what was read otherwise than it may be meant."""
+    # !a: a path may hold bytes that are no UTF-8, and a warning must show which
     missing = done.oracle.missing if done.oracle else ()
     return [
         *technology_warnings(done.request.technology),
@@ -58,7 +67,7 @@ def warnings(done: Imported) -> list[str]:
 
 
 def document(done: Imported) -> dict[str, object]:
-    """The answer of --json."""
+    """The JSON document of an import."""
     intake = done.intake
     return {
         "output": str(done.request.output),
@@ -80,7 +89,7 @@ def document(done: Imported) -> dict[str, object]:
 
 
 def render(done: Imported) -> str:
-    """The same for people."""
+    """The text of an import, for people."""
     request, intake, prefix = done.request, done.intake, done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     other = ", ".join(f"{count} {terminal.plain(smell)}" for smell, count in intake.other) or "none"

@@ -1,4 +1,4 @@
-"""iacfilter-data split: one file of samples becomes a directory of files that share nothing."""
+"""iacfilter-data split: a directory of files that share nothing, from one file of samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from iacfilter_hpc.samples.split_file import FileSplit, SplitRequest, split_file
 
 
 def request_of(args: argparse.Namespace) -> SplitRequest:
-    """What the flags ask for."""
+    """The request that the flags make."""
     return SplitRequest(
         samples=args.samples,
         output=args.output,
@@ -27,12 +27,19 @@ def request_of(args: argparse.Namespace) -> SplitRequest:
         seed=args.seed,
         groups=args.groups,
         dedupe=args.dedupe,
+        # kept in summary.json, so that the split can be made again
         command=shlex.join(["iacfilter-data", *sys.argv[1:]]),
     )
 
 
 def run(request: SplitRequest, *, as_json: bool) -> int:
-    """The subcommand."""
+    """Run the subcommand and return 0.
+
+    Raises:
+        UsageError: flags that make no sense together; all are named.
+        DataError: the samples cannot be read, or the sizes cannot be reached.
+        OSError: the directory cannot be written.
+    """
     refuse(list(_problems(request)))
     try:
         done = split_file(request, _target(request))
@@ -57,6 +64,7 @@ def _problems(request: SplitRequest) -> Iterator[UsageError]:
     """What is wrong with the flags, before anything is read."""
     yield from input_problems(request.samples)
     path, target = request.output, _target(request)
+    # said early; that the directory is still empty at the end is seen to when it is put in place
     if path.exists() and not path.is_dir():
         yield UsageError(f"--output {path} is not a directory", hint="name a new or empty one")
     elif path.is_dir() and any(path.iterdir()):

@@ -270,7 +270,7 @@ def test_files_of_one_name_are_told_apart(check: Check, tmp_path: Path) -> None:
         (["--model", "x", "--approach", "encoder", "--max-length", "0"], "--max-length 0"),
         (
             ["--model", "x", "--approach", "generative", "--input-fields", "content"],
-            "--input-fields is of the encoder",
+            "--input-fields is for the encoder",
         ),
     ],
 )
