@@ -59,11 +59,13 @@ class Worker:
             SystemExit: it failed, so that Slurm sees a non-zero exit code; the log says why.
         """
         layout, job, started_at = RunLayout(self.directory), job_env(), records.now()
+        # recorded only if something is raised that _ending does not expect
         ending = Ending(JobState.FAILED, "the worker broke off", FailureCause.EXCEPTION)
         try:
             with listening(layout, job.job_id, job.attempt) as requests:
                 ending = self._ending(layout, job, requests)
         finally:
+            # after listening() has ended, from when on no signal can break it off
             if job.rank == 0:
                 _record(layout, job, started_at, ending)
         if ending.exit_code:
@@ -74,7 +76,7 @@ class Worker:
             return self._run(layout, job, requests)
         except OSError as error:
             if error.errno not in OF_THE_NODE:
-                raise
+                raise  # an error in the code: submitit shows the traceback
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the job's log
             return Ending(JobState.FAILED, str(error), FailureCause.NODE)
         except Interrupted as error:
@@ -83,6 +85,7 @@ class Worker:
             return Ending(state, error.message)
         except IacfilterError as error:
             print(error.text(), file=sys.stderr, flush=True)  # noqa: T201 - the job's log
+            # any other IacfilterError is ours: the same data and settings would fail again
             if isinstance(error, Cancelled):
                 return Ending(JobState.CANCELLED, error.message)
             if isinstance(error, CommandFailed):
@@ -96,6 +99,7 @@ class Worker:
             config, node, job.attempt, requests.local, os.environ
         )
         log = layout.error_log(job.attempt, job.rank)
+        # an attempt after one that was stopped while it evaluated finds final/ and only evaluates
         if self.data is None and not layout.final.exists():
             if job.rank == 0:
                 _settle_earlier(layout, job, config.requeue.limit)
@@ -103,6 +107,7 @@ class Worker:
                 if not on_slurm():  # there the batch script does it, before the first signal
                     layout.drain.unlink(missing_ok=True)
             check_data(layout, config)
+            # until here a signal has nothing to save and ends the worker: see Requests.note
             requests.is_training = True
             argv = accelerate_argv.train(config, layout, node, sys.executable)
             stopped = _train(layout, job, argv, environment, log)
@@ -140,7 +145,11 @@ def check_data(layout: RunLayout, config: RunConfig) -> None:
 def _train(
     layout: RunLayout, job: JobEnv, argv: list[str], environment: dict[str, str], log: Path
 ) -> Ending | None:
-    """None once the model is there, else where training has stopped as it was asked to."""
+    """Train; None once the model is there, else the ending of one that stopped as asked.
+
+    Raises:
+        JobFailed: it ended otherwise; CommandFailed with what is known of it.
+    """
     try:
         call(argv, environment, layout, job.attempt, log)
     except CommandFailed:
@@ -154,6 +163,8 @@ def _train(
         return Ending(
             JobState.DRAINED, f"stopped at step {drained.step} as asked ({drained.reason})"
         )
+    # other nodes than the first may see either file late (NFS): both endings are good ones there,
+    # since they neither evaluate nor record
     return None if layout.final.exists() else Ending(JobState.DRAINED)
 
 
@@ -171,6 +182,7 @@ def _settle_earlier(layout: RunLayout, job: JobEnv, limit: int) -> None:
         if records.outcome(layout, attempt_name(job.job_id, restarts)) is None
     ]
     for restarts in silent:
+        # by its processes' own files: its worker was killed before it could write
         outcome = outcome_of_killed(layout, job.job_id, restarts, newest_step(layout))
         records.write_record(layout.outcome(outcome.attempt), outcome)
     if silent:
@@ -192,6 +204,7 @@ def _check_alone(layout: RunLayout, job: JobEnv) -> None:
     except SlurmError:
         return  # whoever claims the run last may write: a second one does no harm
     for entry in found:
+        # by name: also a job that its launcher did not live to note down
         if (
             entry.name == layout.name
             and entry.state is JobState.RUNNING
