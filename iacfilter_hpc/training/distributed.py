@@ -25,7 +25,8 @@ class DistributedSetup:
     processes: int
 
     def __str__(self) -> str:
-        return f"{self.distributed}, {self.backend or 'no backend'}, {self.processes} process(es)"
+        processes = counted(self.processes, "process", "processes")
+        return f"{self.distributed}, {self.backend or 'no backend'}, {processes}"
 
 
 def expected_setup(config: RunConfig) -> DistributedSetup:

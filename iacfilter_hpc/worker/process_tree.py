@@ -91,7 +91,7 @@ class CommandFailed(JobFailed):
         self.step = step
 
 
-def call(
+def run_command(
     argv: list[str], environment: dict[str, str], layout: RunLayout, attempt: str, log: Path
 ) -> None:
     """Run a command to its end; `log` is where its standard error goes.

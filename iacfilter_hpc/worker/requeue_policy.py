@@ -72,7 +72,9 @@ def _by_evidence(outcomes: Sequence[Outcome]) -> RequeueDecision:
         case FailureCause.MEMORY:
             return _memory(outcomes)
         case FailureCause.NODE:
-            return RequeueDecision(Action.ELSEWHERE, f"{', '.join(last.nodes)} may be at fault")
+            # a worker that was killed has named none
+            nodes = ", ".join(last.nodes) or "a node of the job"
+            return RequeueDecision(Action.ELSEWHERE, f"{nodes} may be at fault")
     # killed, or for a cause that only a later version knows
     if _is_stuck(outcomes):
         return RequeueDecision(

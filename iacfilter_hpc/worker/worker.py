@@ -21,7 +21,7 @@ from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.worker import accelerate_argv
 from iacfilter_hpc.worker.accelerate_argv import Node
 from iacfilter_hpc.worker.job_env import JobEnv, job_env, on_slurm, rendezvous
-from iacfilter_hpc.worker.process_tree import CommandFailed, call
+from iacfilter_hpc.worker.process_tree import CommandFailed, run_command
 from iacfilter_hpc.worker.requeue_policy import Action, decide
 from iacfilter_hpc.worker.signals import Cancelled, Interrupted, Requests, listening
 
@@ -117,7 +117,7 @@ class Worker:
         data = self.data or config.data.test_file
         if data is not None and job.rank == 0:
             argv = accelerate_argv.evaluate(layout, data, self.options, sys.executable)
-            call(argv, environment, layout, job.attempt, log)
+            run_command(argv, environment, layout, job.attempt, log)
         return Ending(JobState.COMPLETED)
 
 
@@ -151,7 +151,7 @@ def _train(
         JobFailed: it ended otherwise; CommandFailed with what is known of it.
     """
     try:
-        call(argv, environment, layout, job.attempt, log)
+        run_command(argv, environment, layout, job.attempt, log)
     except CommandFailed:
         # a launcher that was killed does not undo what its processes have saved
         if not layout.drained(job.attempt).exists():
@@ -159,7 +159,7 @@ def _train(
     if job.rank == 0 and not layout.final.exists():
         drained = records.drained(layout, job.attempt)
         if drained is None:
-            raise JobFailed("training ended without a model and without a word")
+            raise JobFailed("training left neither a model nor a note that it was stopped")
         return Ending(
             JobState.DRAINED, f"stopped at step {drained.step} as asked ({drained.reason})"
         )
