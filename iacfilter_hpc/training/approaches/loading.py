@@ -1,4 +1,4 @@
-"""How pretrained weights come in: straight onto which device, with which attention, in 4 bits?"""
+"""Loading of pretrained weights: onto which device, with which attention, in 4 bits or not."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ class Loading:
 
 
 PLAIN = Loading()
+"""Into host memory, as transformers does by itself."""
 
 
 def loading_for(model: Model, args: TrainingArguments) -> Loading:
-    """How training loads its model.
+    """Loading of a model that is to be trained.
 
     Not onto the device under ZeRO-3: there from_pretrained splits each weight as it comes, the
     first process alone reads them, and a device map is refused. Measured with two processes and
@@ -69,5 +70,6 @@ def loading_for(model: Model, args: TrainingArguments) -> Loading:
 
 def attention_of(model: PreTrainedModel) -> str:
     """The implementation of attention that a model has come to use, whatever was asked for."""
+    # private, and the only place where it stands once transformers has chosen
     name: str = model.config._attn_implementation
     return name
