@@ -44,7 +44,7 @@ SAYINGS: tuple[tuple[type[SlurmError], str], ...] = (
     # it answers that it cannot answer now
     (SlurmUnreachable, r"temporarily una(?:ble|vailable)|try again"),
 )
-"""What the commands print where the controller is away, the first that is found counts.
+"""Phrases that the commands print where the controller is away; the first that is found counts.
 
 The exit code does not tell: it is 1 nearly always. Whole phrases, since an answer may repeat words
 of the request. Sources: src/common/slurm_errno.c, src/common/read_config.c, auth_munge.c

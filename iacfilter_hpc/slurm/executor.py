@@ -29,7 +29,7 @@ from iacfilter_hpc.slurm.template import JobScript
 
 
 class TemplateExecutor(submitit.SlurmExecutor):
-    """Submits with our script; submitit formats the options, pickles the worker, calls sbatch."""
+    """Executor with our script; submitit formats options, pickles the worker and calls sbatch."""
 
     def __init__(self, folder: Path, script: JobScript) -> None:
         self.script = script

@@ -17,7 +17,10 @@ ACCOUNTED = ("JobID", "JobName", "State", "Elapsed", "NodeList", "ExitCode")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """What Slurm says of one job; times are Slurm's own strings, empty where it says nothing."""
+    """Entry of a job in squeue or sacct.
+
+    Times are Slurm's own strings, such as 1-02:03:04; a field is empty where it says nothing.
+    """
 
     job_id: str
     name: str

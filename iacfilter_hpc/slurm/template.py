@@ -32,7 +32,7 @@ class JobScript:
     """What decides whether the run goes on after an attempt; None for a job that does not train."""
 
     rendezvous: bool = False
-    """Whether processes of several GPUs meet: then the shell says where."""
+    """True where there are several processes, which must meet: then the shell says where."""
 
     @property
     def trains(self) -> bool:

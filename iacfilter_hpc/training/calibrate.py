@@ -14,7 +14,7 @@ SMALLEST, LARGEST = 0.05, 20.0
 
 
 def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
-    """The T in [0.05, 20] that minimises the cross entropy of sigmoid(log_odds / T).
+    """Temperature T in [0.05, 20] that minimises the cross entropy of sigmoid(log_odds / T).
 
     Both have shape [n]. Scaling never changes an order of probabilities, nor a decision at 0.5.
     The targets are Platt's, (n_tp + 1) / (n_tp + 2) and 1 / (n_fp + 2), not 1 and 0: a few
@@ -54,7 +54,7 @@ EDGE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A detection is TP if p(TP) >= `value`; with the validation F1 of TP there and at 0.5."""
+    """Threshold: TP if p(TP) >= `value`; with the validation F1 of TP there and at 0.5."""
 
     value: float
     f1: float

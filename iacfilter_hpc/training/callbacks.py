@@ -137,7 +137,7 @@ class MetricsCallback(TrainerCallback):
 
 
 class FirstStep(TrainerCallback):
-    """Tells, in the log and in metrics.jsonl, how long an attempt took to make its first step."""
+    """Time of an attempt to its first step, told in the log and in metrics.jsonl."""
 
     def __init__(self, phases: Phases, metrics: MetricsCallback) -> None:
         self._phases = phases

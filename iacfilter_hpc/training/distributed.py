@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DistributedSetup:
-    """How processes work together.
+    """Setup of the processes that train together.
 
     `distributed` is the value of accelerate's DistributedType, `backend` that of torch.distributed,
     None for a lone process.

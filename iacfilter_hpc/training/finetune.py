@@ -67,7 +67,7 @@ def fine_tune(
 
 
 class _ScoreEpochs(TrainerCallback):
-    """Scores the held-out samples before training and at the end of the wanted epochs."""
+    """Callback that scores the held-out samples before training and after the wanted epochs."""
 
     def __init__(self, wanted: frozenset[int]) -> None:
         self._wanted = wanted

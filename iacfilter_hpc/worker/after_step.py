@@ -124,7 +124,7 @@ def _follow(step: EndedStep) -> int:
 
 
 def _outcome_of(step: EndedStep) -> Outcome:
-    """How the attempt ended: as its worker says, else as its other files and Slurm's log do."""
+    """Outcome of the attempt: as its worker says, else as its other files and Slurm's log do."""
     layout = step.layout
     outcome = records.outcome(layout, step.attempt) or outcome_of_killed(
         layout, step.job_id, step.restarts, newest_step(layout)
@@ -142,7 +142,7 @@ def _leave(step: EndedStep, outcome: Outcome, why: str) -> int:
 
 
 def _end_of(job_id: str, now: JobNow) -> JobState:
-    """How a job ends that is COMPLETING, while this shell has KillWait to live.
+    """State that a COMPLETING job ends in, while this shell has KillWait to live.
 
     Accounting knows, a moment after the controller; without it a time limit is known all the same.
     """

@@ -19,7 +19,7 @@ SMALLER = "a smaller --batch-size needs less"
 
 
 class Action(StrEnum):
-    """What a batch script does after an attempt."""
+    """Action of a batch script after an attempt."""
 
     AGAIN = "again"
     """Requeue the job; where that is refused, submit it as a new one."""
@@ -30,7 +30,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequeueDecision:
-    """What follows an attempt, and why, for the log and the outcome."""
+    """Action after an attempt, and why, for the log and the outcome."""
 
     action: Action
     why: str

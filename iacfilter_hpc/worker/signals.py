@@ -16,20 +16,20 @@ from iacfilter_hpc.runs.layout import RunLayout
 
 
 class Stopped(JobFailed):
-    """What the worker waits for is to be ended now."""
+    """Order to end what the worker waits for, now: the parent of the two below."""
 
 
 class Cancelled(Stopped):
-    """iacfilter-cancel or Ctrl-C."""
+    """Order by iacfilter-cancel or Ctrl-C."""
 
 
 class Interrupted(Stopped):
-    """A request to save and stop came while there was nothing to save."""
+    """Request to save and stop that came while there was nothing to save."""
 
 
 @dataclass
 class Requests:
-    """Turns signals into requests while the worker waits for a command."""
+    """Requests to save and stop, made of signals while the worker waits for a command."""
 
     layout: RunLayout
     job_id: str

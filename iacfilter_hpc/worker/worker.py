@@ -28,7 +28,7 @@ from iacfilter_hpc.worker.signals import Cancelled, Interrupted, Requests, liste
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, in the words of runs.Outcome."""
+    """Ending of an attempt, in the words of runs.records.Outcome."""
 
     state: JobState
     message: str = ""
@@ -80,16 +80,16 @@ class Worker:
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the job's log
             return Ending(JobState.FAILED, str(error), FailureCause.NODE)
         except Interrupted as error:
-            # an evaluation alone has nothing to go on from
+            # training and what comes after it is gone on with; an evaluation alone is over
             state = JobState.DRAINED if self.data is None else JobState.CANCELLED
             return Ending(state, error.message)
         except IacfilterError as error:
             print(error.text(), file=sys.stderr, flush=True)  # noqa: T201 - the job's log
-            # any other IacfilterError is ours: the same data and settings would fail again
             if isinstance(error, Cancelled):
                 return Ending(JobState.CANCELLED, error.message)
             if isinstance(error, CommandFailed):
                 return Ending(JobState.FAILED, error.message, error.cause, error.step)
+            # one of ours: the same data and settings would bring it again
             return Ending(JobState.FAILED, error.message, FailureCause.ERROR)
 
     def _run(self, layout: RunLayout, job: JobEnv, requests: Requests) -> Ending:

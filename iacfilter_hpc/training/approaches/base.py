@@ -103,7 +103,7 @@ class Approach(ABC):
         """A tiny random model that load_inputs and load_model take; `texts` make a tokenizer."""
 
     def base_model(self, final: Path, name: str) -> str | Path:
-        """Where the model lies that the weights in `final` belong to.
+        """Name or directory of the model that the weights in `final` belong to.
 
         `name` is that of the pretrained one. Whole weights need no other: they are in `final`.
         """

@@ -27,7 +27,7 @@ from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 
 class EncoderTrainer(DecisionTrainer):
-    """Cross entropy of the two classes."""
+    """Trainer of encoders: cross entropy of the two classes."""
 
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Cross entropy of each sample, shape [batch]."""

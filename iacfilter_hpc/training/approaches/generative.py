@@ -42,7 +42,7 @@ from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 
 class GenerativeTrainer(DecisionTrainer):
-    """Loss only on the answer and EOS; a decision compares TP with FP at the answer's position."""
+    """Trainer of causal models: loss on answer and EOS only, decisions at the answer's position."""
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save adapter and tokenizer; every process must call this.

@@ -14,7 +14,7 @@ from iacfilter_hpc.config.schema import Model
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What from_pretrained is told besides name and dtype; None leaves each to transformers.
+    """Arguments of from_pretrained besides name and dtype; None leaves each to transformers.
 
     Safetensors files are mapped, so the page cache holds them once a node. With a device, each
     tensor goes from there to that device. Without one, each process first makes a copy in its own

@@ -91,7 +91,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         )
 
     def sharing(self) -> Sharing | None:
-        """What the prompts of each step share; None for rows that share nothing."""
+        """Sharing of beginnings among the prompts of a step; None for rows that share nothing."""
         if self._grouping.layout != "tree":
             return None
         return sharing(self._keys, self._grouping, self.args.seed)
