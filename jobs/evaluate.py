@@ -1,4 +1,4 @@
-"""Score the samples in --data with the trained run in --run-dir, and print the tables."""
+"""Evaluation: score the samples in --data with the run in --run-dir, and print the tables."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def main() -> int:
     add_flags(parser)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # after the flags: torch takes seconds, and a wrong flag is to be told at once
     from iacfilter_hpc.evaluation.evaluate import evaluate
     from iacfilter_hpc.evaluation.text import render
 

@@ -1,4 +1,4 @@
-"""What starts the training processes of one node: `accelerate launch`, which outlives signals.
+"""Launcher of one node's training processes: `accelerate launch`, made to outlive signals.
 
 A signal that asks to drain is for the worker, which passes the request on. Under
 proctrack/linuxproc Slurm sends it to every process of the step, and torchelastic would end its
@@ -13,6 +13,7 @@ from iacfilter_hpc.worker.process_tree import follow_parent
 
 
 def main() -> None:
+    # nothing here can save: the processes that can are told by their own follow_parent
     follow_parent(signal.SIGKILL)
     # what is ignored stays ignored in what is started; trainers have handlers of their own
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):

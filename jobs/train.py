@@ -1,4 +1,4 @@
-"""What `accelerate launch` starts: train the run in --run-dir."""
+"""Training process, as `accelerate launch` starts it: train the run in --run-dir."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True)
     layout = RunLayout(parser.parse_args().run_dir.absolute())
+    # torchelastic sets it; a lone process is started without
     rank = int(os.environ.get("RANK", "0"))
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(message)s")
+    # only here: torch takes seconds, in which the mask above must hold already
     from iacfilter_hpc.training.attempt import run_attempt
 
     return run_attempt(layout, rank, began)

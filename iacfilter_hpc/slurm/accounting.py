@@ -13,6 +13,7 @@ from iacfilter_hpc.runs.states import ENDED, Executor, JobState, Purpose
 from iacfilter_hpc.slurm.queue import sacct
 
 FIELDS = ("JobID", "JobName", "State", "Elapsed")
+"""Columns of sacct, in the order of Attempt's fields."""
 ENDED_ONCE = ENDED | {JobState.REQUEUED}
 """States of an attempt that is over, whether or not another follows."""
 
@@ -28,7 +29,7 @@ class Attempt:
 
 
 def accounted_seconds(layouts: Sequence[RunLayout]) -> dict[str, float]:
-    """Seconds by job id, over all attempts of a job; empty where there is no accounting.
+    """Seconds by job id (wall time, over all attempts of a job); empty without accounting.
 
     A job that was requeued has a line for each attempt, and all of them held its GPUs.
 
@@ -46,6 +47,8 @@ def accounted_seconds(layouts: Sequence[RunLayout]) -> dict[str, float]:
         # Slurm gives job ids again, so that the name must agree
         if attempt.name == names.get(attempt.job_id):
             attempts[attempt.job_id].append(attempt)
+    # A job that still runs is left out: its time so far would stand in a table as what it took.
+    # REQUEUED alone is no end either, as the next attempt may not have a line yet.
     return {
         job_id: sum(seconds_of(attempt.elapsed) for attempt in found)
         for job_id, found in attempts.items()
@@ -55,7 +58,10 @@ def accounted_seconds(layouts: Sequence[RunLayout]) -> dict[str, float]:
 
 
 def seconds_of(elapsed: str) -> float:
-    """Slurm's `[days-]hours:minutes:seconds` in seconds. Source: https://slurm.schedmd.com/sacct.html"""
+    """Seconds of Slurm's `[days-]hours:minutes:seconds`.
+
+    Source: https://slurm.schedmd.com/sacct.html
+    """
     days, _, clock = elapsed.rpartition("-")
     hours, minutes, seconds = (float(part) for part in clock.split(":"))
     return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds

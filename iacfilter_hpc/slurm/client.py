@@ -44,7 +44,7 @@ SAYINGS: tuple[tuple[type[SlurmError], str], ...] = (
     # it answers that it cannot answer now
     (SlurmUnreachable, r"temporarily una(?:ble|vailable)|try again"),
 )
-"""What the commands print where the controller is away, the first that is found counts.
+"""Phrases that the commands print where the controller is away; the first that is found counts.
 
 The exit code does not tell: it is 1 nearly always. Whole phrases, since an answer may repeat words
 of the request. Sources: src/common/slurm_errno.c, src/common/read_config.c, auth_munge.c
@@ -52,7 +52,7 @@ of the request. Sources: src/common/slurm_errno.c, src/common/read_config.c, aut
 
 
 def call(argv: Sequence[str]) -> str:
-    """What a command of Slurm prints.
+    """Standard output of one of Slurm's commands.
 
     Raises:
         SlurmRefused: it says no.
@@ -71,17 +71,19 @@ def call(argv: Sequence[str]) -> str:
         raise SlurmMissing(f"{argv[0]} is not on PATH") from error
     except subprocess.TimeoutExpired as error:
         raise SlurmUnanswered(f"{argv[0]} gave no answer in {TIMEOUT_S} s") from error
+    # words on stderr alone are no failure: Slurm warns there, and does what was asked
     if done.returncode:
         raise failure(argv[0], done.returncode, done.stderr)
     return done.stdout
 
 
 def failure(program: str, code: int, stderr: str) -> SlurmError:
-    """Why a command failed, by its exit code (below 0: a signal) and its words (pure)."""
+    """Error of a command that failed, by its exit code (below 0: a signal) and its words (pure)."""
     said = " ".join(stderr.split())
     message = f"{program} failed: {said or f'exit code {code}'}"
     if code < 0:  # killed: whether it had sent the request is not known
         return SlurmUnanswered(message, said=said)
+    # a phrase of a newer Slurm is taken for a refusal too: nothing is asked again that may stand
     for kind, saying in SAYINGS:
         if re.search(saying, said, re.IGNORECASE):
             return kind(message, said=said)

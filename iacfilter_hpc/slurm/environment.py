@@ -13,12 +13,15 @@ LAUNCH_NAMES = frozenset(
     "RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE GROUP_RANK ROLE_RANK NODE_RANK MASTER_ADDR "
     "MASTER_PORT".split()
 )
+# sbatch hands the whole environment on (--export=ALL is its default): a job submitted from inside
+# another would take that one's ids, its CPU count and its GPUs for its own
 JOB_PREFIXES = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_")
 JOB_NAMES = frozenset(
     "CUDA_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL IACFILTER_RENDEZVOUS "
     "IACFILTER_ATTEMPT IACFILTER_DRAIN IACFILTER_STARTED".split()
 )
-# These say which cluster is meant. SBATCH_* stay too: they are a person's own defaults.
+# The first two say which cluster is meant, the third how much submitit logs: none is of a job.
+# SBATCH_* stay too: they are a person's own defaults.
 KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SUBMITIT_LOG_LEVEL"})
 
 
@@ -29,7 +32,10 @@ def without_launch(variables: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def outside_any_job() -> Iterator[None]:
-    """os.environ without the variables of a job that this process may be part of."""
+    """os.environ without the variables of a job that this process may be part of.
+
+    submitit starts sbatch with os.environ, and takes no other environment.
+    """
     removed = {
         name: os.environ.pop(name) for name in list(os.environ) if _of_launch(name) or _of_job(name)
     }

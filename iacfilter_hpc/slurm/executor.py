@@ -29,24 +29,29 @@ from iacfilter_hpc.slurm.template import JobScript
 
 
 class TemplateExecutor(submitit.SlurmExecutor):
-    """Submits with our script; submitit formats the options, pickles the worker, calls sbatch."""
+    """Executor with our script; submitit formats options, pickles the worker and calls sbatch."""
 
     def __init__(self, folder: Path, script: JobScript) -> None:
         self.script = script
+        # submitit puts it into a line of bash as it is
         super().__init__(folder, python=shlex.quote(script.python))
 
     @classmethod
     def affinity(cls) -> int:
-        """Usable also without srun on PATH, to show a script."""
+        """Above 0 also where srun is not on PATH, since a script can be shown anywhere.
+
+        Upstream answers -1 there, and its __init__ then raises RuntimeError.
+        """
         return 2
 
     def text(self) -> str:
-        """The script that would be submitted, without doing anything."""
+        """Text of the script that would be submitted; nothing is written and nothing called."""
         return self._make_submission_file_text(self._submitit_command_str, "")
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         # Upstream makes the whole script, and has no hook for what follows the #SBATCH lines. Those
         # are taken from it, as it knows how sbatch spells each option; the rest is our template's.
+        # tests/slurm/test_upstream.py fails when submitit's method changes.
         made: str = super()._make_submission_file_text(command, uid)
         head = made.partition("export SUBMITIT_EXECUTOR=slurm\n")[0]
         directives = [
@@ -62,11 +67,12 @@ class TemplateExecutor(submitit.SlurmExecutor):
 
 
 def slurm_executor(folder: Path, script: JobScript, resources: Resources) -> TemplateExecutor:
-    """An executor that asks Slurm for these resources.
+    """Executor that asks Slurm for these resources.
 
     Raises:
         IacfilterError: the folder's name is one that #SBATCH --output cannot hold.
     """
+    # Slurm replaces %j and its like in names of logs, and a line break would end the #SBATCH line
     if any(not c.isprintable() or c == "%" for c in str(folder)):
         raise IacfilterError(
             f"{str(folder)!r} cannot hold logs of Slurm: it has % or a control character in it",
@@ -77,7 +83,7 @@ def slurm_executor(folder: Path, script: JobScript, resources: Resources) -> Tem
         job_name=script.run,
         time=resources.minutes,  # submitit multiplies it: it must be a number
         nodes=resources.nodes,
-        ntasks_per_node=1,
+        ntasks_per_node=1,  # the worker; accelerate starts a process a GPU below it
         gpus_per_node=resources.gpus_per_node,
         cpus_per_task=resources.cpus_per_task,
         mem=resources.mem,
@@ -85,6 +91,7 @@ def slurm_executor(folder: Path, script: JobScript, resources: Resources) -> Tem
         account=resources.account,
         qos=resources.qos,
         wckey=None,  # submitit's default is refused where wckeys are checked
+        # one job of a name and user at a time: a run's jobs bear its name, and two would both train
         dependency="singleton",
         additional_parameters=_additional(resources.extra, requeue=script.trains),
     )
@@ -94,6 +101,7 @@ def slurm_executor(folder: Path, script: JobScript, resources: Resources) -> Tem
 def _additional(extra: Mapping[str, Option], *, requeue: bool) -> dict[str, Option]:
     """sbatch's other options; false means that an option is not given."""
     chosen = {name: value for name, value in extra.items() if value is not False}
+    # said in either case: the site's default is JobRequeue, and an evaluation goes on from nothing
     chosen["requeue" if requeue else "no_requeue"] = True
     # a dependency that cannot be met any more must not keep the job for ever
     return {"kill_on_invalid_dep": "yes", **chosen}
@@ -115,20 +123,21 @@ def submit(executor: TemplateExecutor, worker: Callable[[], None]) -> str:
         raise _why(error) from error
     except FailedSubmissionError as error:
         raise JobMayExist(f"sbatch gave no job id: {' '.join(str(error).split())}") from error
-    except FileNotFoundError as error:
+    except FileNotFoundError as error:  # submitit calls sbatch itself, past client.call
         raise SlurmMissing("sbatch is not on PATH") from error
     sys.stderr.write(said.getvalue())  # warnings of sbatch
     return str(job.job_id)
 
 
 def _why(error: FailedJobError) -> IacfilterError:
-    """Why submitit's sbatch made no job, in its words without its name before each line."""
+    """Error of a submission that gave no job, in sbatch's words without its name in each line."""
     ended = error.__cause__
     # where submitit broke off itself there is no exit code, as if sbatch had been killed
     code = ended.returncode if isinstance(ended, CalledProcessError) else -1
     text = str(error)
     found = [line.removeprefix("sbatch: ") for line in text.splitlines() if "sbatch: " in line]
     message = "; ".join(line.removeprefix("error: ") for line in found) or " ".join(text.split())
+    # the same table as for all other commands decides whether a job may exist
     match failure("sbatch", code, text):
         case SlurmRefused():
             return SubmissionError(f"sbatch refused the job: {message}")

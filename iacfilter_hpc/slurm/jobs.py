@@ -28,11 +28,12 @@ from iacfilter_hpc.slurm.environment import outside_any_job
 from iacfilter_hpc.slurm.queue import squeue
 from iacfilter_hpc.slurm.retry import retry_while_away
 
+# as submitit writes it into the script that is submitted again
 EXCLUDED = re.compile(r"^#SBATCH --exclude=['\"]?([^'\"\n]+)", re.MULTILINE)
 
 
 class Reason(StrEnum):
-    """Those of Slurm's reasons that something here depends on.
+    """Slurm's reasons that something here depends on; there are many more.
 
     Source: https://slurm.schedmd.com/job_reason_codes.html
     """
@@ -44,7 +45,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobNow:
-    """What the controller says of a job; `restarts` is how often it has started it again."""
+    """A job as the controller knows it; `restarts` is how often it has been started again."""
 
     state: JobState
     reason: str
@@ -55,7 +56,7 @@ class JobNow:
 
 
 def job_now(job_id: str) -> JobNow:
-    """What the controller says of a job; where it does not say a state, that is UNKNOWN.
+    """A job as the controller knows it now; its state is UNKNOWN where it does not say one.
 
     Raises:
         SlurmRefused: it knows no such job.
@@ -72,6 +73,7 @@ def job_now(job_id: str) -> JobNow:
 
 
 def _field(shown: str, name: str) -> str:
+    # after white space: JobState must not be found inside another field's name
     found = re.search(rf"(?:^|\s){name}=(\S+)", shown)
     return found[1] if found else ""
 
@@ -116,7 +118,7 @@ def take_nodes(partition: str, nodes: str) -> None:
 
 
 def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
-    """Submit the script of a job again, as a new job of the same run; its id.
+    """Submit the script of a job again, as a new job of the same run; return the new id.
 
     The new job is held until all it needs is there, and `--dependency=singleton` in the script
     keeps it from starting beside the old one. Jobs that depend on the old one wait for it instead.
@@ -127,6 +129,7 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             new job may be there, and held.
     """
     script = layout.slurm / f"{job_id}_submission.sh"
+    # --hold: it must not start before the pickle lies under its id, and is known again by it below
     argv = ["sbatch", "--parsable", "--hold", *_excluding(script, exclude), str(script)]
     with outside_any_job():
         new = _submit(argv, layout.name, job_id)
@@ -142,11 +145,13 @@ def resubmit(layout: RunLayout, job_id: str, exclude: Sequence[str]) -> str:
             _hand_on(layout.slurm, job_id, new)
             records.write_record(layout.job(new), record)
         except (OSError, IacfilterError) as error:
+            # it is held and nobody would release it: it would pend for ever
             call(["scancel", new])
             for path in _handed_on(layout.slurm, new):
                 path.unlink(missing_ok=True)
             said = error.message if isinstance(error, IacfilterError) else str(error)
             raise SubmissionError(f"job {new} cannot be prepared: {said}") from error
+        # before it is released: the old job ends soon, and afterok on it could never be met
         _move_dependents(job_id, new)
         retry_while_away(lambda: call(["scontrol", "release", new]))
     return new
@@ -158,12 +163,13 @@ def moved(dependency: str, old: str, new: str) -> str | None:
     squeue adds the state of each in brackets, such as afterok:12(unfulfilled).
     """
     plain = re.sub(r"\([^)]*\)", "", dependency)
+    # afterok:12:13,after:14+5 or with `?` for `,` (any of them): 12 must not be found in 120
     found = re.sub(rf"(?<=:){re.escape(old)}(?=[:,?+]|$)", new, plain)
     return found if found != plain else None
 
 
 def _excluding(script: Path, nodes: Sequence[str]) -> list[str]:
-    """The option that keeps a job off these nodes, and off those that its script names.
+    """sbatch's option that keeps a job off these nodes, and off those that its script names.
 
     What stands in the command line replaces what the script says.
     """
@@ -174,7 +180,7 @@ def _excluding(script: Path, nodes: Sequence[str]) -> list[str]:
 
 
 def _submit(argv: list[str], run: str, old: str) -> str:
-    """The new job's id, also where a controller took the job and could not say so."""
+    """Id of the new job, also where a controller took the job and could not say so."""
     try:
         # whether the first request made a job is known by the job that it holds
         made = retry_while_away(lambda: call(argv), again=lambda: _held(run, old) or call(argv))
@@ -187,13 +193,13 @@ def _submit(argv: list[str], run: str, old: str) -> str:
 
 
 def _held(run: str, old: str) -> str | None:
-    """A job of the run that waits to be released, and is not the old one."""
+    """Job of the run that waits to be released, and is not the old one; None without one."""
     waiting = squeue(("JobID", "Reason"), "--states=PENDING", f"--name={run}")
     return next((job for job, reason in waiting if reason == Reason.HELD and job != old), None)
 
 
 def _hand_on(folder: Path, old: str, new: str) -> None:
-    """submitit looks for what it pickled, and people for the script, under the job's id."""
+    """Copy what is found by the job's id: by submitit its pickle, by people the script."""
     for path, copy in zip(_handed_on(folder, old), _handed_on(folder, new), strict=True):
         shutil.copyfile(path, copy)
 

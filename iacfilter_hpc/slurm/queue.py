@@ -10,13 +10,17 @@ from iacfilter_hpc.runs.states import JobState
 from iacfilter_hpc.slurm.client import call, garbled
 
 SEPARATOR = "\x1f"
+"""ASCII's unit separator: names of jobs and reasons hold spaces, commas and bars."""
 FIELDS = ("JobID", "Name", "State", "Reason", "TimeUsed", "TimeLeft", "NodeList", "StartTime")
 ACCOUNTED = ("JobID", "JobName", "State", "Elapsed", "NodeList", "ExitCode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """What Slurm says of one job; times are Slurm's own strings, empty where it says nothing."""
+    """Entry of a job in squeue or sacct.
+
+    Times are Slurm's own strings, such as 1-02:03:04; a field is empty where it says nothing.
+    """
 
     job_id: str
     name: str
@@ -38,12 +42,16 @@ def queued() -> dict[str, QueueEntry]:
     Raises:
         SlurmError: squeue says no, gets no answer, is missing, or cannot be understood.
     """
+    # all: by default squeue leaves out what has just ended, whose state accounting may not have yet
     entries = map(_entry, squeue(FIELDS, "--states=all"))
     return {entry.job_id: entry for entry in entries}
 
 
 def accounted(job_ids: Sequence[str]) -> dict[str, QueueEntry]:
-    """What sacct knows of these jobs, by job id; empty where there is no accounting."""
+    """Jobs as sacct knows them, by job id; empty where there is no accounting.
+
+    Of a job that was requeued it is the last attempt.
+    """
     try:
         entries = [_accounted_entry(row) for row in sacct(ACCOUNTED, job_ids)]
     except SlurmError:
@@ -63,7 +71,7 @@ def cancel(job_ids: Sequence[str], name: str) -> None:
 
 
 def squeue(fields: Sequence[str], *options: str) -> list[list[str]]:
-    """These fields of each of my jobs that squeue lists.
+    """Fields of each of my jobs that squeue lists, a row a job.
 
     Text output, not --json: its shape changes from release to release.
     Source: https://slurm.schedmd.com/squeue.html
@@ -71,6 +79,7 @@ def squeue(fields: Sequence[str], *options: str) -> list[list[str]]:
     Raises:
         SlurmError: squeue says no, gets no answer, is missing, or cannot be understood.
     """
+    # the separator as a suffix, without a width: one with a width is cut to it
     columns = ",".join(f"{field}:{SEPARATOR}" for field in fields)
     printed = call(["squeue", "--me", *options, "--noheader", f"--Format={columns}"])
     _check_is_table(printed, "squeue", SEPARATOR, len(fields))
@@ -80,7 +89,7 @@ def squeue(fields: Sequence[str], *options: str) -> list[list[str]]:
 
 
 def sacct(fields: Sequence[str], job_ids: Sequence[str], *options: str) -> Iterator[list[str]]:
-    """These fields of each of these jobs that sacct lists, of which JobName is the second.
+    """Fields of each of these jobs that sacct lists; the first is JobID, the second JobName.
 
     Source: https://slurm.schedmd.com/sacct.html
 
@@ -91,6 +100,7 @@ def sacct(fields: Sequence[str], job_ids: Sequence[str], *options: str) -> Itera
         return
     # all ids in one option: an option for each takes sacct three times as long
     asked = f"--format={','.join(fields)}", f"--jobs={','.join(job_ids)}"
+    # -X: jobs alone, not their steps, each of which would be a row too
     printed = call(["sacct", "-X", *options, "--noheader", "--parsable2", *asked])
     _check_is_table(printed, "sacct", "|", len(fields) - 1)
     for line in printed.splitlines():

@@ -14,6 +14,7 @@ from iacfilter_hpc.slurm.client import call, garbled
 from iacfilter_hpc.slurm.retry import retry_while_away
 
 VARIABLE = "IACFILTER_RENDEZVOUS"
+"""By which the batch script hands HOST:PORT to the workers of all nodes."""
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def head_address(nodelist: str) -> str:
     Raises:
         SlurmError: scontrol says no, gets no answer for long, is missing, or lists no node.
     """
+    # asks nobody: scontrol expands the list itself, so that there is nothing to retry
     hostnames = call(["scontrol", "show", "hostnames", nodelist])
     if not hostnames.strip():
         raise garbled("scontrol", hostnames)
@@ -41,8 +43,13 @@ def head_address(nodelist: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port that nothing on this machine listens on now."""
+    """A TCP port that nothing on this machine listens on now.
+
+    Not a fixed one, such as accelerate's 29500: two jobs may share a node.
+    """
     with socket.socket() as probe:
+        # it is free again on return and may be taken before training listens: rare, since the
+        # kernel draws from thousands of ports
         probe.bind(("", 0))
         port: int = probe.getsockname()[1]
         return port

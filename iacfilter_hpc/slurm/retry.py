@@ -13,7 +13,11 @@ from typing import TypeVar
 from iacfilter_hpc.errors import SlurmMissing, SlurmUnreachable
 
 AWAY_S = 900
-"""How long a controller may be away before it is given up."""
+"""How long a controller may be away before it is given up.
+
+Far longer than a backup waits before it takes over (SlurmctldTimeout, 120 s by default).
+Source: https://slurm.schedmd.com/slurm.conf.html#OPT_SlurmctldTimeout
+"""
 ASK_AGAIN_S = 5.0
 
 Answer = TypeVar("Answer")
@@ -35,8 +39,9 @@ def retry_while_away(
     while True:
         try:
             return ask()
-        except SlurmMissing:
+        except SlurmMissing:  # a kind of SlurmUnreachable, but no wait brings the command
             raise
+        # SlurmUnanswered as well: what may not be asked twice comes with an `again`
         except SlurmUnreachable as error:
             if time.monotonic() > until:
                 raise

@@ -17,7 +17,7 @@ from iacfilter_hpc.runs.layout import resource
 
 @dataclass(frozen=True)
 class JobScript:
-    """All that a script depends on, but for what submitit adds: #SBATCH lines and the command."""
+    """Values of a batch script, but for those of submitit: its #SBATCH lines and the command."""
 
     template: str
     """`train` or `evaluate`."""
@@ -32,7 +32,7 @@ class JobScript:
     """What decides whether the run goes on after an attempt; None for a job that does not train."""
 
     rendezvous: bool = False
-    """Whether processes of several GPUs meet: then the shell says where."""
+    """True where there are several processes, which must meet: then the shell says where."""
 
     @property
     def trains(self) -> bool:
@@ -48,12 +48,13 @@ class JobScript:
         """
         environment = Environment(
             loader=FileSystemLoader(resource("slurm_templates")),
-            undefined=StrictUndefined,
+            undefined=StrictUndefined,  # else a name that is misspelt is an empty word of bash
             trim_blocks=True,
             lstrip_blocks=True,
-            keep_trailing_newline=True,
+            keep_trailing_newline=True,  # jinja2 would drop the last one
             autoescape=False,  # bash, not HTML: the quote filter does it
         )
+        # tests/slurm/test_template.py sees that every value goes through it
         environment.filters["quote"] = shlex.quote
         text: str = environment.get_template(f"{self.template}.sbatch.j2").render(
             version=__version__,

@@ -1,4 +1,4 @@
-"""Put together model, tokenizer, datasets and Trainer of a run."""
+"""Assembly: model, tokenizer, datasets and Trainer of a run, put together for any approach."""
 
 from __future__ import annotations
 
@@ -49,16 +49,21 @@ def assemble(
     trained: Path | None = None,
     tokens: TokenPlace | None = None,
 ) -> Assembly:
-    """Everything that training needs, from the model in `source` and the samples.
+    """Put together all that training needs, from the model in `source` and the samples.
 
     `trained` is a final/ directory whose weights training goes on from; None starts afresh.
     `tokens` is where tokenised samples are kept, which are then all those of two files.
+
+    Raises:
+        DataError: samples that cannot be made to fit; each is named.
+        TrainingError: there is no such model here, or it is not one of the approach.
     """
     phases = phases or Phases()
     approach = approach_named(config.approach)
     inputs = approach.load_inputs(
         source, config.model.revision, config.data.max_length, config.data.input_fields
     )
+    # before the weights: samples that do not fit are told at once, and lengths choose the attention
     train_tokens, validation_tokens = _encode(config, args, inputs, train, validation, tokens)
     phases.enter("weights")
     longest = max(len(row.ids) for row in [*train_tokens, *validation_tokens])
@@ -75,6 +80,7 @@ def assemble(
         inputs=inputs,
         collator=made.collator,
         grouping=Grouping(
+            # a device's share of a step, accumulation included: see training_arguments
             step=args.per_device_train_batch_size * args.world_size,
             processes=args.world_size,
             budget=config.token_budget,
@@ -111,9 +117,11 @@ def _encode(
     def encode(samples: Sequence[Sample]) -> list[Encoded]:
         return all_fitting(samples, inputs.encode(samples))
 
+    # None where what decides the tokens is not all known: those are made anew in each process
     made = recipes(config, place, inputs) if place is not None else None
     if place is None or made is None:
         return encode(train), encode(validation)
+    # the main process makes them, the others wait and read what it has written
     cache = TokenCache(place.folder, writes=args.process_index == 0)
     # local=False: the runs' directory is shared by all nodes
     with args.main_process_first(local=False, desc="tokenising"):

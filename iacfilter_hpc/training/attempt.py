@@ -1,4 +1,4 @@
-"""Attempt to train a run, as one of its processes: how it ended is left in a file."""
+"""Attempt to train a run, by one of its processes: how it ended is left in a file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from iacfilter_hpc.training.run import ALONE, train
 from iacfilter_hpc.training.trainer.drain import Drained, listen
 
 MESSAGE_LENGTH = 2000
+"""Characters of an error that its record keeps; the log has all of it."""
 
 logger = logging.getLogger(__name__)
 
 
 def run_attempt(layout: RunLayout, rank: int, began: float) -> int:
-    """Train; the exit code. Stopping as asked is a good end, and drained.json says that it was one.
+    """Train; the exit code, 0 also where it has stopped as asked: drained.json tells the two apart.
+
+    A code of its own would not get through, since accelerate turns any but 0 into 1.
 
     A process that is killed leaves no file, which tells a kill from a failure. `began` is when this
     process did, in seconds since 1970.
@@ -44,6 +47,7 @@ def run_attempt(layout: RunLayout, rank: int, began: float) -> int:
     except Drained as end:
         if rank == 0:
             _note_drained(layout, attempt, end)
+        # else NCCL work of this process may still hold up another one, as PyTorch warns at exit
         PartialState().destroy_process_group()
     except IacfilterError as error:
         _note_failure(layout, attempt, rank, step.value, error, kind="error")
@@ -51,6 +55,7 @@ def run_attempt(layout: RunLayout, rank: int, began: float) -> int:
         sys.stderr.write(f"{error.text()}\n" if rank == 0 else f"[rank {rank}] {error.message}\n")
         return 1
     except Exception as error:
+        # raised on for its traceback; by `kind` it is decided whether the run goes on
         _note_failure(layout, attempt, rank, step.value, error, kind="exception")
         raise
     return 0
@@ -75,6 +80,7 @@ def _note_failure(
     record = FailureRecord(
         attempt=attempt,
         rank=rank,
+        # Slurm's own name of the node, since sbatch --exclude takes no other
         node=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         step=step,
         kind=kind,

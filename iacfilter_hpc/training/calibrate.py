@@ -10,10 +10,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 SMALLEST, LARGEST = 0.05, 20.0
+"""Bounds of the temperature: small log-odds that are all right want less, wrong ones infinity."""
 
 
 def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
-    """The T in [0.05, 20] that minimises the cross entropy of sigmoid(log_odds / T).
+    """Temperature T in [0.05, 20] that minimises the cross entropy of sigmoid(log_odds / T).
 
     Both have shape [n]. Scaling never changes an order of probabilities, nor a decision at 0.5.
     The targets are Platt's, (n_tp + 1) / (n_tp + 2) and 1 / (n_fp + 2), not 1 and 0: a few
@@ -29,8 +30,10 @@ def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
 
     def cross_entropy(log_t: float) -> float:
         z = odds / np.exp(log_t)
+        # log(1 + exp) as one function: exp of a large log-odds alone overflows
         return float((target * np.logaddexp(0, -z) + (1 - target) * np.logaddexp(0, z)).mean())
 
+    # over log T, where doubling and halving are steps of one length
     found = minimize_scalar(
         cross_entropy, bounds=(np.log(SMALLEST), np.log(LARGEST)), method="bounded"
     )
@@ -44,12 +47,14 @@ def scaled(log_odds: npt.ArrayLike, temperature: float) -> list[float]:
 
 
 DEFAULT = 0.5
+"""The threshold of a model that nobody has chosen one for."""
 EDGE = 1e-6
+"""How far thresholds keep from 0 and 1, between which decision.json wants them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A detection is TP if p(TP) >= `value`; with the validation F1 of TP there and at 0.5."""
+    """Threshold: TP if p(TP) >= `value`; with the validation F1 of TP there and at 0.5."""
 
     value: float
     f1: float
@@ -64,13 +69,14 @@ def choose_threshold(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike) -> Threshold:
     """
     scores = np.asarray(p_tp, dtype=np.float64)
     positive = np.asarray(is_tp, dtype=bool)
+    # F1 changes only where a score is passed, and half-way is farthest from both neighbours
     levels = np.unique(np.concatenate([[0.0], scores, [1.0]]))
     midpoints = (levels[1:] + levels[:-1]) / 2
     candidates = np.clip(np.append(midpoints, DEFAULT), EDGE, 1 - EDGE)
     f1 = _f1(scores, positive, candidates)
     best = candidates[f1 == f1.max()]
     value = float(best[np.argmin(np.abs(best - DEFAULT))])
-    return Threshold(value, float(f1.max()), float(f1[-1]))
+    return Threshold(value, float(f1.max()), float(f1[-1]))  # the last candidate is DEFAULT
 
 
 def threshold_for_recall(p_tp: npt.ArrayLike, is_tp: npt.ArrayLike, recall: float) -> float:
@@ -93,6 +99,7 @@ def _f1(
     scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], at: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """F1 of TP at each threshold; 0 where nothing is predicted."""
+    # by sorting: a table of all scores at all thresholds grows with the square of the samples
     predicted = len(scores) - np.searchsorted(np.sort(scores), at, side="left")
     hits = positive.sum() - np.searchsorted(np.sort(scores[positive]), at, side="left")
     return np.asarray(2 * hits / np.maximum(predicted + positive.sum(), 1), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Callbacks: progress that others can read, metrics.jsonl, heartbeat.json and memory.json."""
+"""Callbacks: they write what others read, metrics.jsonl, heartbeat.json and memory.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from iacfilter_hpc.training.phases import Phases
 
 
 class PeakMemory(TrainerCallback):
-    """Written once training has ended; never on a CPU, where the process's memory is no measure."""
+    """Peak of GPU memory, written once training has ended; later plans are corrected by it.
+
+    Never on a CPU, where the process's memory is no measure.
+    """
 
     def __init__(self, layout: RunLayout) -> None:
         self._layout = layout
@@ -31,13 +34,14 @@ class PeakMemory(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """An attempt that finds every step made has not seen what a step needs."""
+        """Note that a step was seen: an attempt that finds all made does not know their need."""
         self._has_stepped = True
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Write the peak of the process that needed most."""
+        # both are alike in every process: one that returned alone would leave the others waiting
         if args.device.type != "cuda" or not self._has_stepped:
             return
         peak = _largest(torch.cuda.max_memory_allocated(), args.device)
@@ -63,7 +67,10 @@ Number = float | int | str | None
 
 
 class MetricsCallback(TrainerCallback):
-    """Writes on the main process only, and valid JSON only: a number that is not finite is null."""
+    """metrics.jsonl and heartbeat.json: written by the main process only, and always valid JSON.
+
+    A number that is not finite is null: Python would write NaN, which is no JSON.
+    """
 
     def __init__(self, layout: RunLayout) -> None:
         self._layout = layout
@@ -110,6 +117,7 @@ class MetricsCallback(TrainerCallback):
         if lost:
             logger.warning("step %d: %s is not finite", state.global_step, ", ".join(lost))
         event |= dict.fromkeys(lost)
+        # opened for each line: what a file keeps in its buffer is lost when the process is killed
         with self._layout.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
         self._newest |= {name: event[name] for name in self._newest if name in event}
@@ -119,7 +127,6 @@ class MetricsCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Say what is safe now."""
-        # a resumed run stands at its checkpoint; a fresh one at step 0, where nothing is saved
         self._newest["checkpoint"] = state.global_step
         self._beat(state)
 
@@ -130,7 +137,7 @@ class MetricsCallback(TrainerCallback):
 
 
 class FirstStep(TrainerCallback):
-    """Tells, in the log and in metrics.jsonl, how long an attempt took to make its first step."""
+    """Time of an attempt to its first step, told in the log and in metrics.jsonl."""
 
     def __init__(self, phases: Phases, metrics: MetricsCallback) -> None:
         self._phases = phases
@@ -140,14 +147,14 @@ class FirstStep(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """All is set up."""
+        """Enter the last phase: all is set up."""
         if state.is_world_process_zero and not self._is_over:
             self._phases.enter("first step")
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Tell it once."""
+        """Tell the phases, once: later steps have no start."""
         if state.is_world_process_zero and not self._is_over:
             self._is_over = True
             start = self._phases.end()
@@ -156,7 +163,7 @@ class FirstStep(TrainerCallback):
 
 
 class LastStep(TrainerCallback):
-    """Knows the step that training is at, also after an exception."""
+    """Step that training is at, known also after an exception: a failure's record names it."""
 
     value: int | None = None
 

@@ -18,18 +18,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DistributedSetup:
-    """How processes work together; `backend` is torch.distributed's, None for a lone process."""
+    """Setup of the processes that train together.
+
+    `distributed` is the value of accelerate's DistributedType, `backend` that of torch.distributed,
+    None for a lone process.
+    """
 
     distributed: str
     backend: str | None
     processes: int
 
     def __str__(self) -> str:
-        return f"{self.distributed}, {self.backend or 'no backend'}, {self.processes} process(es)"
+        processes = counted(self.processes, "process", "processes")
+        return f"{self.distributed}, {self.backend or 'no backend'}, {processes}"
 
 
 def expected_setup(config: RunConfig) -> DistributedSetup:
-    """What the configuration asks for."""
+    """Setup that the configuration asks for."""
     if config.accelerate.deepspeed_config_file is None:
         return DistributedSetup("NO", None, config.num_processes)
     return DistributedSetup(
@@ -38,7 +43,7 @@ def expected_setup(config: RunConfig) -> DistributedSetup:
 
 
 def launched_setup(args: TrainingArguments) -> DistributedSetup:
-    """What the launch leads to, known before any model is loaded.
+    """Setup that the launch leads to, known before any model is loaded.
 
     On CPU accelerate turns to DeepSpeed only when the Trainer is made, hence the plugin.
     """
@@ -47,7 +52,7 @@ def launched_setup(args: TrainingArguments) -> DistributedSetup:
 
 
 def actual_setup() -> DistributedSetup:
-    """What accelerate and torch.distributed run, final once the Trainer is made."""
+    """Setup that accelerate and torch.distributed run, final once the Trainer is made."""
     state = PartialState()
     backend = torch.distributed.get_backend() if torch.distributed.is_initialized() else None
     return DistributedSetup(state.distributed_type.value, backend, state.num_processes)
@@ -69,6 +74,9 @@ def skip_shared_memory_op(config: RunConfig) -> None:
 def check_setup(config: RunConfig, actual: DistributedSetup) -> None:
     """Compare what runs with what `config` asks for; accelerate itself goes on silently.
 
+    Several launches that look right train something else and exit with 0: ACCELERATE_USE_CPU=true
+    turns DeepSpeed into DDP, and pdsh without a host file trains on one node of two.
+
     Raises:
         TrainingError: they differ.
     """
@@ -89,6 +97,8 @@ def check_one_gpu(args: TrainingArguments) -> None:
     Raises:
         TrainingError: it has.
     """
+    # nn.DataParallel cuts tensors along their first dimension, which in a packed row is not that of
+    # the samples; it would also make the batch n_gpu times what was asked for
     if args.n_gpu > 1:
         raise TrainingError(
             f"one process sees {args.n_gpu} GPUs",

@@ -1,4 +1,4 @@
-"""Train a finished model on, with more samples, and score held-out ones after some epochs."""
+"""Fine-tuning of a finished model on more samples, with held-out ones scored after some epochs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fine_tune(
     epochs: Sequence[int],
     seed: int,
 ) -> list[LogOdds]:
-    """Scores of `held_out` after each number of `epochs` of training on `train`.
+    """Log-odds of `held_out` after each number of `epochs` of training on `train`.
 
     Every call starts from the run's final/; 0 epochs scores that as it is. The learning rate is
     the run's, constant, so that fewer epochs are the beginning of more. Nothing is kept.
@@ -47,9 +47,11 @@ def fine_tune(
         DataError: prompts that cannot be made to fit.
         TrainingError: the device that is here cannot train this run.
     """
+    # the Trainer makes its output directory even where it saves nothing
     with tempfile.TemporaryDirectory(prefix="iacfilter-") as output:
         tuning = _tuning(config, max(epochs), seed)
         args = training_arguments(Path(output), tuning.training, keep_epochs=False)
+        # before the model is there, as in training.run: what is drawn for it follows from the seed
         set_seed(seed)
         scores = _ScoreEpochs(frozenset(epochs))
         approach = approach_named(config.approach)
@@ -65,7 +67,7 @@ def fine_tune(
 
 
 class _ScoreEpochs(TrainerCallback):
-    """Scores the held-out samples before training and at the end of the wanted epochs."""
+    """Callback that scores the held-out samples before training and after the wanted epochs."""
 
     def __init__(self, wanted: frozenset[int]) -> None:
         self._wanted = wanted
@@ -81,6 +83,7 @@ class _ScoreEpochs(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Score, if this epoch is wanted."""
+        # a float that counts in steps, and is a whole number here but for rounding
         self._score(round(state.epoch or 0))
 
     def _score(self, epoch: int) -> None:
@@ -99,6 +102,7 @@ def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:
             "lr_scheduler_type": "constant",
             "warmup_steps": 0.0,
             "seed": seed,
+            # where the run was trained says nothing of the machine that tunes it now
             "use_cpu": not on_gpu,
             "bf16": config.training.bf16 and on_gpu,
             "tf32": config.training.tf32 if on_gpu else None,
@@ -106,6 +110,7 @@ def _tuning(config: RunConfig, epochs: int, seed: int) -> RunConfig:
             "torch_compile": False,
         }
     )
+    # FlashAttention, which a run may name, has no form for CPUs
     attention = config.model.attn_implementation if on_gpu else None
     model = config.model.model_copy(update={"attn_implementation": attention})
     return settle_precision(

@@ -19,6 +19,7 @@ def filter_logs() -> None:
     """Drop known deprecation warnings of libraries, and progress bars unless a person looks on."""
     for message in RENAMED:
         warnings.filterwarnings("ignore", message=message, category=FutureWarning)
+    # a bar overwrites itself on a terminal alone; in a file every state of it stays
     if not sys.stderr.isatty():
         disable_progress_bar()
         disable_progress_bars()

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LAUNCHER = "launcher"
+"""From srun to the first line of train.py: Slurm, submitit, accelerate and torchelastic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The seconds of each phase up to the first step, in order."""
+    """Seconds of each phase up to the first step, in order of their first entering."""
 
     phases: tuple[tuple[str, float], ...]
 
@@ -61,4 +62,5 @@ class Phases:
     def _leave(self, moment: float) -> None:
         if self._now is not None:
             name, since = self._now
+            # may be entered again, as `data` is before and after the devices: its seconds add up
             self._seconds[name] = self._seconds.get(name, 0.0) + moment - since

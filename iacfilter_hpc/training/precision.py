@@ -19,7 +19,7 @@ Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide/#compute-capabilit
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """What this process computes on; `capability` is CUDA's, such as (8, 0) for an A100."""
+    """GPU that this process computes on; `capability` is CUDA's, such as (8, 0) for an A100."""
 
     name: str
     capability: tuple[int, int]
@@ -50,7 +50,7 @@ def visible_gpu() -> Gpu | None:
 
 
 def settle_precision(config: RunConfig, gpu: Gpu | None) -> RunConfig:
-    """The configuration with what it leaves open decided, for this GPU or for the CPU.
+    """Settle what a configuration leaves open of precision, for this GPU or for the CPU.
 
     transformers takes a GPU for one with bfloat16 that only emulates it, and none for one without
     TF32 by raising ValueError: both are settled before it is asked.
@@ -70,6 +70,7 @@ def settle_precision(config: RunConfig, gpu: Gpu | None) -> RunConfig:
         )
     if problems := _problems(config, gpu):
         raise together(problems)
+    # null in the configuration means: where there is one; what a person has said stays
     tf32 = True if training.tf32 is None and gpu.has_tf32 else training.tf32
     return config.model_copy(update={"training": training.model_copy(update={"tf32": tf32})})
 

@@ -77,17 +77,21 @@ def train(
     """
     if layout.final.exists():
         raise TrainingError(f"{layout.final} exists: this run is trained", hint="start a new run")
+    # first what takes no time: a missing package is told before data are read and GPUs are touched
     check_extras(extras_of(config))
     phases = phases or Phases()
     phases.enter("data")
     train_file, validation_file = _read(layout, config)
     phases.enter("devices and processes")
     filter_logs()
+    # these two before the arguments, which start torch.distributed and check the precision
     skip_shared_memory_op(config)
     config = settle_precision(config, visible_gpu())
     args = training_arguments(layout.directory, config.training)
+    # before any weights are loaded: a launch that is wrong ends in seconds
     check_setup(config, launched_setup(args))
     check_one_gpu(args)
+    # the Trainer seeds too, but only once the model is there, whose fresh head or LoRA's A is drawn
     set_seed(config.training.seed)
     phases.enter("data")
     source = _model_source(layout, config, args)
@@ -102,15 +106,19 @@ def train(
         phases=phases,
         tokens=TokenPlace(layout.tokens, train_file.sha256, validation_file.sha256),
     )
+    # again: what accelerate runs is decided when the Trainer is made
     check_setup(config, actual_setup())
     logger.info("distributed: %s", describe(args))
     logger.info("batch: %s", batch_sizes(config).describe())
     logger.info("%s", describe_precision(config, made.attention))
+    # what has been asked for meanwhile is kept in it, and heard before the first step
     made.trainer.drain = drain
     made.trainer.checkpoints, resumed = _checkpoints(layout, attempt, args)
     if made.trainer.is_world_process_zero():
         _report(made)
     made.trainer.train(resume_from_checkpoint=resumed)
+    # The Trainer has loaded the best epoch. Every process computes what follows, from the same
+    # logits, gathered from all; only saving tells them apart.
     log_odds = made.validation.log_odds(made.trainer.predict_or_stop(made.validation.rows))
     is_tp = [sample.label == "TP" for sample in validation_file.samples]
     temperature = fit_temperature(log_odds, is_tp)
@@ -121,6 +129,7 @@ def train(
     seen = seen_of(train_file.samples, validation_file.samples)
     approach = approach_named(config.approach)
     card = model_card(layout, config, decision, scores, train_file, validation_file, approach.card)
+    # the last save may be an evaluation ago: another attempt may have taken over since
     if (lease := made.trainer.checkpoints.lease) is not None:
         lease.check()
     save_final(made.trainer, layout, decision, scores, seen, card, approach.weights)
@@ -151,7 +160,7 @@ def _unchanged(path: Path, sha256: str | None) -> SampleFile:
 
 
 def _model_source(layout: RunLayout, config: RunConfig, args: TrainingArguments) -> str | Path:
-    """Where from_pretrained finds the model; a tiny one is made by the main process first."""
+    """Name or directory for from_pretrained; a tiny model is made by the main process first."""
     if config.model.model_name_or_path != TINY:
         return config.model.model_name_or_path
     # local=False: the run's directory is shared by all nodes
@@ -164,7 +173,10 @@ def _model_source(layout: RunLayout, config: RunConfig, args: TrainingArguments)
 def _checkpoints(
     layout: RunLayout, attempt: str, args: TrainingArguments
 ) -> tuple[Checkpoints, str | None]:
-    """Where this attempt saves, and the checkpoint that all of its processes go on from."""
+    """Checkpoints of this attempt, and the one of them that all of its processes go on from.
+
+    The main process alone looks: on NFS each could find another newest one.
+    """
     lease, found, problem = None, None, None
     if args.process_index == 0:
         try:
@@ -185,6 +197,7 @@ def _newest(layout: RunLayout, attempt: str, processes: int) -> str | None:
     found = newest_verified(layout, attempt)
     if found is None:
         return None
+    # an older one would not help: all checkpoints of a run are of as many processes
     check_processes(found, processes)
     seconds = time.monotonic() - started
     logger.info("going on from %s, verified in %.2f s", found.path.name, seconds)
@@ -249,6 +262,6 @@ def _decision(
 
 
 def _lasting_name(model: str) -> str:
-    """A directory as an absolute path, so that scoring finds it from anywhere; else as given."""
+    """Name by which scoring finds a model from anywhere: of a directory its absolute path."""
     path = Path(model).expanduser()
     return str(path.absolute()) if model != TINY and path.is_dir() else model

@@ -6,7 +6,10 @@ queued again or not. May import: slurm, samples, config, runs; no torch.
 
 
 def __getattr__(name: str) -> object:
-    """`Worker`, for the pickles of jobs that earlier versions queued."""
+    """`Worker`, for the pickles of jobs that earlier versions queued.
+
+    On demand: an import here would bring pydantic into after_step, which has seconds.
+    """
     if name != "Worker":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from iacfilter_hpc.worker.earlier_versions import pickled_worker

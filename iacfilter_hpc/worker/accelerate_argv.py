@@ -15,7 +15,7 @@ from iacfilter_hpc.slurm.environment import without_launch
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node's place in a job; `host` and `port` are where the processes meet."""
+    """A node of a job: its rank, how many there are, and where the processes of all meet."""
 
     rank: int
     count: int
@@ -31,6 +31,7 @@ def train(config: RunConfig, layout: RunLayout, node: Node, python: str) -> list
     return [
         python,
         str(resource("jobs", "launch.py")),
+        # ours, or accelerate would read a person's own in ~/.cache/huggingface
         f"--config_file={resource('configs', 'accelerate.yaml')}",
         *_deepspeed(config, layout),
         f"--num_processes={config.num_processes}",
@@ -47,7 +48,7 @@ def train(config: RunConfig, layout: RunLayout, node: Node, python: str) -> list
 
 
 def evaluate(layout: RunLayout, data: Path, options: EvaluateOptions, python: str) -> list[str]:
-    """jobs/evaluate.py in one process."""
+    """Command line of jobs/evaluate.py, without accelerate: scoring is one process."""
     job = str(resource("jobs", "evaluate.py"))
     return [python, job, f"--run-dir={layout.directory}", f"--data={data}", *as_flags(options)]
 
@@ -55,17 +56,20 @@ def evaluate(layout: RunLayout, data: Path, options: EvaluateOptions, python: st
 def environment(
     config: RunConfig, node: Node, attempt: str, drain: Path, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """The inherited variables less what would steer the launch, plus what it needs.
+    """Environment of a launch: the inherited one less what would steer it, plus what it needs.
 
     `attempt` is the name of this start of the job; `drain` is a file of this node that asks its
     processes to save and stop once it exists.
     """
     kept = without_launch(inherited)
+    # on this node; torchrun would give each process one thread, however many CPUs the job has
     processes = config.num_processes // node.count
     threads = max(1, (config.resources.cpus_per_task or processes) // processes)
+    # tokenizers turns its threads off itself after a fork, with a warning for each process
     kept |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     kept |= {ATTEMPT: attempt, DRAIN: str(drain)}
     if config.training.use_cpu:
+        # that setting holds the Trainer alone; DeepSpeed looks for its accelerator by itself
         kept |= {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
     return kept
 

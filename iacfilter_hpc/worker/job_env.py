@@ -29,10 +29,11 @@ class JobEnv:
 
 
 def job_env() -> JobEnv:
-    """That of this process, as submitit knows it."""
+    """Job environment of this process, as submitit knows it."""
     import submitit
 
     job = submitit.JobEnvironment()
+    # a local job that is started inside a requeued Slurm job inherits that one's count
     restarts = int(os.environ.get(RESTARTS, "0")) if on_slurm() else 0
     return JobEnv(job.job_id, restarts, job.node, list(job.hostnames))
 
@@ -43,10 +44,15 @@ def on_slurm() -> bool:
 
 
 def rendezvous(nodes: int) -> tuple[str, int]:
-    """Where the processes meet: the batch script says it; one machine alone finds a port itself."""
+    """Host and port where the processes meet: from the batch script, or chosen here for one node.
+
+    Raises:
+        JobFailed: there are several nodes, of which each would choose its own.
+    """
     if address := os.environ.get(VARIABLE):
         host, _, port = address.rpartition(":")
         return host, int(port)
     if nodes > 1:
         raise JobFailed(f"{VARIABLE} is not set on {socket.gethostname()}, one of {nodes} nodes")
+    # all processes are on this machine, so that the port is tried where it will be used
     return "127.0.0.1", free_port()

@@ -23,13 +23,14 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 def run_to_end(
     argv: Sequence[str], environment: Mapping[str, str], grace_s: float = STOP_GRACE_S
 ) -> int:
-    """The command's exit code, or minus the number of the signal that ended it.
+    """Run a command; its exit code, or minus the number of the signal that ended it.
 
     What it has left running is asked to stop, and killed after `grace_s` seconds. An exception that
     a signal handler raises here means that it is to end now: everything is killed.
     """
     _adopt_orphans()
     try:
+        # a session of its own: Ctrl-C at a terminal reaches this process alone, which decides
         code = subprocess.Popen(argv, env=environment, start_new_session=True).wait()
         _ask_descendants(grace_s)
     finally:
@@ -41,7 +42,8 @@ def follow_parent(number: signal.Signals) -> None:
     """From now on this process gets a signal when its parent dies, also when that is killed.
 
     Under proctrack/linuxproc Slurm loses sight of what a killed process leaves behind: it would
-    train on beside the next attempt.
+    train on beside the next attempt. A child does not inherit the wish (prctl(2)), so that each
+    program of a chain has to call this.
     """
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
@@ -61,6 +63,8 @@ def _adopt_orphans() -> None:
 def _ask_descendants(grace_s: float) -> None:
     import psutil
 
+    # not recursively: what the command left behind are children of this process by now, and each
+    # of them ends its own, as torchelastic and data loaders do
     children = psutil.Process().children()
     for child in children:
         child.terminate()
@@ -87,7 +91,7 @@ class CommandFailed(JobFailed):
         self.step = step
 
 
-def call(
+def run_command(
     argv: list[str], environment: dict[str, str], layout: RunLayout, attempt: str, log: Path
 ) -> None:
     """Run a command to its end; `log` is where its standard error goes.

@@ -10,13 +10,16 @@ from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
 
 PATIENCE = 5
-"""Attempts in a row that may end without a newer checkpoint."""
+"""Attempts in a row that may end without a newer checkpoint.
+
+Preemptions may come close together; a time limit that is too short for one save comes for ever.
+"""
 
 SMALLER = "a smaller --batch-size needs less"
 
 
 class Action(StrEnum):
-    """What a batch script does after an attempt."""
+    """Action of a batch script after an attempt."""
 
     AGAIN = "again"
     """Requeue the job; where that is refused, submit it as a new one."""
@@ -27,14 +30,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequeueDecision:
-    """What follows an attempt, and why, for the log and the outcome."""
+    """Action after an attempt, and why, for the log and the outcome."""
 
     action: Action
     why: str
 
 
 def decide(outcomes: Sequence[Outcome], limit: int) -> RequeueDecision:
-    """What follows the last of a run's outcomes; `limit` is the number of attempts in all.
+    """Decide what follows the last of a run's outcomes; `limit` is the number of attempts in all.
 
     Goes on after what may not happen again (a preemption, a time limit, a node, a kill), and not
     after what would happen again: wrong data, an error in the code, no memory at the same step.
@@ -44,6 +47,7 @@ def decide(outcomes: Sequence[Outcome], limit: int) -> RequeueDecision:
         return RequeueDecision(Action.STOP, "it is finished")
     if last.state == JobState.CANCELLED:
         return RequeueDecision(Action.STOP, "it was cancelled")
+    # before the limit, so that the better of two reasons to stop is told
     decision = _by_evidence(outcomes)
     if decision.action is not Action.STOP and len(outcomes) >= limit:
         return RequeueDecision(
@@ -68,7 +72,10 @@ def _by_evidence(outcomes: Sequence[Outcome]) -> RequeueDecision:
         case FailureCause.MEMORY:
             return _memory(outcomes)
         case FailureCause.NODE:
-            return RequeueDecision(Action.ELSEWHERE, f"{', '.join(last.nodes)} may be at fault")
+            # a worker that was killed has named none
+            nodes = ", ".join(last.nodes) or "a node of the job"
+            return RequeueDecision(Action.ELSEWHERE, f"{nodes} may be at fault")
+    # killed, or for a cause that only a later version knows
     if _is_stuck(outcomes):
         return RequeueDecision(
             Action.STOP, f"{PATIENCE} attempts in a row were killed and saved nothing new"
@@ -85,6 +92,7 @@ def _memory(outcomes: Sequence[Outcome]) -> RequeueDecision:
     last = outcomes[-1]
     before = [outcome for outcome in outcomes[:-1] if outcome.cause == FailureCause.MEMORY]
     where = "before the first step" if last.step is None else f"at step {last.step}"
+    # the same step computes the same batch, also after a resume: it needs as much memory again
     if last.step in {outcome.step for outcome in before}:
         return RequeueDecision(Action.STOP, f"memory ran out {where} again: {SMALLER}")
     # a kill by the kernel is known to some steps only

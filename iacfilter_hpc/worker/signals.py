@@ -1,4 +1,4 @@
-"""Signals that reach a worker: it passes on the request to save, or ends at once."""
+"""Signals that reach a worker: each is passed on as a request to save, or ends it at once."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from iacfilter_hpc.runs.layout import RunLayout
 
 
 class Stopped(JobFailed):
-    """What the worker waits for is to be ended now."""
+    """Order to end what the worker waits for, now: the parent of the two below."""
 
 
 class Cancelled(Stopped):
-    """iacfilter-cancel or Ctrl-C."""
+    """Order by iacfilter-cancel or Ctrl-C."""
 
 
 class Interrupted(Stopped):
-    """A request to save and stop came while there was nothing to save."""
+    """Request to save and stop that came while there was nothing to save."""
 
 
 @dataclass
 class Requests:
-    """Turns signals into requests while the worker waits for a command."""
+    """Requests to save and stop, made of signals while the worker waits for a command."""
 
     layout: RunLayout
     job_id: str
@@ -42,11 +42,13 @@ class Requests:
     def note(self, number: int, _: FrameType | None) -> None:
         """Handle one signal. Slurm may send several, and what is asked for stays the same."""
         name = signal.Signals(number).name
+        # iacfilter-cancel makes the file first: scancel and a preemption send the same SIGTERM
         if number == signal.SIGINT or self.layout.cancelled(self.job_id).exists():
             _ignore_all()
             raise Cancelled(f"stopped by {name}")
         self.heard.append(name)
         if not self.is_training:
+            # a wait for a process goes on after a handler (PEP 475): only an exception ends it
             _ignore_all()
             raise Interrupted(f"stopped by {name}")
         # an error must not break off what is to save now; one of the two files is enough
@@ -62,6 +64,7 @@ def listening(layout: RunLayout, job_id: str, attempt: str) -> Iterator[Requests
 
     submitit's own handlers would queue the job again by themselves.
     """
+    # on this node: its processes see it at once, while NFS may show the run's own file late
     with tempfile.TemporaryDirectory(prefix=f"iacfilter-{attempt}-") as folder:
         requests = Requests(layout, job_id, Path(folder) / "drain")
         numbers = (*DRAIN_SIGNALS, signal.SIGINT)

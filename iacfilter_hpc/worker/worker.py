@@ -21,14 +21,14 @@ from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.worker import accelerate_argv
 from iacfilter_hpc.worker.accelerate_argv import Node
 from iacfilter_hpc.worker.job_env import JobEnv, job_env, on_slurm, rendezvous
-from iacfilter_hpc.worker.process_tree import CommandFailed, call
+from iacfilter_hpc.worker.process_tree import CommandFailed, run_command
 from iacfilter_hpc.worker.requeue_policy import Action, decide
 from iacfilter_hpc.worker.signals import Cancelled, Interrupted, Requests, listening
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, in the words of runs.Outcome."""
+    """Ending of an attempt, in the words of runs.records.Outcome."""
 
     state: JobState
     message: str = ""
@@ -59,11 +59,13 @@ class Worker:
             SystemExit: it failed, so that Slurm sees a non-zero exit code; the log says why.
         """
         layout, job, started_at = RunLayout(self.directory), job_env(), records.now()
+        # recorded only if something is raised that _ending does not expect
         ending = Ending(JobState.FAILED, "the worker broke off", FailureCause.EXCEPTION)
         try:
             with listening(layout, job.job_id, job.attempt) as requests:
                 ending = self._ending(layout, job, requests)
         finally:
+            # after listening() has ended, from when on no signal can break it off
             if job.rank == 0:
                 _record(layout, job, started_at, ending)
         if ending.exit_code:
@@ -74,11 +76,11 @@ class Worker:
             return self._run(layout, job, requests)
         except OSError as error:
             if error.errno not in OF_THE_NODE:
-                raise
+                raise  # an error in the code: submitit shows the traceback
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the job's log
             return Ending(JobState.FAILED, str(error), FailureCause.NODE)
         except Interrupted as error:
-            # an evaluation alone has nothing to go on from
+            # training and what comes after it is gone on with; an evaluation alone is over
             state = JobState.DRAINED if self.data is None else JobState.CANCELLED
             return Ending(state, error.message)
         except IacfilterError as error:
@@ -87,6 +89,7 @@ class Worker:
                 return Ending(JobState.CANCELLED, error.message)
             if isinstance(error, CommandFailed):
                 return Ending(JobState.FAILED, error.message, error.cause, error.step)
+            # one of ours: the same data and settings would bring it again
             return Ending(JobState.FAILED, error.message, FailureCause.ERROR)
 
     def _run(self, layout: RunLayout, job: JobEnv, requests: Requests) -> Ending:
@@ -96,6 +99,7 @@ class Worker:
             config, node, job.attempt, requests.local, os.environ
         )
         log = layout.error_log(job.attempt, job.rank)
+        # an attempt after one that was stopped while it evaluated finds final/ and only evaluates
         if self.data is None and not layout.final.exists():
             if job.rank == 0:
                 _settle_earlier(layout, job, config.requeue.limit)
@@ -103,6 +107,7 @@ class Worker:
                 if not on_slurm():  # there the batch script does it, before the first signal
                     layout.drain.unlink(missing_ok=True)
             check_data(layout, config)
+            # until here a signal has nothing to save and ends the worker: see Requests.note
             requests.is_training = True
             argv = accelerate_argv.train(config, layout, node, sys.executable)
             stopped = _train(layout, job, argv, environment, log)
@@ -112,7 +117,7 @@ class Worker:
         data = self.data or config.data.test_file
         if data is not None and job.rank == 0:
             argv = accelerate_argv.evaluate(layout, data, self.options, sys.executable)
-            call(argv, environment, layout, job.attempt, log)
+            run_command(argv, environment, layout, job.attempt, log)
         return Ending(JobState.COMPLETED)
 
 
@@ -140,9 +145,13 @@ def check_data(layout: RunLayout, config: RunConfig) -> None:
 def _train(
     layout: RunLayout, job: JobEnv, argv: list[str], environment: dict[str, str], log: Path
 ) -> Ending | None:
-    """None once the model is there, else where training has stopped as it was asked to."""
+    """Train; None once the model is there, else the ending of one that stopped as asked.
+
+    Raises:
+        JobFailed: it ended otherwise; CommandFailed with what is known of it.
+    """
     try:
-        call(argv, environment, layout, job.attempt, log)
+        run_command(argv, environment, layout, job.attempt, log)
     except CommandFailed:
         # a launcher that was killed does not undo what its processes have saved
         if not layout.drained(job.attempt).exists():
@@ -150,10 +159,12 @@ def _train(
     if job.rank == 0 and not layout.final.exists():
         drained = records.drained(layout, job.attempt)
         if drained is None:
-            raise JobFailed("training ended without a model and without a word")
+            raise JobFailed("training left neither a model nor a note that it was stopped")
         return Ending(
             JobState.DRAINED, f"stopped at step {drained.step} as asked ({drained.reason})"
         )
+    # other nodes than the first may see either file late (NFS): both endings are good ones there,
+    # since they neither evaluate nor record
     return None if layout.final.exists() else Ending(JobState.DRAINED)
 
 
@@ -171,6 +182,7 @@ def _settle_earlier(layout: RunLayout, job: JobEnv, limit: int) -> None:
         if records.outcome(layout, attempt_name(job.job_id, restarts)) is None
     ]
     for restarts in silent:
+        # by its processes' own files: its worker was killed before it could write
         outcome = outcome_of_killed(layout, job.job_id, restarts, newest_step(layout))
         records.write_record(layout.outcome(outcome.attempt), outcome)
     if silent:
@@ -192,6 +204,7 @@ def _check_alone(layout: RunLayout, job: JobEnv) -> None:
     except SlurmError:
         return  # whoever claims the run last may write: a second one does no harm
     for entry in found:
+        # by name: also a job that its launcher did not live to note down
         if (
             entry.name == layout.name
             and entry.state is JobState.RUNNING

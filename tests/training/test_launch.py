@@ -170,7 +170,7 @@ def check_final(layout: RunLayout) -> None:
 def test_a_launch_without_deepspeed_is_refused(tmp_path: Path) -> None:
     run = launch("zero2", tmp_path)
     assert run.code != 0
-    assert "was to run as DEEPSPEED, gloo, 2 process(es), but runs as" in run.output
+    assert "was to run as DEEPSPEED, gloo, 2 processes, but runs as" in run.output
     assert "hint: start it with `accelerate launch --use_deepspeed`" in run.output
     assert 'train.py", line' not in run.output, "no traceback of ours"
     assert not run.layout.final.exists()

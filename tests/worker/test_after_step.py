@@ -104,8 +104,8 @@ def follow(
         patch.setenv("SLURM_JOB_ID", "7")
         if restarts:
             patch.setenv("SLURM_RESTART_COUNT", str(restarts))
-        given = [f"--code={code}", f"--limit={limit}", "--exclude-hours=4.0"]
-        patch.setattr(sys, "argv", ["afterwards", str(run.directory), *given])
+        flags = [f"--code={code}", f"--limit={limit}", "--exclude-hours=4.0"]
+        patch.setattr(sys, "argv", ["afterwards", str(run.directory), *flags])
         return after_step.main()
 
 

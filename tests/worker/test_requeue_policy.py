@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from iacfilter_hpc.runs.records import Outcome
@@ -44,6 +46,11 @@ CASES = {
     "killed": ([KILLED], "again", "its processes were killed"),
     "a cause that nobody knows": ([failed("")], "again", "its processes were killed"),
     "node": ([failed("node", 8)], "elsewhere", "gpu1, gpu2 may be at fault"),
+    "a node, and a killed worker that named none": (
+        [replace(failed("node", 8), nodes=[])],
+        "elsewhere",
+        "a node of the job may be at fault",
+    ),
     "node after node": ([failed("node", 8)] * 3, "elsewhere", "gpu1, gpu2 may be at fault"),
     "memory": ([failed("memory", 8)], "again", "memory ran out at step 8, for the first time"),
     "memory at once": ([failed("memory")], "again", "memory ran out before the first step, for"),

@@ -20,7 +20,7 @@ from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.runs.drain_request import DRAIN_SIGNALS
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.worker.job_env import rendezvous
-from iacfilter_hpc.worker.process_tree import CommandFailed, call
+from iacfilter_hpc.worker.process_tree import CommandFailed, run_command
 from iacfilter_hpc.worker.worker import Worker, check_data
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO, MadeRuns, demo_config
@@ -52,7 +52,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
 def test_a_command_that_ends_well_is_silent(program: Program, tmp_path: Path) -> None:
     made = {"OUT": str(tmp_path / "out")}
     argv = program("import os; open(os.environ['OUT'], 'w')")
-    call(argv, made, RunLayout(tmp_path), "7", tmp_path / "log")
+    run_command(argv, made, RunLayout(tmp_path), "7", tmp_path / "log")
     assert (tmp_path / "out").exists()
 
 
@@ -71,13 +71,13 @@ def test_how_a_command_failed_is_told(
 ) -> None:
     log = tmp_path / "log"
     with pytest.raises(CommandFailed) as caught:
-        call(program(text), {}, RunLayout(tmp_path), "7", log)
+        run_command(program(text), {}, RunLayout(tmp_path), "7", log)
     assert caught.value.message == f"job.py ended with {how}"
     assert caught.value.hint == f"the whole log is {log}"
     assert caught.value.cause == "killed"
     log.write_text("step 1\nerror: no model\nhint: name one\n")
     with pytest.raises(CommandFailed) as caught:
-        call(program(text), {}, RunLayout(tmp_path), "7", log)
+        run_command(program(text), {}, RunLayout(tmp_path), "7", log)
     assert caught.value.message == f"no model (job.py ended with {how})"
     assert caught.value.cause == "exception"
 
@@ -381,7 +381,7 @@ def test_the_failure_of_a_process_is_the_job_s(run: RunLayout, start: Start) -> 
 def test_training_that_leaves_nothing_has_failed(run: RunLayout, start: Start) -> None:
     process = start("exit 0")
     said = process.communicate(timeout=60)[1]
-    assert said == "error: training ended without a model and without a word\n"
+    assert said == "error: training left neither a model nor a note that it was stopped\n"
     assert outcome(run)["state"] == "FAILED"
 
 
@@ -461,14 +461,14 @@ def test_changed_data_fails_the_job_before_it_trains(run: RunLayout, start: Star
 
 
 @pytest.mark.parametrize(
-    ("given", "nodes", "place"),
+    ("address", "nodes", "expected"),
     [("head:29500", 2, ("head", 29500)), ("fe80::1:29500", 1, ("fe80::1", 29500))],
 )
 def test_the_batch_script_says_where_to_meet(
-    given: str, nodes: int, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+    address: str, nodes: int, expected: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("IACFILTER_RENDEZVOUS", given)
-    assert rendezvous(nodes) == place
+    monkeypatch.setenv("IACFILTER_RENDEZVOUS", address)
+    assert rendezvous(nodes) == expected
 
 
 def test_a_worker_can_be_sent_to_another_process(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Approaches: what is theirs alone of tokenising, models, losses and scoring.
+"""Approaches: tokenising, models, losses and scoring of each kind of model.
 
 In: a RunConfig, samples, a pretrained model. Out: what the Trainer and the scorer need of them.
 May import: packing, trained_model, inputs and below, and training's own Trainer.

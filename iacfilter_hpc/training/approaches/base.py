@@ -1,4 +1,4 @@
-"""Approach: what training, scoring and saving need of each kind of model, and where it is found."""
+"""Approach: the interface of each kind of model to training, scoring and saving; its look-up."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ class Approach(ABC):
     weights: ClassVar[Weights]
     """The file of trained weights that its Trainer leaves in final/."""
     card: ClassVar[CardFacts]
+    """What README.md in final/ says of this kind of model."""
     tokens_per_batch: ClassVar[Mapping[str, int]]
-    """What scoring computes at once, by kind of device: `cpu` and `cuda`."""
+    """Tokens that scoring computes at once, by kind of device: `cpu` and `cuda`."""
 
     @abstractmethod
     def load_inputs(
@@ -65,7 +66,9 @@ class Approach(ABC):
         max_length: int,
         input_fields: Sequence[str] | None,
     ) -> ModelInputs:
-        """How the model in `source` (a directory or a hub name) takes samples.
+        """Inputs for the model in `source` (a directory or a hub name): how it takes samples.
+
+        Its weights are not loaded: data are checked and tokenised before any are.
 
         Raises:
             TrainingError: there is no such model here, or it is not one of this approach.
@@ -100,7 +103,7 @@ class Approach(ABC):
         """A tiny random model that load_inputs and load_model take; `texts` make a tokenizer."""
 
     def base_model(self, final: Path, name: str) -> str | Path:
-        """Where the model lies that the weights in `final` belong to.
+        """Name or directory of the model that the weights in `final` belong to.
 
         `name` is that of the pretrained one. Whole weights need no other: they are in `final`.
         """
@@ -115,6 +118,7 @@ def approach_named(name: str) -> Approach:
         TrainingError: what its entry names cannot be imported, or is no Approach.
     """
     entry = find_approach(name)
+    # imported by name and only here: its entry is read by commands that must not import torch
     module, _, attribute = entry.implementation.partition(":")
     hint = f"its ApproachEntry names it as implementation={entry.implementation!r}"
     try:
@@ -123,6 +127,7 @@ def approach_named(name: str) -> Approach:
         raise TrainingError(
             f"the approach {name} cannot be loaded from {entry.implementation}: {error}", hint=hint
         ) from error
+    # said here rather than by an AttributeError in the middle of a run: another package wrote it
     if not (isinstance(found, type) and issubclass(found, Approach)):
         raise TrainingError(f"{entry.implementation} is no class of an approach", hint=hint)
     made: Approach = found()

@@ -27,10 +27,11 @@ from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer
 
 
 class EncoderTrainer(DecisionTrainer):
-    """Cross entropy of the two classes."""
+    """Trainer of encoders: cross entropy of the two classes."""
 
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Cross entropy of each sample, shape [batch]."""
+        # float32 also where the model computes in bfloat16, which has 8 significant bits
         logits = self.decision_logits(model, batch).float()
         return nn.functional.cross_entropy(logits, batch["label"], reduction="none")
 
@@ -43,6 +44,7 @@ class EncoderTrainer(DecisionTrainer):
 
 def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
     """Logits of FP and TP, shape [batch, 2]; of a padded batch or one of FlatCollator."""
+    # by what the batch holds, since training and scoring may lay out rows otherwise
     if "gather" in batch:
         return _packed_logits(model, batch)
     logits: torch.Tensor = model(
@@ -52,13 +54,15 @@ def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
 
 
 def _packed_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
+    # past the model's own forward: its head would take the first token of the row, which is that of
+    # one sequence of many
     hidden = model.base_model(  # type: ignore[operator]  # a module
         input_ids=batch["input_ids"],
         token_type_ids=batch["token_type_ids"],
         position_ids=batch["position_ids"],
         blocks=Blocks(batch["gather"], batch["inside"], batch["back"]),
     ).last_hidden_state
-    # the model's head takes the first token of each row
+    # [rows, 1, hidden]: heads and poolers take [:, 0] of what they get
     first = hidden[0, batch["gather"][:, 0]][:, None]
     pooler = getattr(model.base_model, "pooler", None)
     logits: torch.Tensor = model.classifier(  # type: ignore[operator]
@@ -80,6 +84,7 @@ def load_classifier(
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
         source,
         revision=revision,
+        # never "auto", the default: that is whatever the file happens to hold
         dtype=getattr(torch, dtype),
         device_map=loading.device_map,
         attn_implementation=loading.attention,
@@ -130,6 +135,7 @@ class Encoder(Approach):
         trained: Path | None,
     ) -> TrainableModel:
         """See Approach."""
+        # a final/ is a directory, which has no revisions
         revision = config.model.revision if trained is None else None
         loading = loading_for(config.model, args)
         model = load_classifier(trained or source, revision, config.model.dtype, loading)
@@ -145,6 +151,7 @@ class Encoder(Approach):
     def load_scorer(self, final: Path, decision: Decision, device: torch.device) -> Scorer:
         """See Approach."""
         model = load_classifier(final, None, decision.dtype)
+        # whatever training used: padded and packed rows give the same logits but for rounding
         choice = choose_for_snippets(model, "auto")
         model.to(device).eval()  # type: ignore[arg-type]  # a decorator hides its signature
         inputs = self.load_inputs(final, None, decision.max_length, decision.input_fields)

@@ -1,4 +1,4 @@
-"""How many tokens samples have for a model's tokenizer, and what a limit would cut off."""
+"""Lengths of samples in tokens of a model's tokenizer, and what a limit would cut off."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Lengths:
 
 
 def measure_lengths(samples: Sequence[Sample], measure: Measure) -> Lengths:
-    """The lengths of samples, of which there is at least one.
+    """Measure samples, of which there is at least one.
 
     Raises:
         TrainingError: there is no such model here, or it is not one of the approach.
@@ -53,6 +53,7 @@ def measure_lengths(samples: Sequence[Sample], measure: Measure) -> Lengths:
     )
     encoded = inputs.encode(samples)
     lengths = inputs.whole_lengths(samples, encoded)
+    # what does not fit may have a length all the same, but nothing was cut from it
     fitting = [row for row in encoded if isinstance(row, Encoded)]
     ordered = sorted(lengths)
     return Lengths(

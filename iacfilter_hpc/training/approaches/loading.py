@@ -1,4 +1,4 @@
-"""How pretrained weights come in: straight onto which device, with which attention, in 4 bits?"""
+"""Loading of pretrained weights: onto which device, with which attention, in 4 bits or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iacfilter_hpc.config.schema import Model
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What from_pretrained is told besides name and dtype; None leaves each to transformers.
+    """Arguments of from_pretrained besides name and dtype; None leaves each to transformers.
 
     Safetensors files are mapped, so the page cache holds them once a node. With a device, each
     tensor goes from there to that device. Without one, each process first makes a copy in its own
@@ -54,10 +54,11 @@ class Loading:
 
 
 PLAIN = Loading()
+"""Into host memory, as transformers does by itself."""
 
 
 def loading_for(model: Model, args: TrainingArguments) -> Loading:
-    """How training loads its model.
+    """Loading of a model that is to be trained.
 
     Not onto the device under ZeRO-3: there from_pretrained splits each weight as it comes, the
     first process alone reads them, and a device map is refused. Measured with two processes and
@@ -69,5 +70,6 @@ def loading_for(model: Model, args: TrainingArguments) -> Loading:
 
 def attention_of(model: PreTrainedModel) -> str:
     """The implementation of attention that a model has come to use, whatever was asked for."""
+    # private, and the only place where it stands once transformers has chosen
     name: str = model.config._attn_implementation
     return name

@@ -17,13 +17,14 @@ from iacfilter_hpc.config.schema import Lora, Training
 def add_adapter(
     base: PreTrainedModel, lora: Lora, training: Training, trained: Path | None = None
 ) -> nn.Module:
-    """The model with a LoRA adapter, the only part that trains: fresh, or the one in `trained`."""
+    """Add a LoRA adapter, the only part that trains: a fresh one, or the one in `trained`."""
     if getattr(base, "is_loaded_in_4bit", False):
         # norms and embeddings in float32; the Trainer turns activation checkpointing on itself
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)  # type: ignore[no-untyped-call]
     if training.activation_checkpointing:
         # recomputation needs a gradient at the inputs, which frozen embeddings do not give
         base.enable_input_require_grads()
+    # its rank and targets are those that it was saved with, whatever the configuration says
     if trained is not None:
         return PeftModel.from_pretrained(base, trained, is_trainable=True)
     targets = lora.target_modules

@@ -22,7 +22,7 @@ Logits = Iterator[tuple[Ids, torch.Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A loaded model: how samples become token ids, and distinct ones of those logits.
+    """Loaded model: how samples become token ids, and distinct ones of those logits.
 
     `logits` computes at most so many tokens at once, and an input at least; `tokens_per_batch` is
     what suits the device. `choice` says how.
@@ -38,11 +38,12 @@ class Scorer:
 
 
 def batches_within(rows: Iterable[Ids], budget: int) -> Iterator[list[Ids]]:
-    """Rows in batches of like length, longest first, so that too large a budget shows at once.
+    """Batches of rows of like length, longest first, so that too large a budget shows at once.
 
     Padding counts: also where there is none, attention sees it.
     """
     batch: list[Ids] = []
+    # equal lengths in the order of their ids: batches do not depend on the order of a file
     for ids in sorted(rows, key=lambda ids: (-len(ids), ids)):
         if batch and (len(batch) + 1) * len(batch[0]) > budget:
             yield batch
@@ -64,5 +65,6 @@ def logits_by_batch(
     `logits` gives those of a batch, shape [batch, 2].
     """
     for ids in batches_within(rows, budget):
+        # collators want a label of every row; nothing here reads it
         batch = collate([Row(input_ids=list(row), label=0) for row in ids])
         yield from zip(ids, logits({name: t.to(device) for name, t in batch.items()}), strict=True)

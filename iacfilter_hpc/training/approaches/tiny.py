@@ -29,9 +29,11 @@ from iacfilter_hpc.runs.layout import resource
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.training.approaches.base import approach_named
 
+# 259 and 261 of them are special tokens and bytes; the others are learned from the texts
 GENERATIVE_VOCABULARY = 1024
 ENCODER_VOCABULARY = 768
 SEED = 0
+"""Not the run's: all runs of a version have the same tiny model."""
 
 
 def build_tiny_model(approach: str, directory: Path) -> None:
@@ -44,6 +46,7 @@ def build_tiny_model(approach: str, directory: Path) -> None:
         torch.manual_seed(SEED)
         approach_named(approach).write_tiny_model(partial, demo_texts())
     share(partial)
+    # the name appears last: a process that is killed before leaves nothing that looks like a model
     partial.replace(directory)
 
 
@@ -120,7 +123,7 @@ def _llama(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
             max_position_embeddings=4096,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
-            tie_word_embeddings=False,
+            tie_word_embeddings=False,  # nor are CodeLlama's
             # wide enough for a frozen random head to be sure of a token
             initializer_range=0.2,
         )

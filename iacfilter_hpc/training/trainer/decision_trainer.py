@@ -91,7 +91,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         )
 
     def sharing(self) -> Sharing | None:
-        """What the prompts of each step share; None for rows that share nothing."""
+        """Sharing of beginnings among the prompts of a step; None for rows that share nothing."""
         if self._grouping.layout != "tree":
             return None
         return sharing(self._keys, self._grouping, self.args.seed)
@@ -125,7 +125,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         return torch.stack(losses).sum()
 
     def floating_point_ops(self, inputs: object) -> int:
-        """Not counted: transformers' estimate knows neither packed rows nor frozen weights."""
+        """0, not counted: transformers' estimate knows neither packed rows nor frozen weights."""
         return 0
 
     def compute_loss(
@@ -172,11 +172,15 @@ class Micros(TorchDataset[list[Row]]):
         return len(self._rows)
 
     def __getitem__(self, micro: Micro) -> list[Row]:
+        # ~i is row i with no part in the loss (see Micro): the larger of the two is the index
         return [cast(Row, {**self._rows[max(i, ~i)], "weight": float(i >= 0)}) for i in micro]
 
 
 class StepLoader(DataLoader[list[Row]]):
-    """Hands the epoch on to its sampler: the Trainer looks only where accelerate keeps one."""
+    """Data loader of whole steps, which hands the epoch on to its sampler.
+
+    The Trainer looks for one only where accelerate keeps it.
+    """
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the Trainer before each epoch."""

@@ -29,7 +29,7 @@ class Drained(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Where a request shows.
+    """Places where a request shows, and what has been heard so far.
 
     `shared` lies in the run's directory. Other nodes may see a new file on NFS late, so each node's
     worker also makes `local` when it gets a signal.

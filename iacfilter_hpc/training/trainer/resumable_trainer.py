@@ -64,7 +64,7 @@ class ResumableTrainer(Trainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """The Trainer's, without a trace in the random state."""
+        """Evaluate as the Trainer does, without a trace in the random state."""
         # Upstream's loader has no generator of its own, so PyTorch draws its seed from the global
         # one: a run that resumes after an evaluation would differ from the one that made it.
         with preserved_rng_state():
@@ -77,7 +77,7 @@ class ResumableTrainer(Trainer):
             raise EvaluationStopped
 
     def predict_or_stop(self, samples: Dataset[Any]) -> PredictionOutput:
-        """What the trained model says of samples.
+        """Predictions of the trained model for samples: logits [n, 2] and labels.
 
         Raises:
             Drained: it was asked to stop; all that training did is saved.

@@ -12,7 +12,7 @@ import torch
 
 @contextmanager
 def preserved_rng_state() -> Iterator[None]:
-    """After the block Python, numpy and torch (CPU and GPUs) draw as if it had not been."""
+    """Preserve the random state: Python, numpy and torch draw on as if the block had not been."""
     python, array = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():  # CPU and every GPU, restored when it ends
         try:
