@@ -76,7 +76,9 @@ class Filter:
         """A row as a sample, or with the reason why it is none for this model."""
         found = row.found
         if isinstance(found, BadRow):
-            return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, found.problem, found.kind))
+            return DecidedRow(
+                row, None, None, reason=Reason(Cause.BAD_ROW, found.problem, found.kind)
+            )
         file = self.scripts.relative(found.path)
         made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
         if isinstance(made, Unusable):
