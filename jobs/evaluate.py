@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from iacfilter_hpc.config.evaluate_options import add_flags, from_flags
+from iacfilter_hpc.cli.evaluate_flags import add_flags, from_flags
 from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.trained_model.find import of_run

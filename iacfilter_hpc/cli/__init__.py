@@ -1,4 +1,4 @@
-"""Commands: one module each: flags to a frozen request, a call, an answer on stdout.
+"""Commands: one module each, and what they share: flags to a frozen request, a call, an answer.
 
 In: a command line. Out: text or one JSON document, an exit code. May import: everything below.
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.cli.evaluate_flags import add_flags, from_flags
 from iacfilter_hpc.cli.terminal import talk_on_stderr
-from iacfilter_hpc.config.evaluate_options import EvaluateOptions, add_flags, from_flags
+from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
 

@@ -85,7 +85,7 @@ def _export(request: ExportRequest) -> int:
 
         done = export(model.final, request.output, request.dtype)
     if request.as_json:
-        terminal.print_json({"schema": 1, **asdict(done)})
+        terminal.print_json(asdict(done))
     else:
         print(
             f"Merged {model.name} into {done.directory} ({done.dtype}): on {done.compared} samples "

@@ -150,6 +150,7 @@ def _document(plan: Plan, config: RunConfig) -> dict[str, object]:
         "trainable_parameters": need.parameters.trainable,
         "zero_stage": need.settings.stage if need.settings.zero else None,
         **asdict(need.batch),
+        # a device's share of a step, and tokens_at_once under its earlier name
         "samples": need.settings.samples,
         "tokens": need.settings.tokens,
         "bytes": asdict(need.memory),

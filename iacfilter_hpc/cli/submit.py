@@ -14,7 +14,7 @@ from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
-from iacfilter_hpc.runs.states import Executor
+from iacfilter_hpc.runs.states import Executor, JobState
 from iacfilter_hpc.runs.tree import find_run
 
 if TYPE_CHECKING:
@@ -266,6 +266,8 @@ def _check(args: argparse.Namespace) -> None:
             raise UsageError(f"--plan does not go with {_flag(name)}")
     if args.rehearse and (args.dry_run or args.executor == "local"):
         raise UsageError("--rehearse runs on Slurm, not with --dry-run or --executor local")
+    if args.rehearse and args.print_script:
+        raise UsageError("--rehearse does not go with --print-script, which touches nothing")
 
 
 def _check_resume(args: argparse.Namespace) -> None:
@@ -457,7 +459,7 @@ def _run_to_the_end(submitted: Submitted, config: RunConfig, as_json: bool) -> i
         terminal.print_json({**_document(submitted, config), "state": state.state})
     else:
         print(status.render([state]))
-    return 0 if state.state == "COMPLETED" else 1
+    return 0 if state.state is JobState.COMPLETED else 1
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.progress import LogEvent, log_events
+from iacfilter_hpc.runs.states import Purpose
 from iacfilter_hpc.trained_model.decision import Decision
 
 SLACK = 1.0
@@ -151,7 +152,7 @@ def _session(events: Sequence[_Logged], epoch: float, runtime: float) -> tuple[f
 
 def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None, Clock | None]:
     """Hours of all attempts of all training jobs; None if those of any are not known."""
-    jobs = [job for job in records.jobs(run) if job.purpose == "train"]
+    jobs = [job for job in records.jobs(run) if job.purpose == Purpose.TRAIN]
     # all by one clock: sacct counts a job from its start, the worker from its own
     if jobs and all(job.job_id in accounted for job in jobs):
         return sum(accounted[job.job_id] for job in jobs) / 3600, "sacct"

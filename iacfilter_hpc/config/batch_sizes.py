@@ -12,7 +12,8 @@ MOST_REPEATED = 4
 """Times its tokens that a packed row's prompts may have, written out.
 
 Attention by segments lays the keys of a shared beginning before each prompt: the batch sampler
-keeps to this, and the plan of a run's memory counts on it.
+keeps to this, and the plan of a run's memory counts on it. It stands here since the plan may not
+import the sampler's torch.
 """
 
 

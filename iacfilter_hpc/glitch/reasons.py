@@ -12,7 +12,7 @@ class Cause(Enum):
     BAD_ROW = auto()
     """It is no row of the report's form."""
     UNKNOWN_CODE = auto()
-    """GLITCH's code is none of the nine smells."""
+    """GLITCH's code is none of our smells."""
     OUTSIDE = auto()
     """Its path is not below the scripts' prefix, or leads out of their folder."""
     NOT_UTF8 = auto()

@@ -1,5 +1,5 @@
 """Launch: runs submitted, resumed, rehearsed and looked at, on Slurm or on this machine.
 
 In: a RunConfig, or the name of a run. Out: a run's directory and its job, or the state it is in.
-May import: worker and below; no torch.
+May import: worker, slurm, samples, checkpoints, config, runs, errors; no torch.
 """

@@ -26,7 +26,6 @@ from iacfilter_hpc.slurm.queue import queued
 POLL_S = 0.5
 ENOUGH_STEPS = 3
 """Optimizer steps between two interruptions, so that each has new work to lose."""
-WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
 """Files of weights in final/: PEFT's of an adapter, and transformers' of a whole model."""
 
 Say = Callable[[str], None]
@@ -174,5 +173,9 @@ def _wait(layout: RunLayout, condition: Callable[[], object]) -> None:
 
 
 def _weights(layout: RunLayout) -> Sequence[str]:
-    found = [layout.final / name for name in WEIGHTS if (layout.final / name).is_file()]
+    """The sha256 of each file of weights in final/, whatever the approach calls it."""
+    found = sorted(layout.final.glob("*.safetensors"))
+    # two runs of no weights would be equal
+    if not found:
+        raise JobFailed(f"{layout.final} has no weights")
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in found]

@@ -125,7 +125,7 @@ class Sharing:
         """One line for the log."""
         return (
             f"{self.tokens:,} tokens an epoch, {self.computed:,} computed "
-            f"({self.tokens / self.computed:.2f}x; all samples at once: "
+            f"({self.tokens / self.computed:.2f}x; all samples in one tree: "
             f"{self.tokens / self.tree:.2f}x)"
         )
 

@@ -1,4 +1,4 @@
-"""Smells: the nine security smells of GLITCH, one row each. To add one is to add a row.
+"""Smells: the security smells of GLITCH, one row each. To add one is to add a row.
 
 A row says by which names reports and oracles call a smell, how bad it is, and what it means. All
 else follows: import, the flags' choices, prompts and the rules of a SARIF log.

@@ -264,6 +264,7 @@ def _configuration(config: RunConfig) -> str:
 
 
 def _validation(decision: Decision, scores: ValidationScores) -> str:
+    # few metrics of its own: evaluation, whose table has them all, stands above this room
     rows = []
     # argmax beside it shows what choosing the threshold has gained on these samples
     for name, threshold in (("chosen", decision.threshold), ("argmax", 0.5)):

@@ -1,7 +1,7 @@
 """Worker: what runs on each node of a job, from its start to what becomes of it after.
 
 In: a run's directory. Out: processes started by accelerate, the outcome of the attempt, the run
-queued again or not. May import: slurm, samples, config, runs; no torch.
+queued again or not. May import: slurm, samples, checkpoints, config, runs, errors; no torch.
 """
 
 

@@ -295,6 +295,7 @@ def test_shipped_settings_can_be_named(
         (["--resume=x", "--rehearse"], "--rehearse does not go with --resume"),
         (["--resume=x"], "no run x under"),
         (["--approach=encoder", "--rehearse", "--dry-run"], "--rehearse runs on Slurm"),
+        (["--approach=encoder", "--rehearse", "--print-script"], "not go with --print-script"),
         (["--approach=encoder", "--preempt-with=high"], "--preempt-with goes with --rehearse"),
         (["--approach=encoder", "--rehearse", "--executor=local"], "--rehearse runs on Slurm"),
     ],

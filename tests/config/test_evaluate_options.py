@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.config.evaluate_options import (
-    DEFAULTS,
-    EvaluateOptions,
-    add_flags,
-    as_flags,
-    from_flags,
-)
+from iacfilter_hpc.cli.evaluate_flags import add_flags, from_flags
+from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions, as_flags
 
 
 def read(*words: str) -> EvaluateOptions:

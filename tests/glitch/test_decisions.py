@@ -6,6 +6,7 @@ from pathlib import Path
 
 from iacfilter_hpc.glitch.decisions import Counts, Tally
 from iacfilter_hpc.glitch.reasons import Cause
+from iacfilter_hpc.samples.smells import COUNT_IN_WORDS
 from tests.glitch.made_decisions import ROWS, judge, write_all
 
 
@@ -31,7 +32,7 @@ def test_rows_are_counted_by_outcome_smell_and_reason(tmp_path: Path) -> None:
         "line N is past the end (N lines)": 1,
         "line is N": 1,
         outside: 1,
-        "code design_long_statement is none of the nine smells": 1,
+        f"code design_long_statement is none of the {COUNT_IN_WORDS} smells": 1,
         "not PATH,LINE,CODE,REPR": 1,
     }
     assert {cause: tally.because(cause) for cause in Cause if tally.because(cause)} == {

@@ -12,6 +12,7 @@ from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import Detection, GlitchReport, open_report
 from iacfilter_hpc.samples.byte_lines import BOM, MAX_ROW_BYTES
+from iacfilter_hpc.samples.smells import COUNT_IN_WORDS
 from tests.glitch.made_decisions import ROWS, judge, write_all
 
 LONG = "PATH,LINE,ERROR,DESCRIPTION,CODE"
@@ -43,7 +44,7 @@ def test_rows_judged_fp_are_left_out_and_the_others_carry_why(tmp_path: Path) ->
         f"{lines[8]},UNJUDGED: line 99 is past the end (13 lines),",
         f"{lines[9]},UNJUDGED: line is -1,",
         f"{lines[10]},{outside},",
-        f"{lines[11]},UNJUDGED: code design_long_statement is none of the nine smells,",
+        f"{lines[11]},UNJUDGED: code design_long_statement is none of the {COUNT_IN_WORDS} smells,",
         f"{lines[12]},UNJUDGED: not PATH;LINE;CODE;REPR,",
     ]
 

@@ -20,7 +20,7 @@ from iacfilter_hpc.samples.sample import (
     read_samples,
     write_samples,
 )
-from iacfilter_hpc.samples.smells import BY_NAME, FILTERED, NAMES, title_of
+from iacfilter_hpc.samples.smells import BY_NAME, COUNT_IN_WORDS, FILTERED, NAMES, title_of
 from tests.samples.made import DEMO, REAL_DATA, write
 
 SCRIPT = "".join(f"{'  ' * (n % 3)}key{n}: value{n}  \n" for n in range(1, 21)).encode()
@@ -120,7 +120,10 @@ def test_a_directory_does_not_name_the_technology(tmp_path: Path) -> None:
         ({"line": 999999999}, "line 999999999 is past the end (20 lines)"),
         ({"path": "in/site/gone.yml"}, "file is missing"),
         ({"path": "in/site"}, "technology unknown: pass --technology"),
-        ({"smell": None, "code": "sec_new"}, "code sec_new is none of the nine smells"),
+        (
+            {"smell": None, "code": "sec_new"},
+            f"code sec_new is none of the {COUNT_IN_WORDS} smells",
+        ),
         ({"path": "in/\udce9.yml"}, "its path is not UTF-8"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.launch import rehearsal
 from iacfilter_hpc.launch.rehearsal import RehearsalResult, Stop, describe
 from iacfilter_hpc.runs import records
@@ -33,3 +34,20 @@ def test_a_run_survives_if_nothing_is_lost(went_on_at: int, equal: bool, survive
     assert first == ("Survives: nothing was lost" if survives else "DOES NOT SURVIVE")
     assert how == f"  a way: saved at step 4, went on at step {went_on_at}"
     assert weights.endswith("those of twin, bit for bit")
+
+
+def test_weights_are_compared_whatever_an_approach_calls_them(made: MadeRuns) -> None:
+    one, other = made.run("cut"), made.run("twin")
+    for layout in (one, other):
+        layout.final.mkdir()
+        (layout.final / "linear.safetensors").write_bytes(b"weights")
+    assert rehearsal._weights(one) == rehearsal._weights(other)
+    (other.final / "linear.safetensors").write_bytes(b"others")
+    assert rehearsal._weights(one) != rehearsal._weights(other)
+
+
+def test_two_runs_without_weights_are_not_equal(made: MadeRuns) -> None:
+    layout = made.run("cut")
+    layout.final.mkdir()
+    with pytest.raises(JobFailed, match="has no weights"):
+        rehearsal._weights(layout)

@@ -335,9 +335,10 @@ def _problems(request: CheckRequest) -> Iterator[UsageError]:
     entry = find_approach(request.approach) if request.approach else None
     if entry and request.input_fields and not entry.reads_fields:
         readers = subjects(lambda other: other.reads_fields)
+        reading = [name for name, other in APPROACHES.items() if other.reads_fields]
         yield UsageError(
             f"--input-fields is for {readers}; {entry.subject} reads prompts",
-            hint="leave it out, or use --approach encoder",
+            hint=f"leave it out, or use --approach {' or '.join(reading)}",
         )
     # resolved: a link to the other file shares all of it as well
     if len({path.resolve() for path in request.files}) < len(request.files):
