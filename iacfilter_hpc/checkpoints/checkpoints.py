@@ -91,7 +91,11 @@ class Checkpoints:
         return manifest
 
     def prune(self, keep: int) -> None:
-        """Delete all but the newest `keep` and the best ones these name, if the newest is good."""
+        """Delete all but the newest `keep` and the best ones these name, if the newest is good.
+
+        Raises:
+            LeaseLost: another attempt has taken over the run.
+        """
         # Not the Trainer's save_total_limit: that rotates by time of change, does not verify what
         # it keeps, and deletes whoever holds the lease
         newest, *_ = paths = _by_step(self.layout)
@@ -109,7 +113,12 @@ class Checkpoints:
             logger.warning("%s is broken: %s; older ones are kept", newest.name, error)
             return
         for path in spare:
-            _remove(path)
+            try:
+                _remove(path)
+            except FileNotFoundError:
+                # who has taken the run over ends our deletions (see clean): then say that
+                self._lease.check()
+                raise
 
     @property
     def _lease(self) -> Lease:

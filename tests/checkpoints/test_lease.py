@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.checkpoints import checkpoints
 from iacfilter_hpc.checkpoints.checkpoints import Checkpoints
 from iacfilter_hpc.checkpoints.lease import Lease, LeaseLost, claim
 from iacfilter_hpc.runs.layout import RunLayout
@@ -157,3 +158,20 @@ def test_a_superseded_attempt_deletes_nothing(run: RunLayout) -> None:
     with pytest.raises(LeaseLost):
         old.prune(1)
     assert len(list(run.directory.glob("checkpoint-*"))) == 2
+
+
+def test_an_attempt_that_is_superseded_while_it_deletes_says_so(
+    run: RunLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new attempt cleans up, and so deletes what the old one has begun to delete."""
+    staged(run, "6", 4).publish(4, 1)
+    old = staged(run, "7", 8)
+    old.publish(8, 1)
+
+    def remove(path: Path) -> None:
+        claim(run, "8")
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(checkpoints, "_remove", remove)
+    with pytest.raises(LeaseLost, match="attempt 8 has taken over this run"):
+        old.prune(1)
