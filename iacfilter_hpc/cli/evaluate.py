@@ -146,7 +146,7 @@ def _show_progress() -> None:
 
 def _submit(request: EvaluateRequest, model: Trained) -> int:
     from iacfilter_hpc.config import resolve
-    from iacfilter_hpc.config.schema import load_config
+    from iacfilter_hpc.config.schema import read_config
     from iacfilter_hpc.evaluation.admission import check_data
     from iacfilter_hpc.launch import submission
 
@@ -163,7 +163,7 @@ def _submit(request: EvaluateRequest, model: Trained) -> int:
         terminal.say("note: scikit-learn is not installed here, so the job checks the folds")
     executor = submission.choose_executor(request.executor)
     submitted = submission.submit_evaluation(
-        run, load_config(run), data, options, resolve.site_settings(), executor
+        run, read_config(run), data, options, resolve.site_settings(), executor
     )
     if request.as_json:
         terminal.print_json(

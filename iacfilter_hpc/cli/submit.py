@@ -396,11 +396,11 @@ def _resume(request: ResumeRequest) -> int:
     from iacfilter_hpc.checkpoints.checkpoints import newest_saved
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.config import resolve
-    from iacfilter_hpc.config.schema import load_config
+    from iacfilter_hpc.config.schema import read_config
     from iacfilter_hpc.launch import resume, submission
 
     run = find_run(request.models, request.run)
-    config = resolve.resumed_config(load_config(run), request.assignments, request.settings)
+    config = resolve.resumed_config(read_config(run), request.assignments, request.settings)
     executor, site = submission.choose_executor(request.executor), resolve.site_settings()
     # again, as it may go on on other GPUs; run.json is written once and keeps the first plan
     plan.check(config, site, request.models)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from iacfilter_hpc.comparison.cost import Cost, cost_of
 from iacfilter_hpc.comparison.past_evaluations import (
     CurrentModel,
@@ -20,8 +18,8 @@ from iacfilter_hpc.comparison.past_evaluations import (
 )
 from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
-from iacfilter_hpc.config.schema import RunConfig, load_config
-from iacfilter_hpc.errors import IacfilterError, TrainingError
+from iacfilter_hpc.config.schema import RunConfig, read_config
+from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.admission import Admitted, admit
 from iacfilter_hpc.evaluation.crossfit import Say
 from iacfilter_hpc.evaluation.data import Labelled
@@ -80,7 +78,7 @@ def admit_candidate(
         lines = (f"{run.name}: {line}" for line in error.message.splitlines())
         raise TrainingError("\n".join(lines), hint=error.hint) from error
     past = None if fresh else _past(run, admitted, data, own)
-    return Candidate(run, records.read_record(run), _config(run), admitted, past)
+    return Candidate(run, records.read_record(run), read_config(run), admitted, past)
 
 
 def _past(
@@ -115,13 +113,6 @@ def _directories(run: RunLayout, data: Labelled, options: EvaluateOptions) -> li
     if options.cross_fit is not None:
         return cross_fits(run.evaluation, data, options)
     return [run.evaluation / folder_name(data, options)]
-
-
-def _config(run: RunLayout) -> RunConfig:
-    try:
-        return load_config(run)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise IacfilterError(f"{run.config} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

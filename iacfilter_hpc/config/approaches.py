@@ -132,7 +132,7 @@ def _registered(name: str) -> ApproachEntry:
     registered = entry_points(group=GROUP)
     if name not in registered.names:
         known = ", ".join([*APPROACHES, *sorted(registered.names)])
-        raise UsageError(f"there is no approach {name}; there are {known}", hint=HOW_TO_ADD)
+        raise UsageError(f"there is no approach {name!r}; there are {known}", hint=HOW_TO_ADD)
     point = registered[name]
     package = point.dist.name if point.dist else "a package"
     try:

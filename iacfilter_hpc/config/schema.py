@@ -17,14 +17,16 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
 from iacfilter_hpc.config.approaches import ApproachEntry, find_approach, subjects
 from iacfilter_hpc.config.slurm_options import Resources
-from iacfilter_hpc.errors import UsageError, counted
+from iacfilter_hpc.errors import ConfigError, UsageError, counted
 from iacfilter_hpc.runs.layout import RunLayout, absolute
+from iacfilter_hpc.runs.validation_errors import problems_in
 
 logger = logging.getLogger(__name__)
 
@@ -275,7 +277,7 @@ class Packing(Section):
     def _not_removed(cls, attention: object) -> object:
         # before the type is checked, whose error would not say what became of it
         if attention in REMOVED_ATTENTION:
-            raise ValueError("it was removed; segments computes the same")
+            raise ValueError("it was removed; auto computes the same")
         return attention
 
 
@@ -413,14 +415,32 @@ def load_config(layout: RunLayout) -> RunConfig:
     return RunConfig.model_validate(written)
 
 
+def read_config(layout: RunLayout) -> RunConfig:
+    """The configuration of a run as `load_config` gives it, for a command that a person runs.
+
+    Raises:
+        ConfigError: the file is gone, or was damaged; each wrong key is named.
+    """
+    import yaml
+
+    try:
+        return load_config(layout)
+    except ValidationError as error:
+        problems = "\n".join(f"{layout.config}: {problem}" for problem in problems_in(error))
+        raise ConfigError(problems) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(f"{layout.config} cannot be read: {said}") from error
+
+
 def _replace_removed(written: Any, layout: RunLayout) -> None:
     """Give a run of an earlier version what computes the same, and say so."""
     packing = written.get("packing") if isinstance(written, dict) else None
     if isinstance(packing, dict) and (old := packing.get("attention")) in REMOVED_ATTENTION:
         # it goes on where it was, though no longer bit for bit: sums are in another order
         logger.warning(
-            "%s: packing.attention=%s was removed; segments computes the same but for rounding",
+            "%s: packing.attention=%s was removed; auto computes the same but for rounding",
             layout.name,
             old,
         )
-        packing["attention"] = "segments"
+        packing["attention"] = "auto"

@@ -87,7 +87,7 @@ def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPlace:
+class TokenFolder:
     """Token place: the folder that keeps tokens, and the sha256 of both data files as read.
 
     Of the very bytes that were parsed: hashed later, it could be that of a file put in their place.
@@ -99,7 +99,7 @@ class TokenPlace:
 
 
 def recipes(
-    config: RunConfig, place: TokenPlace, inputs: ModelInputs
+    config: RunConfig, place: TokenFolder, inputs: ModelInputs
 ) -> tuple[Recipe, Recipe] | None:
     """Recipes of training and validation file; None where they would not tell all."""
     if not inputs.is_cacheable or inputs.tokenizer is None:

@@ -168,7 +168,7 @@ def _state(
             start=known.start if known.state is JobState.PENDING else "",
             progress=progress,
         )
-    state, reason = _without_slurm(layout, job, outcome)
+    state, reason = _without_slurm(layout, job, outcome, problems)
     return RunState(
         layout=layout,
         record=record,
@@ -224,13 +224,16 @@ def _job_of(entry: QueueEntry | None) -> JobRecord | None:
 
 
 def _without_slurm(
-    layout: RunLayout, job: JobRecord | None, outcome: Outcome | None
+    layout: RunLayout, job: JobRecord | None, outcome: Outcome | None, problems: list[str]
 ) -> tuple[JobState, str]:
     """State and reason from the run's files and this machine's processes."""
     if outcome:
         return JobState(outcome.state), _told(outcome)
     if job is None:
-        return JobState.UNKNOWN, "no job is recorded"
+        # a record that cannot be read is a record: what is wrong with it is among the problems
+        there = any(layout.slurm.glob("*_job.json"))
+        reason = "its job record cannot be read" if there else "no job is recorded"
+        return JobState.UNKNOWN, reason
     if job.executor == Executor.SLURM:
         return JobState.UNKNOWN, "neither squeue, its own files nor sacct know it"
     from iacfilter_hpc.launch.processes import is_alive
@@ -241,7 +244,7 @@ def _without_slurm(
     if alive:
         return JobState.RUNNING, ""
     # it may have ended between the two looks
-    ended = records.outcome(layout, job.job_id)
+    ended = _outcome(layout, job, problems)
     if ended is None:
         return JobState.UNKNOWN, "its process is gone"
     return JobState(ended.state), _told(ended)

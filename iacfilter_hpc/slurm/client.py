@@ -21,7 +21,7 @@ from iacfilter_hpc.errors import (
     SlurmUnreachable,
 )
 
-TIMEOUT_S = 60
+TIMEOUT_S = 90
 """Slurm's own MessageTimeout is 10 s, and its commands try more than once."""
 
 SAYINGS: tuple[tuple[type[SlurmError], str], ...] = (

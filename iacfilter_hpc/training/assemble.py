@@ -14,7 +14,7 @@ from iacfilter_hpc.inputs.dataset import HeldOut, hold_out
 from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
 from iacfilter_hpc.inputs.model_inputs import ModelInputs
-from iacfilter_hpc.inputs.token_cache import TokenCache, TokenPlace, recipes
+from iacfilter_hpc.inputs.token_cache import TokenCache, TokenFolder, recipes
 from iacfilter_hpc.packing.attention_choice import Choice
 from iacfilter_hpc.packing.batch_sampler import Grouping
 from iacfilter_hpc.samples.sample import LABELS, Sample
@@ -47,7 +47,7 @@ def assemble(
     *,
     phases: Phases | None = None,
     trained: Path | None = None,
-    tokens: TokenPlace | None = None,
+    tokens: TokenFolder | None = None,
 ) -> Assembly:
     """Put together all that training needs, from the model in `source` and the samples.
 
@@ -106,7 +106,7 @@ def _encode(
     inputs: ModelInputs,
     train: Sequence[Sample],
     validation: Sequence[Sample],
-    place: TokenPlace | None,
+    place: TokenFolder | None,
 ) -> tuple[list[Encoded], list[Encoded]]:
     """Training and validation samples as tokens.
 

@@ -24,7 +24,7 @@ from iacfilter_hpc.config.extras import check_extras, extras_of
 from iacfilter_hpc.config.schema import TINY, RunConfig
 from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes
-from iacfilter_hpc.inputs.token_cache import TokenPlace
+from iacfilter_hpc.inputs.token_cache import TokenFolder
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import ResumedRecord, now, read_record, write_record
 from iacfilter_hpc.samples.sample import SampleFile
@@ -104,7 +104,7 @@ def train(
         validation_file.samples,
         callbacks,
         phases=phases,
-        tokens=TokenPlace(layout.tokens, train_file.sha256, validation_file.sha256),
+        tokens=TokenFolder(layout.tokens, train_file.sha256, validation_file.sha256),
     )
     # again: what accelerate runs is decided when the Trainer is made
     check_setup(config, actual_setup())

@@ -108,7 +108,7 @@ def test_every_flag_has_a_setting() -> None:
         (["--approach", "encoder", "--gpus", "4"], "the encoder trains on one GPU of one node"),
         (["--approach", "generative", "--gpus", "3", "--nodes", "2"], "cannot be shared equally"),
         (["--approach", "generative"], "data.train_file is not set"),
-        (["--approach", "x"], "there is no approach x; there are generative, encoder"),
+        (["--approach", "x"], "there is no approach 'x'; there are generative, encoder"),
         ([*ENCODER, "--train-file", "/nowhere"], "--train-file: data.train_file /nowhere is not a"),
         ([*ENCODER, "--train-file", "~nobody/x"], "data.train_file ~nobody/x is not a file"),
         ([*ENCODER, "--time", "soon"], "--time: resources.time is 'soon'"),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from iacfilter_hpc.config.deepspeed import deepspeed_file
 from iacfilter_hpc.config.layers import from_file
 from iacfilter_hpc.config.resolve import as_yaml, run_config
-from iacfilter_hpc.config.schema import LATER, Lora, RunConfig, Training, load_config
+from iacfilter_hpc.config.schema import LATER, Lora, RunConfig, Training, load_config, read_config
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.runs.layout import RunLayout, resource
@@ -318,10 +318,10 @@ def test_an_attention_that_was_removed(
     """A new run is refused; one that an earlier version made is read, and its reader is warned."""
     told = refused("generative", f"packing.attention={removed}")
     assert told == (
-        f"--set packing.attention: packing.attention is '{removed}': it was removed; segments "
+        f"--set packing.attention: packing.attention is '{removed}': it was removed; auto "
         "computes the same"
     )
-    config = demo_config("generative", "packing.attention=segments")
+    config = demo_config("generative", "packing.attention=auto")
     layout = RunLayout(tmp_path)
     written = config.as_dict()
     written["packing"]["attention"] = removed
@@ -346,3 +346,6 @@ def test_a_damaged_configuration_is_refused(text: str, tmp_path: Path) -> None:
     layout.config.write_text(text, encoding="utf-8")
     with pytest.raises((ValidationError, yaml.YAMLError)):
         load_config(layout)
+    # a person gets no traceback
+    with pytest.raises(ConfigError, match=str(layout.config)):
+        read_config(layout)

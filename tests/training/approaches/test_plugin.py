@@ -148,7 +148,7 @@ def test_an_unknown_approach_is_a_usage_error_that_says_what_there_is(
     for main, words in ((submit.main, ["--approach", "linnear", "--dry-run"]), (data.main, check)):
         assert main(words) == 2
         assert capsys.readouterr().err == (
-            "error: there is no approach linnear; there are generative, encoder, linear\n"
+            "error: there is no approach 'linnear'; there are generative, encoder, linear\n"
             f"hint: a package can add one, with an entry point of the group {GROUP}\n"
         )
 
