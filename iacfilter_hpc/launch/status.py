@@ -91,7 +91,8 @@ def status_report(layouts: Sequence[RunLayout]) -> StatusReport:
         )
         for layout, job in newest.items()
     ]
-    return StatusReport(states, problems)
+    # a record that cannot be read may have been looked at twice
+    return StatusReport(states, list(dict.fromkeys(problems)))
 
 
 def _newest_job(layout: RunLayout, problems: list[str]) -> JobRecord | None:

@@ -213,6 +213,29 @@ def test_one_damaged_run_does_not_hide_the_others(fake_slurm: FakeSlurm, made: M
         assert name in problem
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 99}'])
+def test_one_damaged_local_run_does_not_hide_the_others(
+    no_slurm: None, made: MadeRuns, text: str
+) -> None:
+    layouts = [made.run(name) for name in ("outcome", "job", "good")]
+    for layout in layouts:
+        made.job(layout, executor="local")
+        made.outcome(layout, "COMPLETED")
+    layouts[0].outcome("7").write_text(text)
+    layouts[1].job("7").write_text(text)
+    found = status_report(layouts)
+    assert [(state.state, state.reason) for state in found.states[:2]] == [
+        ("UNKNOWN", "its process is gone"),
+        ("UNKNOWN", "its job record cannot be read"),
+    ]
+    assert found.states[2].state == "COMPLETED"
+    assert [name in " ".join(found.problems) for name in ("7_outcome.json", "7_job.json")] == [
+        *(True, True)
+    ]
+    # and squeue, which is asked about a run whose job is not known
+    assert len(found.problems) == 3
+
+
 def test_a_hundred_runs_cost_one_call_each(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
     layouts = [made.run(f"run-{number}") for number in range(100)]
     for number, layout in enumerate(layouts):
