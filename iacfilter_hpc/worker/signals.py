@@ -70,10 +70,20 @@ def listening(layout: RunLayout, job_id: str, attempt: str) -> Iterator[Requests
         numbers = (*DRAIN_SIGNALS, signal.SIGINT)
         for number in numbers:
             signal.signal(number, requests.note)
+        # scancel sends SIGCONT just before SIGTERM, and submitit's handler of that writes a line to
+        # the log: logging would swallow what `note` raises meanwhile, and a cancelled run go on
+        signal.signal(signal.SIGCONT, _go_on)
         try:
             yield requests
         finally:
             _ignore_all()
+
+
+def _go_on(_: int, __: FrameType | None) -> None:
+    """Do nothing: the kernel has let a stopped process go on.
+
+    Not SIG_IGN, which the commands of the job would inherit.
+    """
 
 
 def _ignore_all() -> None:

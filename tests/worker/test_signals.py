@@ -168,3 +168,41 @@ def test_a_request_of_a_person_stays(run: RunLayout) -> None:
     run.drain.touch()
     ask(run, "SIGTERM")
     assert run.drain.read_text() == ""
+
+
+LOGS_SIGCONT = """
+import logging, os, signal, sys
+from pathlib import Path
+from iacfilter_hpc.runs.layout import RunLayout
+from iacfilter_hpc.worker.signals import Cancelled, listening
+
+class Slow(logging.Handler):
+    def emit(self, record):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)  # comes while the line is written
+            for _ in range(1000): pass
+        except Exception:
+            self.handleError(record)  # as every handler of logging does
+
+# as submitit's, which is there before
+log = logging.getLogger("theirs")
+log.addHandler(Slow())
+signal.signal(signal.SIGCONT, lambda *_: log.warning("Bypassing signal SIGCONT"))
+layout = RunLayout(Path(sys.argv[1]))
+layout.cancelled("7").touch()
+try:
+    with listening(layout, "7", "7.1"):
+        os.kill(os.getpid(), signal.SIGCONT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000): pass
+    print("went on")
+except Cancelled as error:
+    print(error.message)
+"""
+
+
+def test_what_logs_the_signal_before_does_not_swallow_the_end(run: RunLayout) -> None:
+    """scancel sends SIGCONT and SIGTERM at once."""
+    program = [sys.executable, "-c", LOGS_SIGCONT, str(run.directory)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("stopped by SIGTERM\n", "")
