@@ -10,13 +10,8 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import SlurmError
-from iacfilter_hpc.launch import processes
-from iacfilter_hpc.runs import layout, records
-from iacfilter_hpc.runs.drain_request import ask
+from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.runs.states import Executor, JobState
-from iacfilter_hpc.runs.tree import find_run
-from iacfilter_hpc.slurm import queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +53,8 @@ def request_of(args: argparse.Namespace) -> CancelRequest:
 
 
 def _cancel(request: CancelRequest) -> int:
+    from iacfilter_hpc.runs.tree import find_run
+
     # all of them first: after a name that is none, nothing has been cancelled
     layouts = [find_run(request.models, name) for name in request.runs]
     if request.drain:
@@ -75,6 +72,8 @@ def _cancel(request: CancelRequest) -> int:
 
 
 def _drain(layouts: Sequence[RunLayout], as_json: bool) -> int:
+    from iacfilter_hpc.runs.drain_request import ask
+
     asked = {run.name: [*_live_local(run), *_live_slurm(run)] for run in layouts}
     for run in layouts:
         if asked[run.name]:
@@ -91,6 +90,10 @@ def _drain(layouts: Sequence[RunLayout], as_json: bool) -> int:
 
 
 def _live_local(run: RunLayout) -> list[str]:
+    from iacfilter_hpc.launch import processes
+    from iacfilter_hpc.runs import records
+    from iacfilter_hpc.runs.states import Executor
+
     jobs = [job for job in records.jobs(run) if job.executor == Executor.LOCAL]
     return [job.job_id for job in jobs if processes.is_alive(run, job)]
 
@@ -101,6 +104,10 @@ def _live_slurm(run: RunLayout) -> list[str]:
     One that waits cannot be asked: its batch script begins by removing a request that is there, as
     one to an earlier job.
     """
+    from iacfilter_hpc.runs import records
+    from iacfilter_hpc.runs.states import Executor, JobState
+    from iacfilter_hpc.slurm import queue
+
     if all(job.executor == Executor.LOCAL for job in records.jobs(run)):
         return []
     found = queue.queued().values()
@@ -108,6 +115,10 @@ def _live_slurm(run: RunLayout) -> list[str]:
 
 
 def _cancel_local(run: RunLayout) -> list[str]:
+    from iacfilter_hpc.launch import processes
+    from iacfilter_hpc.runs import records
+    from iacfilter_hpc.runs.states import Executor
+
     # is_alive is None for a job of another host, whose processes no signal from here reaches
     live = [
         j for j in records.jobs(run) if j.executor == Executor.LOCAL and processes.is_alive(run, j)
@@ -118,6 +129,10 @@ def _cancel_local(run: RunLayout) -> list[str]:
 
 
 def _cancel_slurm(run: RunLayout) -> list[str]:
+    from iacfilter_hpc.runs import records
+    from iacfilter_hpc.runs.states import Executor
+    from iacfilter_hpc.slurm import queue
+
     jobs = records.jobs(run)
     # squeue may be missing where all jobs were local; without any record the job may be Slurm's
     if jobs and all(job.executor == Executor.LOCAL for job in jobs):

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.errors import IacfilterError, RunNotFound, UsageError, counted
-from iacfilter_hpc.runs import layout, records
+from iacfilter_hpc.runs import layout
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
-from iacfilter_hpc.runs.tree import all_runs, find_run
 
 LINES = 100
 
@@ -93,6 +92,8 @@ def request_of(args: argparse.Namespace) -> LogsRequest:
 
 def _logs(request: LogsRequest) -> int:
     """Become tail, unless --json asks for the files alone."""
+    from iacfilter_hpc.runs.tree import find_run  # records take a tenth of the time of --help
+
     run = find_run(request.models, request.run) if request.run else _newest(request.models)
     job_id = _job_id(run, request.run)
     attempt = _attempt(run, job_id, request.attempt)
@@ -139,6 +140,8 @@ def _files(run: RunLayout, attempt: str, request: LogsRequest) -> list[Path]:
 
 def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
     """The name of an attempt of the job: the newest, or the one asked for."""
+    from iacfilter_hpc.runs import records
+
     known = records.attempts(run, job_id)
     if asked is None:
         return known[-1]
@@ -153,6 +156,8 @@ def _attempt(run: RunLayout, job_id: str, asked: int | None) -> str:
 
 
 def _newest(models: Path) -> RunLayout:
+    from iacfilter_hpc.runs.tree import all_runs
+
     found = all_runs(models)
     if not found:
         raise RunNotFound(f"no runs under {models}", hint="iacfilter-submit makes one")
@@ -161,6 +166,8 @@ def _newest(models: Path) -> RunLayout:
 
 def _job_id(run: RunLayout, asked: str | None) -> str:
     """The job that is asked for by its id, in place of a run's name; else the newest."""
+    from iacfilter_hpc.runs import records
+
     known = [job.job_id for job in records.jobs(run)]
     if asked in known:
         return str(asked)

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.launch.status import RunState, StatusReport, status_report
 from iacfilter_hpc.runs import layout
-from iacfilter_hpc.runs.states import JobState
-from iacfilter_hpc.runs.tree import all_runs, find_run
+
+TYPE_CHECKING = False  # typing takes 2 ms
+if TYPE_CHECKING:
+    from iacfilter_hpc.launch.status import RunState, StatusReport
 
 COLUMNS = (
     "RUN",
@@ -98,6 +99,9 @@ def request_of(args: argparse.Namespace) -> StatusRequest:
 
 
 def _show(request: StatusRequest) -> int:
+    from iacfilter_hpc.launch.status import status_report
+    from iacfilter_hpc.runs.tree import all_runs, find_run
+
     models = request.models
     while True:
         # looked up each time: runs may have been submitted since
@@ -125,6 +129,8 @@ def _print(found: StatusReport, models: Path, as_json: bool) -> None:
 
 
 def _exit_code(found: StatusReport) -> int:
+    from iacfilter_hpc.runs.states import JobState
+
     # UNKNOWN is no end: the job may be alive
     if any(not state.ended for state in found.states):
         return STILL_RUNNING

@@ -14,8 +14,6 @@ from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.runs import layout
-from iacfilter_hpc.runs.states import Executor, JobState
-from iacfilter_hpc.runs.tree import find_run
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.layers import Layer
@@ -377,6 +375,7 @@ def _print_script(request: SubmitRequest, config: RunConfig, site: Site) -> int:
 def _submit(request: SubmitRequest, config: RunConfig, site: Site) -> int:
     from iacfilter_hpc.cli import plan
     from iacfilter_hpc.launch import submission
+    from iacfilter_hpc.runs.states import Executor
 
     executor = submission.choose_executor(request.executor)
     if executor == Executor.LOCAL and request.executor == "auto":
@@ -398,6 +397,7 @@ def _resume(request: ResumeRequest) -> int:
     from iacfilter_hpc.config import resolve
     from iacfilter_hpc.config.schema import read_config
     from iacfilter_hpc.launch import resume, submission
+    from iacfilter_hpc.runs.tree import find_run
 
     run = find_run(request.models, request.run)
     config = resolve.resumed_config(read_config(run), request.assignments, request.settings)
@@ -416,6 +416,7 @@ def _resume(request: ResumeRequest) -> int:
 
 def _announcement(submitted: Submitted, config: RunConfig) -> str:
     from iacfilter_hpc.config.batch_sizes import batch_sizes
+    from iacfilter_hpc.runs.states import Executor
 
     run = submitted.layout.name
     where = "job" if submitted.executor == Executor.SLURM else "process"
@@ -448,6 +449,7 @@ def _document(submitted: Submitted, config: RunConfig) -> dict[str, object]:
 def _run_to_the_end(submitted: Submitted, config: RunConfig, as_json: bool) -> int:
     """Follow a dry run's log until it ends, then show what it led to."""
     from iacfilter_hpc.cli import follow, status
+    from iacfilter_hpc.runs.states import JobState
 
     # to stderr, like the log that follows: the answer of a dry run is how it ended
     terminal.say(_announcement(submitted, config))
