@@ -64,8 +64,8 @@ class EndedStep:
 
 
 def main() -> int:
-    """Follow the step that the arguments and Slurm's variables name; the job's exit code."""
-    step = _step_of(_parser().parse_args())
+    """Follow the step that has ended; the job's exit code."""
+    step = _ended_step()
     try:
         return _follow(step)
     except IacfilterError as error:
@@ -74,16 +74,14 @@ def main() -> int:
         return step.exit_code or 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("directory", type=Path)
-    made.add_argument("--code", type=int, required=True)
-    made.add_argument("--limit", type=int, required=True)
-    made.add_argument("--exclude-hours", type=float, required=True)
-    return made
-
-
-def _step_of(args: argparse.Namespace) -> EndedStep:
+def _ended_step() -> EndedStep:
+    """The step that the arguments and Slurm's variables name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--code", type=int, required=True)
+    parser.add_argument("--limit", type=int, required=True)
+    parser.add_argument("--exclude-hours", type=float, required=True)
+    args = parser.parse_args()
     return EndedStep(
         layout=RunLayout(args.directory),
         job_id=os.environ["SLURM_JOB_ID"],
