@@ -6,7 +6,8 @@ from pathlib import Path
 
 from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.inputs.encoded import audit
-from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.trained_model.decision import Decision, Validation, write_decision
 from iacfilter_hpc.trained_model.evidence import (
     ValidationScores,

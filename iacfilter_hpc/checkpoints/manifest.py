@@ -17,6 +17,7 @@ from pathlib import Path
 
 from iacfilter_hpc.checkpoints.permissions import OTHERS_WRITE
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.record_schema import Unreadable, kind_of, write
 
 FILE = "manifest.json"
@@ -153,13 +154,7 @@ def model_sha256(final: Path) -> str:
     """
     # of the bytes as they are, once they can be read: logs of looks keep this number
     _read(final)
-    return sha256_of_file(final / FILE)
-
-
-def sha256_of_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(final / FILE)
 
 
 def sync_folder(folder: Path) -> None:
@@ -202,7 +197,7 @@ def _difference(path: Path, entry: Entry, since: str) -> str | None:
     if (size := path.stat().st_size) != entry.size:
         return f"has {size} bytes instead of {entry.size}"
     # last, since it reads all of the file
-    if sha256_of_file(path) != entry.sha256:
+    if sha256_of(path) != entry.sha256:
         return f"has another sha256 than when it was {since}"
     return None
 

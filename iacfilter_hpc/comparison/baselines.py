@@ -18,8 +18,9 @@ from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.admission import ARGMAX, Overlap, find_overlap
 from iacfilter_hpc.evaluation.crossfit import cross_fit
 from iacfilter_hpc.evaluation.data import Labelled
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.records import RunRecord
-from iacfilter_hpc.samples.sample import Sample, read_sample_file, sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_sample_file
 from iacfilter_hpc.trained_model.evidence import seen_of
 from iacfilter_hpc.training.calibrate import choose_threshold
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from math import prod
 from pathlib import Path
 from typing import Literal
@@ -167,4 +166,4 @@ def _hours(run: RunLayout, accounted: Mapping[str, float]) -> tuple[float | None
 
 
 def _seconds(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    return (records.moment(end) - records.moment(start)).total_seconds()

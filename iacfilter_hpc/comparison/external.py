@@ -17,7 +17,8 @@ from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import read_predictions
 from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
-from iacfilter_hpc.samples.sample import LABELS, Sample, sha256_of
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import LABELS, Sample
 
 Row = TypeVar("Row")
 

@@ -12,9 +12,9 @@ from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
 from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE, SCHEMA
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.record_schema import RecordKind
 from iacfilter_hpc.runs.validation_errors import made_by
-from iacfilter_hpc.samples.sample import sha256_of
 
 Count = Annotated[int, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.samples.groups import read_groups, with_groups
-from iacfilter_hpc.samples.sample import Sample, read_sample_file, sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_sample_file
 
 NAMED = 3
 """Files that a warning names."""

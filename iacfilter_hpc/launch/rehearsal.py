@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from iacfilter_hpc.launch import submission
 from iacfilter_hpc.launch.status import status_report
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.drain_request import ask
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.states import Executor
@@ -26,7 +26,6 @@ from iacfilter_hpc.slurm.queue import queued
 POLL_S = 0.5
 ENOUGH_STEPS = 3
 """Optimizer steps between two interruptions, so that each has new work to lose."""
-"""Files of weights in final/: PEFT's of an adapter, and transformers' of a whole model."""
 
 Say = Callable[[str], None]
 
@@ -178,4 +177,4 @@ def _weights(layout: RunLayout) -> Sequence[str]:
     # two runs of no weights would be equal
     if not found:
         raise JobFailed(f"{layout.final} has no weights")
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in found]
+    return [sha256_of(path) for path in found]

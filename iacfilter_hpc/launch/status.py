@@ -229,7 +229,7 @@ def _without_slurm(
 ) -> tuple[JobState, str]:
     """State and reason from the run's files and this machine's processes."""
     if outcome:
-        return JobState(outcome.state), _told(outcome)
+        return outcome.state, _told(outcome)
     if job is None:
         # a record that cannot be read is a record: what is wrong with it is among the problems
         there = any(layout.slurm.glob("*_job.json"))
@@ -248,7 +248,7 @@ def _without_slurm(
     ended = _outcome(layout, job, problems)
     if ended is None:
         return JobState.UNKNOWN, "its process is gone"
-    return JobState(ended.state), _told(ended)
+    return ended.state, _told(ended)
 
 
 def _elapsed(job: JobRecord | None, outcome: Outcome | None) -> str:
@@ -257,12 +257,8 @@ def _elapsed(job: JobRecord | None, outcome: Outcome | None) -> str:
     # a Slurm job without an outcome may have waited for days since it was submitted
     if not start or (not outcome and job and job.executor == Executor.SLURM):
         return ""
-    end = _moment(outcome.ended_at) if outcome else datetime.now(UTC)
+    end = records.moment(outcome.ended_at) if outcome else datetime.now(UTC)
     # not negative: clocks of nodes differ
-    seconds = max(0, round((end - _moment(start)).total_seconds()))
+    seconds = max(0, round((end - records.moment(start)).total_seconds()))
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

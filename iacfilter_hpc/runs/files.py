@@ -6,6 +6,7 @@ an empty file. Folders are not synced: after a crash the old file may be back, a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -112,3 +113,9 @@ def _beside(path: Path) -> Iterator[BufferedWriter[_Temporary]]:
         # what is still in its buffer after an error has no place to go
         with suppress(OSError):
             file.close()
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -124,12 +124,6 @@ def read_samples(path: Path, *, unlabelled: bool = False) -> list[Sample]:
     return list(read_sample_file(path, unlabelled=unlabelled).samples)
 
 
-def sha256_of(path: Path) -> str:
-    """The hex digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _lines(path: Path, sha256: hashlib._Hash) -> Iterator[tuple[int, bytes | None]]:
     """Number and bytes of each line; None stands for a line beyond MAX_LINE_BYTES.
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     TypeAdapter,
@@ -78,8 +77,6 @@ Share = Annotated[
 @dataclass(frozen=True, slots=True)
 class SampleFields:
     """The fields of a line, in the order in which messages name them; optional ones may be null."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     smell: Filled
     file: Filled

@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from iacfilter_hpc.runs.files import current_umask, write_json
+from iacfilter_hpc.runs.files import current_umask, sha256_of, write_json
 from iacfilter_hpc.samples.duplicates import Duplicate, without_duplicates
 from iacfilter_hpc.samples.groups import read_groups, with_groups
 from iacfilter_hpc.samples.label_counts import balance_document, count_labels
 from iacfilter_hpc.samples.leakage import DataFile
-from iacfilter_hpc.samples.sample import (
-    Sample,
-    SampleFile,
-    read_sample_file,
-    sha256_of,
-    write_samples,
-)
+from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file, write_samples
 from iacfilter_hpc.samples.split import NAMES, By, Cause, Sizes, Split, split
 
 SUMMARY = "summary.json"

@@ -13,10 +13,10 @@ from iacfilter_hpc.config.schema import RunConfig, load_config
 from iacfilter_hpc.errors import OF_THE_NODE, IacfilterError, JobFailed, SlurmError
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.failures import outcome_of_killed
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
-from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.slurm.queue import queued
 from iacfilter_hpc.worker import accelerate_argv
 from iacfilter_hpc.worker.accelerate_argv import Node

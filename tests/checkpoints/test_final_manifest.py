@@ -9,7 +9,7 @@ import pytest
 
 from iacfilter_hpc.checkpoints.manifest import model_sha256, verify
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.samples.sample import sha256_of
+from iacfilter_hpc.runs.files import sha256_of
 from tests.made_models import make_final
 from tests.made_runs import DEMO
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.checkpoints.manifest import sha256_of_file
+from iacfilter_hpc.runs.files import sha256_of
 from tests.cluster.toolkit import DEMO, Toolkit
 
 SAMPLES = 160
@@ -129,7 +129,7 @@ def weights(toolkit: Toolkit, run: str) -> dict[str, str]:
     """The sha256 of a finished run's weights and of its validation scores."""
     final = toolkit.directory(run) / "final"
     return {
-        path.name: sha256_of_file(path)
+        path.name: sha256_of(path)
         for path in final.iterdir()
         if path.suffix == ".safetensors" or path.name == "validation_scores.json"
     }

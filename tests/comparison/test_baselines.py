@@ -12,8 +12,9 @@ import pytest
 from iacfilter_hpc.comparison.baselines import Splits, build_pipeline, keep_all, read_splits, tfidf
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.evaluation.data import Labelled
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.records import RunRecord
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_samples
 from iacfilter_hpc.training.calibrate import choose_threshold
 from tests.comparison.made_data import truth_of, write_samples
 from tests.made_runs import DEMO, RECORD, demo_config

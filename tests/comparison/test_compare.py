@@ -22,9 +22,10 @@ from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError, Usage
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.evaluation.evaluate import evaluate
 from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import write_record
-from iacfilter_hpc.samples.sample import read_samples, sha256_of, write_samples
+from iacfilter_hpc.samples.sample import read_samples, write_samples
 from iacfilter_hpc.trained_model.find import of_run
 from iacfilter_hpc.training.run import train
 from tests.comparison.made_data import truth_of, write_csv

@@ -13,7 +13,7 @@ from iacfilter_hpc.comparison.systems import System
 from iacfilter_hpc.errors import DataError, UsageError
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
 from iacfilter_hpc.evaluation.predictions import Prediction, write_predictions
-from iacfilter_hpc.samples.sample import sha256_of
+from iacfilter_hpc.runs.files import sha256_of
 from tests.comparison.made_data import write_csv, write_samples
 
 HEADER = "file,line,smell,decision\n"

@@ -11,8 +11,8 @@ from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.errors import TrainingError, UsageError
 from iacfilter_hpc.evaluation.admission import Overlap, check_data, find_overlap, settle_threshold
 from iacfilter_hpc.evaluation.data import Labelled, read_labelled
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import resource
-from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.trained_model.evidence import seen_of
 from iacfilter_hpc.trained_model.find import Trained
 from tests.made_models import made_decision, make_final

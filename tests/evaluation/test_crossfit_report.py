@@ -16,9 +16,10 @@ from iacfilter_hpc.errors import TrainingError, UsageError
 from iacfilter_hpc.evaluation.evaluate import evaluate
 from iacfilter_hpc.evaluation.results import document
 from iacfilter_hpc.evaluation.text import render
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import write_record
-from iacfilter_hpc.samples.sample import read_samples, sha256_of, write_samples
+from iacfilter_hpc.samples.sample import read_samples, write_samples
 from iacfilter_hpc.trained_model.find import Trained, of_run
 from iacfilter_hpc.training.run import train
 from tests.cli.commands import iacfilter

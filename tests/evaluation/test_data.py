@@ -8,7 +8,8 @@ import pytest
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.evaluation.data import read_labelled
-from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import read_samples
 from tests.made_runs import DEMO
 
 TRAIN = DEMO["train"]

@@ -27,8 +27,9 @@ from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
 from iacfilter_hpc.evaluation.results import Evaluation, document
 from iacfilter_hpc.evaluation.text import render
 from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout, resource
-from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.trained_model.find import Trained, of_run
 from iacfilter_hpc.training.approaches.scorer import Logits, batches_within
 from iacfilter_hpc.training.run import train

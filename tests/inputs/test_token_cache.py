@@ -18,8 +18,9 @@ from iacfilter_hpc.inputs.encoded import Encoded, audit
 from iacfilter_hpc.inputs.prompts import fit_prompt
 from iacfilter_hpc.inputs.token_cache import FORMAT, Recipe, TokenCache, tokenizer_sha256
 from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_samples
 from iacfilter_hpc.training.run import train
 from tests.inputs.encoding import encode_prompts
 from tests.training.settings import DEMO, TRAINS, run_config

@@ -13,13 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.samples.sample import (
-    MAX_LINE_BYTES,
-    Sample,
-    read_sample_file,
-    read_samples,
-    sha256_of,
-)
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Sample, read_sample_file, read_samples
 from iacfilter_hpc.samples.schema import OPTIONAL, REQUIRED
 
 GOOD: dict[str, object] = {

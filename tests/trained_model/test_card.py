@@ -12,14 +12,9 @@ from huggingface_hub import ModelCard
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.samples.sample import (
-    Sample,
-    SampleFile,
-    read_sample_file,
-    read_samples,
-    sha256_of,
-)
+from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file, read_samples
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores

@@ -10,8 +10,9 @@ from scipy.special import logit
 
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
-from iacfilter_hpc.samples.sample import read_samples, sha256_of
+from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.training.finetune import fine_tune
 from iacfilter_hpc.training.run import train
 from tests.training.settings import DEMO, TRAINS, run_config

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.checkpoints.manifest import sha256_of_file, verify_checkpoint
+from iacfilter_hpc.checkpoints.manifest import verify_checkpoint
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.runs import records
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.training.run import train
 from iacfilter_hpc.training.trainer.drain import Drain, Drained, listen
@@ -62,7 +63,7 @@ def layout_of(folder: Path) -> RunLayout:
 def weights(layout: RunLayout) -> dict[str, str]:
     """The sha256 of what a finished run is judged by."""
     return {
-        path.name: sha256_of_file(path)
+        path.name: sha256_of(path)
         for path in layout.final.iterdir()
         if path.suffix == ".safetensors" or path.name == "validation_scores.json"
     }

@@ -19,9 +19,10 @@ from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import write_record
-from iacfilter_hpc.samples.sample import LABELS, read_samples, sha256_of
+from iacfilter_hpc.samples.sample import LABELS, read_samples
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.trained_model.save import ADAPTER, check_weights

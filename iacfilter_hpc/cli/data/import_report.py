@@ -12,9 +12,9 @@ from iacfilter_hpc.cli.data.balance import balance_table
 from iacfilter_hpc.errors import counted
 from iacfilter_hpc.glitch.checks import report_warnings, technology_warnings
 from iacfilter_hpc.glitch.import_report import Imported, ImportRequest, import_report, reject
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.samples.label_counts import balance_document
 from iacfilter_hpc.samples.leakage import DataFile
-from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.samples.smells import NAMES
 
 

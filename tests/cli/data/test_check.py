@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from iacfilter_hpc.cli.data.__main__ import main
-from iacfilter_hpc.samples.sample import line_of, sha256_of, write_samples
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import line_of, write_samples
 from tests.cli.commands import iacfilter
 from tests.samples.made import DEMO, REAL_DATA, numbered, sample, without_origin
 from tests.samples.test_leakage import exact, planted, same_repo

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from iacfilter_hpc.cli.data.__main__ import main
-from iacfilter_hpc.samples.sample import Sample, read_samples, sha256_of, write_samples
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_samples, write_samples
 from tests.cli.commands import iacfilter
 from tests.samples.made import REAL_DATA, numbered
 from tests.samples.test_split import grouped

@@ -17,10 +17,10 @@ from iacfilter_hpc.cli import compare, evaluate, filter, status, submit
 from iacfilter_hpc.cli.data import __main__ as data
 from iacfilter_hpc.config.approaches import GROUP, find_approach
 from iacfilter_hpc.config.resolve import as_yaml
+from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import PACKAGE, RunLayout
 from iacfilter_hpc.runs.records import write_record
 from iacfilter_hpc.runs.tree import find_run
-from iacfilter_hpc.samples.sample import sha256_of
 from iacfilter_hpc.training.run import train
 from tests.cli.commands import iacfilter
 from tests.glitch.made_decisions import write_all
