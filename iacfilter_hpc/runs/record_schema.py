@@ -12,6 +12,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
@@ -245,9 +246,11 @@ def _dict(check: Check, value: Any, key: str, problems: list[str]) -> Any:
 
 def _member(kind: type[Enum], value: Any, key: str, problems: list[str]) -> Any:
     allowed = [each.value for each in kind]
-    if value not in allowed:
-        return _wrong(value, " or ".join(map(repr, allowed)), key, problems)
-    return kind(value)
+    # not `in allowed`: an enum may know what to make of a later version's word (_missing_)
+    if isinstance(value, type(allowed[0])):
+        with suppress(ValueError):
+            return kind(value)
+    return _wrong(value, " or ".join(map(repr, allowed)), key, problems)
 
 
 def _object(kind: Any, value: Any, key: str, problems: list[str]) -> Any:

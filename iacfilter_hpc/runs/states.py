@@ -55,13 +55,10 @@ class JobState(StrEnum):
         return self in ENDED or self is JobState.DRAINED
 
     @classmethod
-    def said(cls, text: str) -> JobState:
-        """The state that Slurm's word means; UNKNOWN for a word that this version has not heard."""
+    def _missing_(cls, value: object) -> JobState:
+        """UNKNOWN for a word that this version has not heard, of Slurm's or a later version's."""
         # no guess: were a live job taken for one that has ended, --resume would start a second one
-        try:
-            return cls(text)
-        except ValueError:
-            return cls.UNKNOWN
+        return cls.UNKNOWN
 
 
 # Not COMPLETING, whose processes may still write, nor REQUEUED, REQUEUE_HOLD and SPECIAL_EXIT,
@@ -92,6 +89,11 @@ class FailureCause(StrEnum):
     """A GPU, a disk or a network of the node, so that the run goes on elsewhere."""
     KILLED = "killed"
     """Something ended its processes, which left no word."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> FailureCause:
+        """KILLED for a cause that only a later version knows: the run may go on, within bounds."""
+        return cls.KILLED
 
 
 class Executor(StrEnum):

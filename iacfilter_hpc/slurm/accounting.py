@@ -73,6 +73,6 @@ def _attempts(job_ids: Sequence[str]) -> Iterator[Attempt]:
         # without --duplicates sacct shows the last attempt of a requeued job alone
         for job_id, name, state, elapsed in sacct(FIELDS, job_ids, "--duplicates"):
             word = state.split(" ")[0]  # "CANCELLED by 1000"
-            yield Attempt(job_id, name, JobState.said(word), elapsed)
+            yield Attempt(job_id, name, JobState(word), elapsed)
     except SlurmError:
         return  # the run's own clock stands in, and the report says which clock it is

@@ -65,7 +65,7 @@ def job_now(job_id: str) -> JobNow:
     shown = call(["scontrol", "--oneliner", "show", "job", job_id])
     state = _field(shown, "JobState")
     return JobNow(
-        state=JobState.said(state),
+        state=JobState(state),
         reason=_field(shown, "Reason"),
         restarts=int(_field(shown, "Restarts") or 0),
         said=state,

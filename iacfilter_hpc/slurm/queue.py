@@ -127,7 +127,7 @@ def _check_is_table(printed: str, program: str, separator: str, separators: int)
 
 def _entry(row: Sequence[str]) -> QueueEntry:
     job_id, name, said, reason, elapsed, left, nodes, start = row
-    state = JobState.said(said)
+    state = JobState(said)
     return QueueEntry(
         job_id=job_id,
         name=name,
@@ -143,7 +143,7 @@ def _entry(row: Sequence[str]) -> QueueEntry:
 def _accounted_entry(row: Sequence[str]) -> QueueEntry:
     job_id, name, said, elapsed, nodes, exit_code = row
     said = said.split(" ")[0]  # "CANCELLED by 1000"
-    state = JobState.said(said)
+    state = JobState(said)
     return QueueEntry(
         job_id=job_id,
         name=name,

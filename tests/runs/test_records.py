@@ -12,6 +12,7 @@ from iacfilter_hpc.errors import IacfilterError, RunNotFound
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.record_schema import NEWER
+from iacfilter_hpc.runs.states import FailureCause, JobState
 from tests.made_runs import MadeRuns
 
 
@@ -129,3 +130,15 @@ def test_records_of_earlier_versions_are_read(made: MadeRuns) -> None:
     failure = records.FAILURE.read(layout.failure("7", 0))
     assert (failure.kind, failure.step, failure.message) == ("error", None, "no label")
     assert records.PEAK.read(layout.memory).peak_bytes == 12346
+
+
+def test_words_of_a_later_version_are_read(made: MadeRuns) -> None:
+    """A cause or state that this version does not know must not stop what goes on with the run."""
+    layout = made.run("mine")
+    made.outcome(layout, "FAILED")
+    path = layout.outcome("7")
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "state": "MOULTING", "cause": "novel"}))
+    found = records.outcome(layout, "7")
+    assert found
+    assert (found.state, found.cause) == (JobState.UNKNOWN, FailureCause.KILLED)

@@ -30,7 +30,7 @@ def test_a_state_is_its_name() -> None:
 
 @pytest.mark.parametrize("word", ["DREAMING", "", "running", "RUNNING "])
 def test_a_word_that_is_no_state_is_unknown(word: str) -> None:
-    assert JobState.said(word) is JobState.UNKNOWN
+    assert JobState(word) is JobState.UNKNOWN
     assert not JobState.UNKNOWN.ended
 
 
