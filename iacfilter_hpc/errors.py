@@ -122,6 +122,11 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def numbered(template: str, *numbers: int) -> tuple[str, str]:
+    """A text, and the same with N for its numbers, under which texts alike are counted as one."""
+    return template.format(*numbers), template.format(*"N" * len(numbers))
+
+
 def together(problems: Sequence[IacfilterError]) -> IacfilterError:
     """One error in place of several, with every message and every hint once."""
     # dict, not set: in the order in which they were found

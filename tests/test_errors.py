@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iacfilter_hpc.errors import counted
+from iacfilter_hpc.errors import counted, numbered
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ from iacfilter_hpc.errors import counted
 )
 def test_one_is_singular(count: int, words: tuple[str, ...], text: str) -> None:
     assert counted(count, *words) == text
+
+
+def test_texts_alike_have_one_kind() -> None:
+    one, other = numbered("line {} of {}", 3, 40), numbered("line {} of {}", 7, 9)
+    assert (one, other[1]) == (("line 3 of 40", "line N of N"), "line N of N")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.terminal import talk_on_stderr
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.runs import layout
 
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
@@ -88,8 +89,8 @@ def _export(request: ExportRequest) -> int:
         terminal.print_json(asdict(done))
     else:
         print(
-            f"Merged {model.name} into {done.directory} ({done.dtype}): on {done.compared} samples "
-            f"its log-odds differ from the adapter's by at most {done.largest_difference:.2g}"
+            f"Merged {model.name} into {done.directory} ({done.dtype}): "
+            f"on {counted(done.compared, 'sample')} its log-odds differ from the adapter's by at most {done.largest_difference:.2g}"
         )
     return 0
 

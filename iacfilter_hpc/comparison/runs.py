@@ -19,7 +19,7 @@ from iacfilter_hpc.comparison.past_evaluations import (
 from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from iacfilter_hpc.config.schema import RunConfig, read_config
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import TrainingError, counted
 from iacfilter_hpc.evaluation.admission import Admitted, admit
 from iacfilter_hpc.evaluation.crossfit import Say
 from iacfilter_hpc.evaluation.data import Labelled
@@ -143,7 +143,7 @@ def score_candidate(
         folds = "" if seed is None else f", a cross-fit with seed {seed}"
         say(f"{candidate.run.name}: decisions of {candidate.past.directory}{folds}")
     else:
-        say(f"{candidate.run.name}: scoring {len(data.samples)} samples")
+        say(f"{candidate.run.name}: scoring {counted(len(data.samples), 'sample')}")
         decisions = _from_model(candidate, data, own)
     decision = candidate.admitted.decision
     member = Member(

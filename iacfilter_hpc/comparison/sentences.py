@@ -24,8 +24,10 @@ def subject(done: Comparison) -> str:
     real = sum(sample.label == "TP" for sample in samples)
     grouped = ", ".join(f"{count} by {unit}" for unit, count in groups.samples_by_unit.items())
     return (
-        f"{len(done.entries)} systems on {len(samples)} samples: {real} real smells (TP) and "
-        f"{len(samples) - real} false alarms (FP), in {groups.groups} groups ({grouped})."
+        f"{counted(len(done.entries), 'system')} on {counted(len(samples), 'sample')}: "
+        f"{counted(real, 'real smell')} (TP) and "
+        f"{counted(len(samples) - real, 'false alarm')} (FP), in "
+        f"{counted(groups.groups, 'group')} ({grouped})."
     )
 
 

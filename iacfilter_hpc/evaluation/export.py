@@ -17,7 +17,7 @@ from iacfilter_hpc.checkpoints.manifest import CARD, write_manifest
 from iacfilter_hpc.checkpoints.manifest import FILE as MANIFEST
 from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.config.approaches import find_approach
-from iacfilter_hpc.errors import IacfilterError
+from iacfilter_hpc.errors import IacfilterError, counted
 from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.runs.layout import resource
@@ -125,8 +125,8 @@ def _write_card(final: Path, partial: Path, dtype: str, difference: float, compa
     if not (final / CARD).is_file():
         return
     sentences = (
-        f"The adapter was merged in {dtype}. On {compared} samples the log-odds of TP differ from "
-        f"the adapter's own by at most {difference:.2g}."
+        f"The adapter was merged in {dtype}. On {counted(compared, 'sample')} the log-odds of TP "
+        f"differ from the adapter's own by at most {difference:.2g}."
     )
     text = merged_card(ModelCard.load(final / CARD), read_decision(final), sentences)
     (partial / CARD).write_text(text, encoding="utf-8")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.errors import DataError, numbered
 from iacfilter_hpc.samples.byte_lines import MAX_ROW_BYTES, Line, is_cut_off, read_lines
 from iacfilter_hpc.samples.smells import smell_of_code, smell_of_words
 
@@ -119,8 +119,7 @@ class GlitchReport:
         raw = line.text(self.newline)
         if line.too_long:
             raw = raw[:SHOWN_OF_LONG_ROW]
-            text = f"longer than {MAX_ROW_BYTES // 2**20} MiB"
-            return BadRow(number, raw, text, kind="longer than N MiB")
+            return BadRow(number, raw, *numbered("longer than {} MiB", MAX_ROW_BYTES // 2**20))
         if problem := _unreadable(raw):
             return BadRow(number, raw, problem)
         # a file may mix line ends, and its own is only that of the first line

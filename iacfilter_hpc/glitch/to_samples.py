@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from iacfilter_hpc.errors import numbered
 from iacfilter_hpc.glitch.oracle import Oracle, OracleLabel
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
@@ -90,9 +91,8 @@ def build_sample(
     )
     # what is written here must be read again: read_sample_file takes no longer line
     if len(line_of(sample).encode()) >= MAX_LINE_BYTES:
-        text = f"its sample is longer than {MAX_LINE_BYTES // 2**20} MiB"
-        kind = "its sample is longer than N MiB"
-        return Unusable(detection, Reason(Cause.TOO_LONG, text, kind))
+        longer = numbered("its sample is longer than {} MiB", MAX_LINE_BYTES // 2**20)
+        return Unusable(detection, Reason(Cause.TOO_LONG, *longer))
     return sample
 
 
@@ -113,9 +113,9 @@ def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> Rea
 
 def _missing_line(line: int, count: int) -> Reason:
     if line < 1:
-        return Reason(Cause.NO_SUCH_LINE, f"line is {line}", "line is N")
-    text = f"line {line} is past the end ({count} lines)"
-    return Reason(Cause.NO_SUCH_LINE, text, "line N is past the end (N lines)")
+        return Reason(Cause.NO_SUCH_LINE, *numbered("line is {}", line))
+    past = numbered("line {} is past the end ({} lines)", line, count)
+    return Reason(Cause.NO_SUCH_LINE, *past)
 
 
 def _holds(lines: Sequence[str], detail: str) -> bool:

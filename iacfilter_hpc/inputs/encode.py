@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from iacfilter_hpc.errors import DataError, TrainingError
+from iacfilter_hpc.errors import DataError, TrainingError, numbered
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.inputs.prompts import Prompt, fit_prompt
 from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, encode_plain
@@ -79,17 +79,16 @@ def all_fitting(samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]) -
 def _problem_of(prompt: Prompt, limit: int, room: int) -> NoFit | None:
     # what is too long with nothing left to cut is kept, and counted as over_max_length: without the
     # reported line or the instructions there is no question
-    size = f"its prompt has {len(prompt.ids)} tokens"
-    if len(prompt.ids) > room:
-        return NoFit(
-            f"{size} even without context; the model takes {room}",
-            "its prompt has N tokens even without context; the model takes N",
+    size = len(prompt.ids)
+    if size > room:
+        text = "its prompt has {} tokens even without context; the model takes {}"
+        return NoFit(*numbered(text, size, room))
+    if size > limit and not prompt.context_found:
+        text = (
+            "its prompt has {} tokens, {} fit, and with_context was not found in it, so nothing "
+            "can be cut"
         )
-    if len(prompt.ids) > limit and not prompt.context_found:
-        lost = "with_context was not found in it, so nothing can be cut"
-        return NoFit(
-            f"{size}, {limit} fit, and {lost}", f"its prompt has N tokens, N fit, and {lost}"
-        )
+        return NoFit(*numbered(text, size, limit))
     # the model answers TP or FP: a question for YES or NO is reworded, and code that says NO
     # must not be
     if prompt.asks_yes_no and not prompt.context_found:

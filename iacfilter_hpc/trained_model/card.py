@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
 from iacfilter_hpc.config.schema import TINY, RunConfig
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.inputs.encoded import Audit
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
@@ -58,7 +59,7 @@ def _sources(samples: Sequence[Sample]) -> str:
     # sources are free text of each sample: a file may have as many as it has samples
     shown = [f"{code(source)} ({count})" for source, count in counts[:MOST_SOURCES]]
     others = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {others} other sources" if others else "")
+    return ", ".join(shown) + (f" and {counted(others, 'other source')}" if others else "")
 
 
 def _few(parts: dict[str, Sequence[Sample]]) -> str:

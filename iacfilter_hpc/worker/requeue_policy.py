@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
 
@@ -50,9 +51,8 @@ def decide(outcomes: Sequence[Outcome], limit: int) -> RequeueDecision:
     # before the limit, so that the better of two reasons to stop is told
     decision = _by_evidence(outcomes)
     if decision.action is not Action.STOP and len(outcomes) >= limit:
-        return RequeueDecision(
-            Action.STOP, f"{len(outcomes)} attempts are as many as requeue.limit allows"
-        )
+        attempts = counted(len(outcomes), "attempt is", "attempts are")
+        return RequeueDecision(Action.STOP, f"{attempts} as many as requeue.limit allows")
     return decision
 
 
