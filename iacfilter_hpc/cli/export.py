@@ -90,7 +90,8 @@ def _export(request: ExportRequest) -> int:
     else:
         print(
             f"Merged {model.name} into {done.directory} ({done.dtype}): "
-            f"on {counted(done.compared, 'sample')} its log-odds differ from the adapter's by at most {done.largest_difference:.2g}"
+            f"on {counted(done.compared, 'sample')} its log-odds differ from the adapter's by "
+            f"at most {done.largest_difference:.2g}"
         )
     return 0
 
