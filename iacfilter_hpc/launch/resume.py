@@ -7,13 +7,12 @@ from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import IacfilterError, JobMayExist, UsageError, counted
-from iacfilter_hpc.launch import processes, submission
+from iacfilter_hpc.launch import submission
+from iacfilter_hpc.launch.live_jobs import live_in_queue, live_local
 from iacfilter_hpc.launch.submission import Submitted
-from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.states import Executor
-from iacfilter_hpc.slurm.queue import queued
 
 
 def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor) -> Submitted:
@@ -55,7 +54,8 @@ def check(layout: RunLayout, config: RunConfig) -> None:
             f"{layout.name} is trained: {layout.final} is there",
             hint=f"iacfilter-evaluate {layout.name} scores it",
         )
-    if alive := live_jobs(layout):
+    local = [job.job_id for job in live_local(layout)]
+    if alive := [*local, *(entry.job_id for entry in live_in_queue(layout))]:
         raise UsageError(
             f"job {alive[0]} of {layout.name} is alive",
             hint=f"iacfilter-cancel {layout.name} ends it",
@@ -70,22 +70,3 @@ def check(layout: RunLayout, config: RunConfig) -> None:
             f"would go on with {config.num_processes}",
             hint=f"resume it with --gpus {saved.processes}, or start a new run",
         )
-
-
-def live_jobs(layout: RunLayout) -> list[str]:
-    """Ids of the run's jobs that wait or run, as squeue and this machine's processes know them.
-
-    Raises:
-        SlurmError: squeue does not tell.
-    """
-    jobs = records.jobs(layout)
-    alive = [
-        j.job_id for j in jobs if j.executor == Executor.LOCAL and processes.is_alive(layout, j)
-    ]
-    # squeue may be missing where all jobs were local
-    if all(job.executor == Executor.LOCAL for job in jobs):
-        return alive
-    # by name: also a job that went on for another and is not noted yet; squeue is asked with --me,
-    # so that jobs of other users of a shared tree are not seen
-    found = queued().values()
-    return alive + [e.job_id for e in found if e.name == layout.name and not e.ended]

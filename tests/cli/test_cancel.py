@@ -77,3 +77,19 @@ def test_a_local_job_is_asked_to_end(no_slurm: None, made: MadeRuns) -> None:
 
 def test_it_wants_a_run() -> None:
     assert iacfilter("cancel").returncode == 2
+
+
+def test_a_job_that_was_not_noted_is_asked_to_save(fake_slurm: FakeSlurm, made: MadeRuns) -> None:
+    layout = made.run("mine")
+    fake_slurm.queue(("9", "mine", "RUNNING"))
+    done = iacfilter("cancel", "mine", "--drain", "--json")
+    assert json.loads(done.stdout) == {"schema": 1, "asked": {"mine": ["9"]}}
+    assert layout.drain.exists()
+
+
+def test_a_run_of_no_job_is_none_of_slurms_where_there_is_no_slurm(
+    no_slurm: None, made: MadeRuns
+) -> None:
+    made.run("mine")
+    done = iacfilter("cancel", "mine")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "mine has no live job\n")

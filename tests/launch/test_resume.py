@@ -116,3 +116,13 @@ def test_a_manifest_that_says_nothing_is_left_to_the_job(run: RunLayout, text: s
     found = newest_saved(run)
     assert found is not None
     assert found.step == 4
+
+
+def test_a_job_that_was_not_noted_is_alive_all_the_same(
+    run: RunLayout, fake_slurm: FakeSlurm
+) -> None:
+    """Its launcher died after sbatch: a second job would train beside it."""
+    run.job("4242").unlink()
+    fake_slurm.queue(("4242", "mine", "PENDING"))
+    with pytest.raises(UsageError, match="job 4242 of mine is alive"):
+        resume(run, changed(run), SITE, "slurm")
