@@ -162,7 +162,7 @@ def request_of(args: argparse.Namespace) -> CompareRequest:
 
 
 def _compare(asked: CompareRequest) -> int:
-    from iacfilter_hpc.launch.submission import check_training_is_installed
+    from iacfilter_hpc.config.extras import check_training_is_installed
     from iacfilter_hpc.slurm.accounting import accounted_seconds
 
     # names first: whether they are right can be said without the packages

@@ -109,9 +109,9 @@ def _evaluate(request: EvaluateRequest) -> int:
 
 
 def _here(request: EvaluateRequest, model: Trained) -> int:
+    from iacfilter_hpc.config.extras import check_training_is_installed
     from iacfilter_hpc.evaluation.admission import check_data
     from iacfilter_hpc.evaluation.results import results_directory
-    from iacfilter_hpc.launch.submission import check_training_is_installed
 
     data, options = request.data, request.options
     check_training_is_installed()

@@ -74,7 +74,7 @@ def request_of(args: argparse.Namespace) -> ExportRequest:
 
 
 def _export(request: ExportRequest) -> int:
-    from iacfilter_hpc.launch.submission import check_training_is_installed
+    from iacfilter_hpc.config.extras import check_training_is_installed
     from iacfilter_hpc.trained_model.find import find_trained
 
     # names first: whether they are right can be said without the packages

@@ -121,16 +121,10 @@ def print_json(document: dict[str, object]) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> str:
     """A table of aligned columns without borders; those in `numbers` are aligned to the right."""
-    # only here: 18 ms that --help need not spend; it knows that escape sequences have no width
-    from prettytable import PrettyTable, TableStyle
+    # only here: 18 ms that --help need not spend
+    from iacfilter_hpc.trained_model.tables import aligned_table
 
-    made = PrettyTable(list(columns), align="l")
-    made.set_style(TableStyle.PLAIN_COLUMNS)
-    made.left_padding_width, made.right_padding_width = 0, 2
-    for name in numbers:
-        made.align[name] = "r"
-    made.add_rows([list(row) for row in rows])
-    return "\n".join(line.rstrip() for line in made.get_string().splitlines())
+    return aligned_table(columns, rows, numbers)
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,8 @@ from iacfilter_hpc.comparison.compare import Comparison
 from iacfilter_hpc.comparison.sentences import conclusions, method, subject
 from iacfilter_hpc.comparison.systems import PROTOCOLS
 from iacfilter_hpc.comparison.tables import Cell, Table, all_tables
-from iacfilter_hpc.trained_model.markdown import escaped, markdown_table
+from iacfilter_hpc.trained_model.markdown import escaped
+from iacfilter_hpc.trained_model.tables import markdown_table
 
 LIST_ITEM = re.compile(r"^([-+]|\d+[.)])(?=\s|$)")
 """What Markdown would take for the start of a list inside a list."""

@@ -17,7 +17,8 @@ from iacfilter_hpc.comparison.systems import PROTOCOLS
 from iacfilter_hpc.comparison.tables import costs, score_text
 from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS
 from iacfilter_hpc.evaluation.metrics import in_reading_order
-from iacfilter_hpc.evaluation.text import FEW, WIDTH, aligned_table, span
+from iacfilter_hpc.evaluation.text import FEW, WIDTH, span
+from iacfilter_hpc.trained_model.tables import aligned_table
 
 
 def render(done: Comparison) -> str:

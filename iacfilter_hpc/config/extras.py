@@ -1,4 +1,4 @@
-"""Extra packages: those that single settings need, beyond the train extra.
+"""Extra packages: those of the train extra, and those that single settings need beyond it.
 
 Checked for the Python that trains, not with the configuration: a login node may lack what its
 compute nodes have.
@@ -7,6 +7,8 @@ compute nodes have.
 from __future__ import annotations
 
 import importlib.util
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iacfilter_hpc.config.schema import RunConfig
@@ -37,6 +39,26 @@ def extras_of(config: RunConfig) -> list[Extra]:
         FLASH: config.model.attn_implementation == "flash_attention_2",
     }
     return [extra for extra, is_wanted in wanted.items() if is_wanted]
+
+
+TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
+"""Of the train extra, by the names of their modules."""
+
+
+def check_training_is_installed() -> None:
+    """Raise IacfilterError unless the packages of the train extra can be found."""
+    check_installed(TRAINING_PACKAGES)
+
+
+def check_installed(packages: Sequence[str]) -> None:
+    """Raise IacfilterError unless these packages of the train extra can be found."""
+    # found, not imported: torch alone takes seconds
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise IacfilterError(
+            f"{sys.executable} lacks {', '.join(missing)}",
+            hint="pip install 'iacfilter-hpc[train]'",
+        )
 
 
 def check_extras(extras: list[Extra]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import fill
 
-from prettytable import PrettyTable
-
 from iacfilter_hpc.errors import counted
 from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.breakdown import SubsetScores
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES, in_reading_order, pooled_names
 from iacfilter_hpc.evaluation.results import Evaluation
+from iacfilter_hpc.trained_model.tables import aligned_table
 
 WIDTH = 100
 NONE = "-"
@@ -42,19 +41,6 @@ def marked(name: str, *, few_positives: bool, few_groups: bool) -> str:
     """The name of a subset, with a mark for each reason why its scores say little."""
     marks = ("*" if few_positives else "") + ("#" if few_groups else "")
     return f"{name} {marks}" if marks else name
-
-
-def aligned_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]
-) -> str:
-    """Columns side by side without borders; `numbers` are those aligned to the right."""
-    table = PrettyTable(list(columns), align="l")
-    table.border = False
-    table.left_padding_width, table.right_padding_width = 0, 2
-    for name in numbers:
-        table.align[name] = "r"
-    table.add_rows([list(row) for row in rows])
-    return "\n".join(line.rstrip() for line in table.get_string().splitlines())
 
 
 def pooled_caveat() -> str:

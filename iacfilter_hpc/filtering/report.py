@@ -5,9 +5,7 @@ No torch is imported before the flags, the model's directory and the report have
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacfilter_hpc.errors import IacfilterError, UsageError
+from iacfilter_hpc.config.extras import check_installed
+from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -125,13 +124,7 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
 def _check(request: FilterRequest) -> None:
     """Raise what is wrong with the request, whatever model and report hold."""
     refuse(list(_problems(request)))
-    # find_spec looks for a package without importing it
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise IacfilterError(
-            f"{sys.executable} lacks {', '.join(missing)}",
-            hint="pip install 'iacfilter-hpc[train]'",
-        )
+    check_installed(PACKAGES)
 
 
 def _problems(request: FilterRequest) -> Iterator[UsageError]:

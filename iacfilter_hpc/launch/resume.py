@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iacfilter_hpc.checkpoints.checkpoints import newest_saved
+from iacfilter_hpc.config.extras import check_training_is_installed
 from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
@@ -25,7 +26,7 @@ def resume(layout: RunLayout, config: RunConfig, site: Site, executor: Executor)
     """
     check(layout, config)
     if executor == Executor.LOCAL:
-        submission.check_training_is_installed()
+        check_training_is_installed()
     before = layout.config.read_text(encoding="utf-8")
     # before the submission: the job may start, and read it, before sbatch has returned
     write_atomically(layout.config, as_yaml(config))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
-from iacfilter_hpc.config.extras import check_extras, extras_of
+from iacfilter_hpc.config.extras import check_extras, check_training_is_installed, extras_of
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
 from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmMissing
@@ -28,11 +27,7 @@ from iacfilter_hpc.samples.sample import SampleFile, read_sample_file
 if TYPE_CHECKING:
     from iacfilter_hpc.slurm.executor import TemplateExecutor
 
-TRAIN, EVALUATE = "train", "evaluate"
-"""The templates of slurm_templates/ for each kind of job."""
 AskedExecutor = Literal["auto", "slurm", "local"]
-# by the names of their modules, as they are looked for
-TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ def script_text(config: RunConfig, site: Site, models: Path) -> str:
     """The sbatch script of a run, without a side effect of any kind."""
     name = config.name or new_name(config.approach)
     layout = RunLayout(models / config.approach / name)
-    return _slurm_executor(layout, config, site, TRAIN).text()
+    return _slurm_executor(layout, config, site, Purpose.TRAIN).text()
 
 
 def submit(
@@ -157,15 +152,15 @@ def _start(
     data: Path | None = None,
     options: EvaluateOptions = DEFAULTS,
 ) -> str:
-    _quieten_submitit()
+    _filter_submitit_logs()
     from iacfilter_hpc.worker.worker import Worker
 
     worker = Worker(layout.directory, data, options)
     if executor == Executor.SLURM:
         from iacfilter_hpc.slurm.executor import submit as submit_to_slurm
 
-        template = TRAIN if data is None else EVALUATE
-        return submit_to_slurm(_slurm_executor(layout, config, site, template), worker)
+        purpose = Purpose.TRAIN if data is None else Purpose.EVALUATE
+        return submit_to_slurm(_slurm_executor(layout, config, site, purpose), worker)
     from iacfilter_hpc.launch.local import start
 
     gpus = 0 if config.training.use_cpu else config.resources.gpus.count
@@ -187,18 +182,18 @@ def _noted(layout: RunLayout, job_id: str, executor: Executor, purpose: Purpose)
 
 
 def _slurm_executor(
-    layout: RunLayout, config: RunConfig, site: Site, template: str
+    layout: RunLayout, config: RunConfig, site: Site, purpose: Purpose
 ) -> TemplateExecutor:
-    _quieten_submitit()
+    _filter_submitit_logs()
     from iacfilter_hpc.slurm.executor import slurm_executor
     from iacfilter_hpc.slurm.template import JobScript
 
     # not resolved: a virtual environment's Python is a link, and only the link knows its packages
     python = site.python or str(Path(sys.executable).absolute())
     # an evaluation has no checkpoint to save before a limit and none to go on from
-    trains = template == TRAIN
+    trains = purpose is Purpose.TRAIN
     script = JobScript(
-        template=template,
+        template=purpose,  # which has the name of one in slurm_templates/
         run=layout.name,
         python=python,
         site=site,
@@ -219,20 +214,9 @@ def _lead(layout: RunLayout, config: RunConfig) -> int:
     return lead_seconds(recorded_pace(metrics), config.resources.minutes)
 
 
-def _quieten_submitit() -> None:
+def _filter_submitit_logs() -> None:
     """Keep submitit's logger off stdout, which is for answers alone; it is set up on import."""
     os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
-
-
-def check_training_is_installed() -> None:
-    """Raise IacfilterError unless the packages of the train extra can be found."""
-    # found, not imported: torch alone takes seconds
-    missing = [name for name in TRAINING_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise IacfilterError(
-            f"{sys.executable} lacks {', '.join(missing)}",
-            hint="pip install 'iacfilter-hpc[train]'",
-        )
 
 
 def _checked_data(config: RunConfig) -> dict[str, str]:

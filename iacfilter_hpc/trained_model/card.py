@@ -20,7 +20,8 @@ from iacfilter_hpc.runs.records import RunRecord
 from iacfilter_hpc.samples.sample import Sample, SampleFile
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
-from iacfilter_hpc.trained_model.markdown import code, markdown_table
+from iacfilter_hpc.trained_model.markdown import code
+from iacfilter_hpc.trained_model.tables import markdown_table
 
 FEW_POSITIVES = 10
 """Real TPs of a smell below which the card warns: as in evaluation.metrics, a room above."""

@@ -1,11 +1,8 @@
-"""Markdown: tables, and text of others in which nothing is Markdown."""
+"""Markdown: text of others in which nothing is Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-
-from prettytable import PrettyTable, TableStyle
 
 LONGEST = 100
 """Characters of a text as code; sources and smells of a data file may be of any length."""
@@ -27,15 +24,3 @@ def code(text: str) -> str:
 def escaped(text: str) -> str:
     """Escaped text, shown as it stands: nothing in it is Markdown or HTML, and it is one line."""
     return SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown table whose columns line up; cells are Markdown, of one line each."""
-    # prettytable wants names that differ; a space at the end of a cell is not shown
-    names = [name + " " * columns[:index].count(name) for index, name in enumerate(columns)]
-    made = PrettyTable(names, align="l")
-    made.set_style(TableStyle.MARKDOWN)
-    made.horizontal_align_char = "-"  # cells stand where the reader's own style has them
-    made.add_rows([list(row) for row in rows])
-    text: str = made.get_string()
-    return text

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from iacfilter_hpc.trained_model.markdown import code, escaped, markdown_table
+from iacfilter_hpc.trained_model.markdown import code, escaped
+from iacfilter_hpc.trained_model.tables import markdown_table
 
 HOSTILE = (
     "",

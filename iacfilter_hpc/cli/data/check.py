@@ -357,7 +357,7 @@ def _lengths(
     request: CheckRequest, model: str, approach: ApproachName, files: Sequence[DataFile]
 ) -> tuple[Measure, list[Lengths]]:
     from iacfilter_hpc.config import layers
-    from iacfilter_hpc.launch.submission import check_training_is_installed
+    from iacfilter_hpc.config.extras import check_training_is_installed
 
     check_training_is_installed()
     # What is not here is said at once: without a network, a hub is asked for most of a minute.
