@@ -167,7 +167,7 @@ def warnings(done: Filtered) -> list[str]:
 
     total = done.tally.total()
     found = [
-        *done.cutoff.warnings,
+        *done.threshold.warnings,
         *technology_warnings(done.request.technology),
         *report_warnings(done.report),
         *_misplaced(done),
@@ -224,9 +224,9 @@ def document(done: Filtered) -> dict[str, object]:
             "approach": done.approach,
         },
         "threshold": {
-            "value": done.cutoff.value,
-            "mode": done.cutoff.mode,
-            "origin": done.cutoff.origin,
+            "value": done.threshold.value,
+            "mode": done.threshold.mode,
+            "origin": done.threshold.origin,
         },
         "rows": {"read": total.rows, "kept": total.kept, **asdict(total)},
         "by_smell": {smell: asdict(counts) for smell, counts in done.tally.by_smell().items()},
@@ -250,7 +250,7 @@ def render(done: Filtered) -> str:
     lines = [
         f"{done.report.path}: {counted(total.rows, 'row')} of form {done.report.format}, {below}",
         f"  model      {done.model.name} ({done.model.final})",
-        f"  threshold  p(TP) >= {done.cutoff.value:.4f}, {done.cutoff.origin}",
+        f"  threshold  p(TP) >= {done.threshold.value:.4f}, {done.threshold.origin}",
         f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
         f"  {'marked FP ' if done.request.annotate else 'removed   '} {total.fp}",
         *(f"  written    {written}" for written in _written(done)),

@@ -64,7 +64,7 @@ REHEARSAL = (
 """Settings of a rehearsal, over those of a dry run."""
 
 
-class Action(Enum):
+class SubmitAction(Enum):
     """What to do with a new run."""
 
     SUBMIT = auto()
@@ -82,7 +82,7 @@ class SubmitRequest:
     model in place of the run's. `automatic_batch` lets the plan choose the batch size.
     """
 
-    action: Action
+    action: SubmitAction
     approach: ApproachName
     models: Path
     config_file: Path | None
@@ -281,15 +281,15 @@ def _check_resume(args: argparse.Namespace) -> None:
         raise UsageError("--batch-size auto does not go with --resume: a run keeps its batch size")
 
 
-def _action(args: argparse.Namespace) -> Action:
+def _action(args: argparse.Namespace) -> SubmitAction:
     if args.rehearse:
-        return Action.REHEARSE
+        return SubmitAction.REHEARSE
     if args.plan:
-        return Action.PLAN
+        return SubmitAction.PLAN
     # before the dry run, whose script can be shown too
     if args.print_script:
-        return Action.PRINT_SCRIPT
-    return Action.DRY_RUN if args.dry_run else Action.SUBMIT
+        return SubmitAction.PRINT_SCRIPT
+    return SubmitAction.DRY_RUN if args.dry_run else SubmitAction.SUBMIT
 
 
 def _settings(args: argparse.Namespace) -> tuple[Layer, ...]:
@@ -321,13 +321,13 @@ def _act(request: SubmitRequest | ResumeRequest) -> int:
     site = resolve.site_settings()
     config = _config(request, site)
     match request.action:
-        case Action.REHEARSE:
+        case SubmitAction.REHEARSE:
             return _rehearse(request, config, site)
-        case Action.PLAN:
+        case SubmitAction.PLAN:
             return plan.show(config, site, request.models, request.as_json)
-        case Action.PRINT_SCRIPT:
+        case SubmitAction.PRINT_SCRIPT:
             return _print_script(request, config, site)
-        case Action.DRY_RUN | Action.SUBMIT:
+        case SubmitAction.DRY_RUN | SubmitAction.SUBMIT:
             return _submit(request, config, site)
 
 
@@ -343,7 +343,7 @@ def _config(request: SubmitRequest, site: Site) -> RunConfig:
         flags=request.settings,
         dry_run=request.tiny,
         # memory depends on how long samples may be, not on how long they are
-        needs_data=request.action is not Action.PLAN,
+        needs_data=request.action is not SubmitAction.PLAN,
     )
     return with_batch_size(config, site, request.models) if request.automatic_batch else config
 
@@ -382,7 +382,7 @@ def _submit(request: SubmitRequest, config: RunConfig, site: Site) -> int:
         terminal.say("sbatch is not on PATH: the job runs on this machine (--executor local)")
     planned = plan.check(config, site, request.models)
     submitted = submission.submit(config, site, request.models, executor, planned)
-    if request.action is Action.DRY_RUN:
+    if request.action is SubmitAction.DRY_RUN:
         return _run_to_the_end(submitted, config, request.as_json)
     if request.as_json:
         terminal.print_json(_document(submitted, config))

@@ -40,8 +40,8 @@ class Square:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
-    """Confusion matrix of one system: rows are real, columns decided, TP first."""
+class ConfusionPicture:
+    """ConfusionPicture matrix of one system: rows are real, columns decided, TP first."""
 
     title: str
     note: str
@@ -97,10 +97,10 @@ def _figures(done: Comparison) -> Figures:
     )
 
 
-def _confusion(entry: Entry) -> Confusion:
+def _confusion(entry: Entry) -> ConfusionPicture:
     # counts of several seeds cannot be averaged into counts: the first member stands for all
     scores, note = entry.breakdown.overall.first, representative(entry.system)
-    return Confusion(
+    return ConfusionPicture(
         title=entry.system.title,
         note="" if note is None else f": {note}",
         real_tp=(_square(scores.tp, scores.tp + scores.fn), _square(scores.fn, scores.support)),

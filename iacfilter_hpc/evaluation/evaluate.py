@@ -28,7 +28,7 @@ from iacfilter_hpc.evaluation.results import (
     test_set_log_directory,
     write,
 )
-from iacfilter_hpc.evaluation.test_set_log import FILE, Purpose, look_at, record_look
+from iacfilter_hpc.evaluation.test_set_log import FILE, LookPurpose, look_at, record_look
 from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Encoded, audit
 from iacfilter_hpc.runs.layout import RunLayout
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    model: Trained, data_path: Path, options: EvaluateOptions, purpose: Purpose = "evaluate"
+    model: Trained, data_path: Path, options: EvaluateOptions, purpose: LookPurpose = "evaluate"
 ) -> Evaluation:
     """Score `data_path` with a model, and write metrics.json and predictions.jsonl.
 

@@ -21,7 +21,7 @@ from iacfilter_hpc.runs.records import now
 SCHEMA = 2
 FILE = "looks.jsonl"
 
-Purpose = Literal["evaluate", "compare"]
+LookPurpose = Literal["evaluate", "compare"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Look:
     run: str
     model: str
     """The sha256 of the model's manifest."""
-    purpose: Purpose
+    purpose: LookPurpose
     data: Path
     sha256: str
     samples: int
@@ -51,7 +51,7 @@ def look_at(
     *,
     run: str,
     model: str,
-    purpose: Purpose,
+    purpose: LookPurpose,
     fold_seed: int | None,
 ) -> Look:
     """The look that an evaluation with these options is."""

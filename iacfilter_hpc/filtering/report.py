@@ -38,7 +38,7 @@ from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.find import Trained, find_trained
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.threshold import Cutoff
+    from iacfilter_hpc.filtering.threshold import FilterThreshold
 
 # what scoring imports; DeepSpeed is no part of it
 PACKAGES = "torch transformers peft datasets scipy".split()
@@ -91,7 +91,7 @@ class Filtered:
     report: GlitchReport
     scripts: Scripts
     approach: str
-    cutoff: Cutoff
+    threshold: FilterThreshold
     tally: Tally
     log: SarifLog | None
     seconds: float
@@ -160,13 +160,15 @@ def _judge(
     # only now: torch takes seconds to import
     from iacfilter_hpc.evaluation.predict import load_scorer
     from iacfilter_hpc.filtering.filter import Filter
-    from iacfilter_hpc.filtering.threshold import choose_cutoff
+    from iacfilter_hpc.filtering.threshold import choose_filter_threshold
     from iacfilter_hpc.trained_model.decision import read_decision
 
     decision = read_decision(model.final)
     # before the weights are loaded: a model without validation scores is refused at once
-    cutoff = choose_cutoff(model.final, decision, request.threshold, request.min_recall)
-    deciding = DecidingModel(model.name, cutoff.value, cutoff.origin)
+    threshold = choose_filter_threshold(
+        model.final, decision, request.threshold, request.min_recall
+    )
+    deciding = DecidingModel(model.name, threshold.value, threshold.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once
     with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
@@ -176,7 +178,7 @@ def _judge(
         for sink in sinks:
             sink.begin()
         with progress(report) as advance:
-            row_filter = Filter(scorer, cutoff.value, scripts, request.technology)
+            row_filter = Filter(scorer, threshold.value, scripts, request.technology)
             for judged in row_filter.judge(read_rows(report)):
                 for sink in sinks:
                     sink.add(judged)
@@ -186,7 +188,7 @@ def _judge(
             log.end()
         seconds = time.monotonic() - started
     return Filtered(
-        request, model, report, scripts, scorer.decision.approach, cutoff, tally, log, seconds
+        request, model, report, scripts, scorer.decision.approach, threshold, tally, log, seconds
     )
 
 

@@ -16,7 +16,7 @@ Mode = Literal["model", "fixed", "recall"]
 
 
 @dataclass(frozen=True, slots=True)
-class Cutoff:
+class FilterThreshold:
     """Threshold of a filter: p(TP) >= `value` keeps; `origin` goes on "p(TP) >= value, ...".
 
     `mode` says whether the model, a fixed number or a recall has chosen it.
@@ -28,9 +28,9 @@ class Cutoff:
     warnings: tuple[str, ...] = ()
 
 
-def choose_cutoff(
+def choose_filter_threshold(
     final: Path, decision: Decision, threshold: float | None = None, recall: float | None = None
-) -> Cutoff:
+) -> FilterThreshold:
     """Choose the given threshold, else one that keeps a share `recall`, else the model's own.
 
     Only validation data choose a threshold: those that the model of `final` was validated on.
@@ -39,11 +39,11 @@ def choose_cutoff(
         TrainingError: a recall is asked for, and `final` has no validation scores to choose by.
     """
     if threshold is not None:
-        return Cutoff(threshold, "fixed", f"as --threshold {threshold:g} asks")
+        return FilterThreshold(threshold, "fixed", f"as --threshold {threshold:g} asks")
     if recall is not None:
         return _for_recall(final, recall)
     validation = decision.validation
-    return Cutoff(
+    return FilterThreshold(
         decision.threshold,
         "model",
         f"the model's own: the best F1 ({validation.f1:.3f}) on its validation data "
@@ -51,7 +51,7 @@ def choose_cutoff(
     )
 
 
-def _for_recall(final: Path, recall: float) -> Cutoff:
+def _for_recall(final: Path, recall: float) -> FilterThreshold:
     scores = read_validation_scores(final)
     real = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if is_tp]
     if not real:
@@ -67,7 +67,7 @@ def _for_recall(final: Path, recall: float) -> Cutoff:
         f"{len(real)} real ones and {sum(p >= value for p in false)} of {len(false)} false alarms "
         "of the validation data"
     )
-    return Cutoff(value, "recall", origin, tuple(_warnings(len(real), recall)))
+    return FilterThreshold(value, "recall", origin, tuple(_warnings(len(real), recall)))
 
 
 def _warnings(real: int, recall: float) -> list[str]:

@@ -22,7 +22,7 @@ from iacfilter_hpc.glitch.checks import (
 from iacfilter_hpc.glitch.oracle import Oracle, read_oracle
 from iacfilter_hpc.glitch.report import BadRow, GlitchReport, open_report
 from iacfilter_hpc.glitch.scripts import Scripts
-from iacfilter_hpc.glitch.to_samples import Intake, Selection, Unusable, prefix_of, take_in
+from iacfilter_hpc.glitch.to_samples import Intake, RowSelection, Unusable, prefix_of, take_in
 from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.samples.groups import Groups, Origin, read_groups
 from iacfilter_hpc.samples.sample import text_of
@@ -132,10 +132,10 @@ def _problems(request: ImportRequest) -> Iterator[UsageError]:
     yield from script_problems(request.outputs, request.scripts)
 
 
-def _selection(request: ImportRequest, report: GlitchReport, oracle: Oracle | None) -> Selection:
+def _selection(request: ImportRequest, report: GlitchReport, oracle: Oracle | None) -> RowSelection:
     named = f"oracle:{request.oracle.name}" if request.oracle else f"glitch:{report.format}"
     groups = Groups(rest=Origin(request.repo, request.family))
-    return Selection(
+    return RowSelection(
         smells=request.smells,
         technology=request.technology,
         source=request.source or named,

@@ -19,7 +19,7 @@ CACHED_BYTES = 64 * 1024 * 1024
 """Of all cached scripts, beyond the newest: 64 large ones would be gigabytes."""
 
 
-class Unreadable(Exception):
+class UnreadableScript(Exception):
     """A script that cannot be read."""
 
     def __init__(self, text: str, cause: Cause = Cause.UNREADABLE) -> None:
@@ -67,7 +67,7 @@ class Scripts:
         """The lines of a script, as GLITCH counts them.
 
         Raises:
-            Unreadable: there is no such file, or it holds no text.
+            UnreadableScript: there is no such file, or it holds no text.
         """
         return self.script(relative).lines
 
@@ -75,7 +75,7 @@ class Scripts:
         """A script, from a small cache if it was read lately.
 
         Raises:
-            Unreadable: there is no such file, or it holds no text.
+            UnreadableScript: there is no such file, or it holds no text.
         """
         found = self._cache.get(relative)
         if found is None:
@@ -172,18 +172,18 @@ def _read(path: Path) -> Script:
     try:
         # one kind after the other, as each has its own reason; reading a pipe would wait for ever
         if path.is_dir():
-            raise Unreadable("it is a directory")
+            raise UnreadableScript("it is a directory")
         if not path.exists():
-            raise Unreadable("file is missing", Cause.MISSING)
+            raise UnreadableScript("file is missing", Cause.MISSING)
         if not path.is_file():
-            raise Unreadable("it is no regular file")
+            raise UnreadableScript("it is no regular file")
         if path.stat().st_size > MAX_SCRIPT_BYTES:
-            raise Unreadable(f"file is larger than {MAX_SCRIPT_BYTES // 2**20} MiB")
+            raise UnreadableScript(f"file is larger than {MAX_SCRIPT_BYTES // 2**20} MiB")
         content = path.read_bytes()
     except OSError as error:
-        raise Unreadable(f"file cannot be read: {error.strerror}") from error
+        raise UnreadableScript(f"file cannot be read: {error.strerror}") from error
     if b"\0" in content:
-        raise Unreadable("not a text file")
+        raise UnreadableScript("not a text file")
     try:
         # without the byte order mark, which would stand in the first line
         return Script(_split(content.decode("utf-8-sig")), latin1=False)

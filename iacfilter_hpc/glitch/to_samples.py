@@ -13,7 +13,7 @@ from iacfilter_hpc.errors import numbered
 from iacfilter_hpc.glitch.oracle import Oracle, OracleLabel
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
-from iacfilter_hpc.glitch.scripts import Scripts, Unreadable, find_prefix
+from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript, find_prefix
 from iacfilter_hpc.samples.groups import Groups
 from iacfilter_hpc.samples.prompt import build_prompt
 from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Label, Sample, line_of
@@ -61,7 +61,7 @@ def build_sample(
         return Unusable(detection, Reason(Cause.NO_TECHNOLOGY, text))
     try:
         lines = scripts.lines(file)
-    except Unreadable as error:
+    except UnreadableScript as error:
         return Unusable(detection, error.reason)
     if not 1 <= detection.line <= len(lines):
         return Unusable(detection, _missing_line(detection.line, len(lines)))
@@ -137,7 +137,7 @@ def _words(pattern: str, text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RowSelection:
     """Selection from a report: `smells` are the names to keep; `technology` None: by extension."""
 
     smells: frozenset[str]
@@ -170,7 +170,9 @@ def prefix_of(report: GlitchReport, folder: Path) -> str:
     return find_prefix((row.path for row in report.rows() if isinstance(row, Detection)), folder)
 
 
-def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Selection) -> Intake:
+def take_in(
+    rows: Iterable[Detection | BadRow], scripts: Scripts, selection: RowSelection
+) -> Intake:
     """Make samples of a report's rows; blank lines are no rows."""
     samples: list[Sample] = []
     unusable: list[Unusable] = []
@@ -212,7 +214,7 @@ def take_in(rows: Iterable[Detection | BadRow], scripts: Scripts, selection: Sel
     )
 
 
-def _labelled(detection: Detection, scripts: Scripts, selection: Selection) -> Sample | Unusable:
+def _labelled(detection: Detection, scripts: Scripts, selection: RowSelection) -> Sample | Unusable:
     """The sample of a detection with the oracle's label, if there is an oracle."""
     found: OracleLabel | None = None
     file = scripts.relative(detection.path)

@@ -40,8 +40,8 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoder:
-    """Decoder: a causal model like Llama.
+class DecoderShapes:
+    """DecoderShapes: a causal model like Llama.
 
     RMSNorm, rotary positions (no parameters), gated MLP, keys and values shared by groups of heads.
     """
@@ -81,8 +81,8 @@ class Decoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
-    """Encoder: a bidirectional model like BERT.
+class EncoderShapes:
+    """EncoderShapes: a bidirectional model like BERT.
 
     LayerNorm after each block, GELU, learned positions (`positions` rows of an embedding).
     """
@@ -106,7 +106,7 @@ class Encoder:
         )
 
 
-Architecture = Decoder | Encoder
+Architecture = DecoderShapes | EncoderShapes
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -175,14 +175,14 @@ class _Fields:
         return whole // count
 
 
-def _decoder(fields: _Fields, family: str) -> Decoder:
+def _decoder(fields: _Fields, family: str) -> DecoderShapes:
     heads = fields.whole("num_attention_heads")
     # Qwen3's class has a width of its own for heads, 128; the others divide the model's
     is_set = fields.values.get("head_dim") is not None or family == "qwen3"
     attention_bias = family in ("llama", "qwen3") and fields.flag("attention_bias")
     # biases: Llama and Qwen3 have a switch for all four matrices of attention, Qwen2 always has
     # those of the first three, Mistral none; in the MLP Llama alone has a switch
-    return Decoder(
+    return DecoderShapes(
         hidden=fields.whole("hidden_size"),
         intermediate=fields.whole("intermediate_size"),
         layers=fields.whole("num_hidden_layers"),
@@ -200,10 +200,10 @@ def _decoder(fields: _Fields, family: str) -> Decoder:
     )
 
 
-def _encoder(fields: _Fields) -> Encoder:
+def _encoder(fields: _Fields) -> EncoderShapes:
     # for its error alone: transformers refuses a width that the heads do not divide
     fields.share("num_attention_heads", of="hidden_size")
-    return Encoder(
+    return EncoderShapes(
         hidden=fields.whole("hidden_size"),
         intermediate=fields.whole("intermediate_size"),
         layers=fields.whole("num_hidden_layers"),
@@ -236,7 +236,7 @@ def find_architecture(
     path = _config_json(model, approach, variables)
     found = read_architecture(path)
     # submitted, it would fail on the GPU, after the wait for it
-    if isinstance(found, Decoder) != (approach.architecture == "decoder"):
+    if isinstance(found, DecoderShapes) != (approach.architecture == "decoder"):
         raise ConfigError(
             f"{path} is not that of a model for the {approach.name} approach",
             hint="--model-name takes one that is",

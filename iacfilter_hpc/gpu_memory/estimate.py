@@ -28,7 +28,7 @@ from functools import lru_cache
 from iacfilter_hpc.config.batch_sizes import MOST_REPEATED
 from iacfilter_hpc.config.schema import Lora
 from iacfilter_hpc.errors import ConfigError
-from iacfilter_hpc.gpu_memory.architecture import Architecture, Decoder, Encoder, Linear
+from iacfilter_hpc.gpu_memory.architecture import Architecture, DecoderShapes, EncoderShapes, Linear
 from iacfilter_hpc.gpu_memory.settings import MemorySettings
 
 ALL_LINEAR = "all-linear"
@@ -58,7 +58,7 @@ def count(architecture: Architecture, lora: Lora | None) -> Parameters:
         ConfigError: lora.target_modules fits no module of the model.
     """
     linear = architecture.layers * sum(one.parameters for one in architecture.linears)
-    if isinstance(architecture, Encoder):
+    if isinstance(architecture, EncoderShapes):
         total = linear + _encoder_rest(architecture)
         return Parameters(total, total, linear)
     assert lora is not None, "checked by RunConfig"
@@ -67,7 +67,7 @@ def count(architecture: Architecture, lora: Lora | None) -> Parameters:
     return Parameters(linear + _decoder_rest(architecture) + added, added, linear)
 
 
-def targets(architecture: Decoder, lora: Lora) -> tuple[Linear, ...]:
+def targets(architecture: DecoderShapes, lora: Lora) -> tuple[Linear, ...]:
     """Every module that gets an adapter, with its full name, as PEFT chooses them.
 
     "all-linear" is every Linear but the output head; another text is a pattern of the whole name;
@@ -92,7 +92,7 @@ def targets(architecture: Decoder, lora: Lora) -> tuple[Linear, ...]:
 
 
 @lru_cache(maxsize=4)
-def _targets(architecture: Decoder, wanted: str | tuple[str, ...]) -> tuple[Linear, ...]:
+def _targets(architecture: DecoderShapes, wanted: str | tuple[str, ...]) -> tuple[Linear, ...]:
     # cached, as a search tries many settings of one run, all with the same adapter
     named = [*_in_layers(architecture), *_ends(architecture)]
     if isinstance(wanted, tuple):
@@ -104,20 +104,20 @@ def _targets(architecture: Decoder, wanted: str | tuple[str, ...]) -> tuple[Line
     return tuple(module for module in named if re.fullmatch(wanted, module.name))
 
 
-def _in_layers(architecture: Decoder) -> Iterator[Linear]:
+def _in_layers(architecture: DecoderShapes) -> Iterator[Linear]:
     for index in range(architecture.layers):
         for one in architecture.linears:
             yield Linear(f"model.layers.{index}.{one.name}", one.inputs, one.outputs, one.bias)
 
 
-def _ends(architecture: Decoder) -> Iterator[Linear]:
+def _ends(architecture: DecoderShapes) -> Iterator[Linear]:
     """Embedding and output head: as large as a Linear for an adapter, though one is none."""
     hidden, vocabulary = architecture.hidden, architecture.vocabulary
     yield Linear("model.embed_tokens", vocabulary, hidden, False)
     yield Linear("lm_head", hidden, vocabulary, False)
 
 
-def _decoder_rest(architecture: Decoder) -> int:
+def _decoder_rest(architecture: DecoderShapes) -> int:
     """Embedding, output head unless it is the embedding, and norms."""
     embeddings = architecture.vocabulary * architecture.hidden
     head_norms = 2 * architecture.head_dim if architecture.has_head_norms else 0
@@ -125,7 +125,7 @@ def _decoder_rest(architecture: Decoder) -> int:
     return embeddings * (1 if architecture.is_tied else 2) + norms
 
 
-def _encoder_rest(architecture: Encoder) -> int:
+def _encoder_rest(architecture: EncoderShapes) -> int:
     """Embeddings, norms of weight and bias, and the classifier with its dense layer or pooler."""
     hidden = architecture.hidden
     rows = architecture.vocabulary + architecture.positions + architecture.types
@@ -169,7 +169,7 @@ def _repeated(architecture: Architecture, settings: MemorySettings) -> float:
     Attention by segments lays them before each prompt's own; the batch sampler bounds by how much.
     """
     # BERT's rows share nothing, and padded ones repeat nothing
-    if not (settings.shares and isinstance(architecture, Decoder)):
+    if not (settings.shares and isinstance(architecture, DecoderShapes)):
         return 0
     # recomputed, they exist for the layer alone whose backward pass is under way
     layers = 1 if settings.checkpointing else architecture.layers
@@ -189,7 +189,7 @@ def _a_token(architecture: Architecture, settings: MemorySettings) -> tuple[floa
     """Bytes a token: of a layer, of a layer's input, and of what lies before and after them."""
     # after the layers of Llama: the last norm's input, in 32 bits; before those of BERT: the input
     # of LayerNorm, and the dropout's mask
-    if isinstance(architecture, Decoder):
+    if isinstance(architecture, DecoderShapes):
         return (
             _llama_layer(architecture, settings),
             settings.compute_width * architecture.hidden,
@@ -203,7 +203,7 @@ def _a_token(architecture: Architecture, settings: MemorySettings) -> tuple[floa
     )
 
 
-def _llama_layer(architecture: Decoder, settings: MemorySettings) -> float:
+def _llama_layer(architecture: DecoderShapes, settings: MemorySettings) -> float:
     width = settings.compute_width
     # one number more for each token and norm: the reciprocal of its root mean square
     norms = 2 * EXACT * (architecture.hidden + 1)
@@ -227,7 +227,7 @@ def _attention(width: int, heads: int, settings: MemorySettings) -> int:
     )
 
 
-def _adapters(architecture: Decoder, settings: MemorySettings) -> float:
+def _adapters(architecture: DecoderShapes, settings: MemorySettings) -> float:
     """What LoRA keeps, on average over the layers: a pattern may name only some of them."""
     # adapters of embedding and head, which all-linear does not make, are left out
     width = settings.adapter_width
@@ -252,7 +252,7 @@ def _distinct_inputs(adapted: Iterable[Linear]) -> int:
     return sum(found.values())
 
 
-def _bert_layer(architecture: Encoder, settings: MemorySettings, norm: int) -> int:
+def _bert_layer(architecture: EncoderShapes, settings: MemorySettings, norm: int) -> int:
     width, hidden = settings.compute_width, architecture.hidden
     copies = 3 if settings.is_autocast else 1
     inputs = (copies + 1) * width * hidden
@@ -317,7 +317,9 @@ def memory(architecture: Architecture, settings: MemorySettings) -> Memory:
     """
     parameters = count(architecture, settings.lora)
     classes = (
-        architecture.vocabulary * ANSWER_TOKENS if isinstance(architecture, Decoder) else CLASSES
+        architecture.vocabulary * ANSWER_TOKENS
+        if isinstance(architecture, DecoderShapes)
+        else CLASSES
     )
     return Memory(
         weights=_weights(architecture, parameters, settings),

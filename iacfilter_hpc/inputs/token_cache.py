@@ -88,7 +88,7 @@ def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class TokenFolder:
-    """Token place: the folder that keeps tokens, and the sha256 of both data files as read.
+    """Token folder: where tokens are kept, and the sha256 of both data files as they were read.
 
     Of the very bytes that were parsed: hashed later, it could be that of a file put in their place.
     """
@@ -99,7 +99,7 @@ class TokenFolder:
 
 
 def recipes(
-    config: RunConfig, place: TokenFolder, inputs: ModelInputs
+    config: RunConfig, tokens: TokenFolder, inputs: ModelInputs
 ) -> tuple[Recipe, Recipe] | None:
     """Recipes of training and validation file; None where they would not tell all."""
     if not inputs.is_cacheable or inputs.tokenizer is None:
@@ -108,7 +108,7 @@ def recipes(
     if fingerprint is None:
         return None
     validation = Recipe(
-        data_sha256=place.validation_sha256,
+        data_sha256=tokens.validation_sha256,
         tokenizer_sha256=fingerprint,
         approach=config.approach,
         max_length=data.max_length,
@@ -116,7 +116,7 @@ def recipes(
         input_fields=None if data.input_fields is None else tuple(data.input_fields),
         answers=inputs.answers,
     )
-    return replace(validation, data_sha256=place.train_sha256), validation
+    return replace(validation, data_sha256=tokens.train_sha256), validation
 
 
 @dataclass(frozen=True, slots=True)

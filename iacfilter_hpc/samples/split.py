@@ -81,8 +81,8 @@ class Sizes:
     exact: bool
 
 
-class Cause(Enum):
-    """Cause why a sample is of no split."""
+class LeftOutCause(Enum):
+    """LeftOutCause why a sample is of no split."""
 
     SHARED = auto()
     """A larger split has code of it."""
@@ -97,7 +97,7 @@ class LeftOut:
     """Sample of no split, by its index, and why; `part` is a split's name, `kind` a tie's."""
 
     index: int
-    cause: Cause
+    cause: LeftOutCause
     part: str | None = None
     kind: Kind | None = None
 
@@ -105,11 +105,11 @@ class LeftOut:
     def reason(self) -> str:
         """The same in words."""
         match self.cause:
-            case Cause.SHARED:
+            case LeftOutCause.SHARED:
                 return f"its {self.kind} is in {self.part} too"
-            case Cause.ENOUGH:
+            case LeftOutCause.ENOUGH:
                 return f"{self.part} has enough"
-            case Cause.GROUP:
+            case LeftOutCause.GROUP:
                 return "its group is not needed"
 
 
@@ -255,7 +255,7 @@ class _Work:
                 for index in kept(side):
                     if rank[part_of[index]] > largest:
                         larger = NAMES[by_size[largest]]
-                        dropped[index] = LeftOut(index, Cause.SHARED, larger, tie.kind)
+                        dropped[index] = LeftOut(index, LeftOutCause.SHARED, larger, tie.kind)
         return dropped
 
     def _finished(self, parts: Sequence[Sequence[int]], dropped: dict[int, LeftOut]) -> Split:
@@ -265,11 +265,15 @@ class _Work:
         kept = []
         for number, part in enumerate(parts):
             extra = self._trimmed(part, self.sizes.counts[number], random)
-            left_out += [LeftOut(index, Cause.ENOUGH, NAMES[number]) for index in sorted(extra)]
+            left_out += [
+                LeftOut(index, LeftOutCause.ENOUGH, NAMES[number]) for index in sorted(extra)
+            ]
             kept.append(tuple(index for index in part if index not in extra))
         used = {index for part in kept for index in part} | {out.index for out in left_out}
         left_out += [
-            LeftOut(index, Cause.GROUP) for index in range(len(self.strata)) if index not in used
+            LeftOut(index, LeftOutCause.GROUP)
+            for index in range(len(self.strata))
+            if index not in used
         ]
         return Split(tuple(kept), tuple(left_out), len(self.units), joined=False)
 

@@ -14,7 +14,7 @@ from iacfilter_hpc.samples.groups import read_groups, with_groups
 from iacfilter_hpc.samples.label_counts import balance_document, count_labels
 from iacfilter_hpc.samples.leakage import DataFile
 from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file, write_samples
-from iacfilter_hpc.samples.split import NAMES, By, Cause, Sizes, Split, split
+from iacfilter_hpc.samples.split import NAMES, By, LeftOutCause, Sizes, Split, split
 
 SUMMARY = "summary.json"
 SCHEMA = 1
@@ -96,7 +96,7 @@ def _summary(
         {**_place(samples[out.index]), "reason": out.reason}
         for out in found.left_out
         # of a group that is not needed all samples are missing; the count says enough
-        if out.cause is not Cause.GROUP
+        if out.cause is not LeftOutCause.GROUP
     ]
     doubles = [
         {

@@ -32,7 +32,7 @@ from iacfilter_hpc.slurm.retry import retry_while_away
 EXCLUDED = re.compile(r"^#SBATCH --exclude=['\"]?([^'\"\n]+)", re.MULTILINE)
 
 
-class Reason(StrEnum):
+class JobReason(StrEnum):
     """Slurm's reasons that something here depends on; there are many more.
 
     Source: https://slurm.schedmd.com/job_reason_codes.html
@@ -49,7 +49,7 @@ class JobNow:
 
     state: JobState
     reason: str
-    """Slurm's own word, such as TimeLimit; one of Reason where something depends on it."""
+    """Slurm's own word, such as TimeLimit; one of JobReason where something depends on it."""
     restarts: int
     said: str = field(default="", compare=False)
     """Slurm's own word for the state, for a reader where this version has not heard it."""
@@ -66,7 +66,7 @@ def job_now(job_id: str) -> JobNow:
     state = _field(shown, "JobState")
     return JobNow(
         state=JobState(state),
-        reason=_field(shown, "Reason"),
+        reason=_field(shown, "JobReason"),
         restarts=int(_field(shown, "Restarts") or 0),
         said=state,
     )
@@ -194,8 +194,8 @@ def _submit(argv: list[str], run: str, old: str) -> str:
 
 def _held(run: str, old: str) -> str | None:
     """Job of the run that waits to be released, and is not the old one; None without one."""
-    waiting = squeue(("JobID", "Reason"), "--states=PENDING", f"--name={run}")
-    return next((job for job, reason in waiting if reason == Reason.HELD and job != old), None)
+    waiting = squeue(("JobID", "JobReason"), "--states=PENDING", f"--name={run}")
+    return next((job for job, reason in waiting if reason == JobReason.HELD and job != old), None)
 
 
 def _hand_on(folder: Path, old: str, new: str) -> None:

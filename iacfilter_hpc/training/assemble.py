@@ -106,7 +106,7 @@ def _encode(
     inputs: ModelInputs,
     train: Sequence[Sample],
     validation: Sequence[Sample],
-    place: TokenFolder | None,
+    tokens: TokenFolder | None,
 ) -> tuple[list[Encoded], list[Encoded]]:
     """Training and validation samples as tokens.
 
@@ -118,11 +118,11 @@ def _encode(
         return all_fitting(samples, inputs.encode(samples))
 
     # None where what decides the tokens is not all known: those are made anew in each process
-    made = recipes(config, place, inputs) if place is not None else None
-    if place is None or made is None:
+    made = recipes(config, tokens, inputs) if tokens is not None else None
+    if tokens is None or made is None:
         return encode(train), encode(validation)
     # the main process makes them, the others wait and read what it has written
-    cache = TokenCache(place.folder, writes=args.process_index == 0)
+    cache = TokenCache(tokens.folder, writes=args.process_index == 0)
     # local=False: the runs' directory is shared by all nodes
     with args.main_process_first(local=False, desc="tokenising"):
         found = cache.encoded(made[0], train, encode), cache.encoded(made[1], validation, encode)

@@ -22,7 +22,7 @@ from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.records import Continuation, Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
-from iacfilter_hpc.slurm.jobs import JobNow, Reason, job_now, requeue, resubmit
+from iacfilter_hpc.slurm.jobs import JobNow, JobReason, job_now, requeue, resubmit
 from iacfilter_hpc.slurm.queue import accounted
 from iacfilter_hpc.slurm.retry import retry_while_away
 from iacfilter_hpc.worker.requeue_policy import Action, RequeueDecision, decide
@@ -144,7 +144,7 @@ def _end_of(job_id: str, now: JobNow) -> JobState:
 
     Accounting knows, a moment after the controller; without it a time limit is known all the same.
     """
-    if now.reason == Reason.TIME_LIMIT:
+    if now.reason == JobReason.TIME_LIMIT:
         return JobState.TIMEOUT
     until = time.monotonic() + ACCOUNTED_S
     while now.state is JobState.COMPLETING and time.monotonic() < until:

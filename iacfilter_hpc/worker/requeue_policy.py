@@ -10,7 +10,7 @@ from iacfilter_hpc.errors import counted
 from iacfilter_hpc.runs.records import Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
 
-PATIENCE = 5
+FRUITLESS = 5
 """Attempts in a row that may end without a newer checkpoint.
 
 Preemptions may come close together; a time limit that is too short for one save comes for ever.
@@ -61,7 +61,8 @@ def _by_evidence(outcomes: Sequence[Outcome]) -> RequeueDecision:
     if last.state == JobState.DRAINED:
         if _is_stuck(outcomes):
             return RequeueDecision(
-                Action.STOP, f"{PATIENCE} attempts in a row saved nothing new: more --time?"
+                Action.STOP,
+                f"{FRUITLESS} attempts in a row saved nothing new: more --time?",
             )
         return RequeueDecision(Action.AGAIN, "it saved and stopped as asked")
     match last.cause:
@@ -78,14 +79,15 @@ def _by_evidence(outcomes: Sequence[Outcome]) -> RequeueDecision:
     # killed, or for a cause that only a later version knows
     if _is_stuck(outcomes):
         return RequeueDecision(
-            Action.STOP, f"{PATIENCE} attempts in a row were killed and saved nothing new"
+            Action.STOP,
+            f"{FRUITLESS} attempts in a row were killed and saved nothing new",
         )
     return RequeueDecision(Action.AGAIN, "its processes were killed")
 
 
 def _is_stuck(outcomes: Sequence[Outcome]) -> bool:
-    newest = outcomes[-PATIENCE:]
-    return len(newest) == PATIENCE and len({outcome.saved for outcome in newest}) == 1
+    newest = outcomes[-FRUITLESS:]
+    return len(newest) == FRUITLESS and len({outcome.saved for outcome in newest}) == 1
 
 
 def _memory(outcomes: Sequence[Outcome]) -> RequeueDecision:

@@ -13,7 +13,7 @@ import pytest
 from iacfilter_hpc.cli.compare import Answer
 from iacfilter_hpc.cli.data.__main__ import arguments as data_arguments
 from iacfilter_hpc.cli.logs import Streams
-from iacfilter_hpc.cli.submit import REHEARSAL, Action, ResumeRequest, SubmitRequest
+from iacfilter_hpc.cli.submit import REHEARSAL, ResumeRequest, SubmitAction, SubmitRequest
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
 from tests.made_runs import DEMO
 
@@ -93,20 +93,20 @@ def test_one_answer(flags: list[str], answer: Answer) -> None:
 @pytest.mark.parametrize(
     ("flags", "action", "tiny"),
     [
-        ([], Action.SUBMIT, False),
-        (["--dry-run"], Action.DRY_RUN, True),
-        (["--rehearse"], Action.REHEARSE, True),
-        (["--plan"], Action.PLAN, False),
-        (["--print-script"], Action.PRINT_SCRIPT, False),
-        (["--print-script", "--dry-run"], Action.PRINT_SCRIPT, True),
+        ([], SubmitAction.SUBMIT, False),
+        (["--dry-run"], SubmitAction.DRY_RUN, True),
+        (["--rehearse"], SubmitAction.REHEARSE, True),
+        (["--plan"], SubmitAction.PLAN, False),
+        (["--print-script"], SubmitAction.PRINT_SCRIPT, False),
+        (["--print-script", "--dry-run"], SubmitAction.PRINT_SCRIPT, True),
     ],
 )
-def test_one_action(flags: list[str], action: Action, tiny: bool) -> None:
+def test_one_action(flags: list[str], action: SubmitAction, tiny: bool) -> None:
     request = request_of("submit", "--approach", "encoder", "--set", "training.seed=7", *flags)
     assert isinstance(request, SubmitRequest)
     assert (request.action, request.tiny) == (action, tiny)
     assert request.executor == ("local" if "--dry-run" in flags else "auto")
-    settings = REHEARSAL if action is Action.REHEARSE else ()
+    settings = REHEARSAL if action is SubmitAction.REHEARSE else ()
     assert request.assignments == (*settings, "training.seed=7")
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.glitch.scripts import CACHED, MAX_SCRIPT_BYTES, Scripts, Unreadable, find_prefix
+from iacfilter_hpc.glitch.scripts import (
+    CACHED,
+    MAX_SCRIPT_BYTES,
+    Scripts,
+    UnreadableScript,
+    find_prefix,
+)
 from tests.samples.made import write
 
 
@@ -139,7 +145,7 @@ def test_a_file_that_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
         ("below/x/y", "file is missing"),
         ("n" * 300, "file cannot be read: File name too long"),
     ):
-        with pytest.raises(Unreadable) as caught:
+        with pytest.raises(UnreadableScript) as caught:
             scripts.lines(name)
         assert str(caught.value) == reason, name
 
@@ -155,7 +161,7 @@ def test_the_cache_is_small_and_keeps_what_was_used_last(tmp_path: Path) -> None
         (tmp_path / name).unlink()
     assert scripts.script("0") is first
     assert scripts.lines(names[-1]) == (names[-1],)
-    with pytest.raises(Unreadable, match="file is missing"):
+    with pytest.raises(UnreadableScript, match="file is missing"):
         scripts.lines("1")
 
 
@@ -172,7 +178,7 @@ def test_the_cache_is_bounded_by_memory_too(
     last = scripts.script("d")
     assert scripts.script("d") is last
     (tmp_path / "a").unlink()
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableScript):
         scripts.script("a")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from iacfilter_hpc.config.schema import RunConfig
-from iacfilter_hpc.gpu_memory.architecture import Decoder, Encoder
+from iacfilter_hpc.gpu_memory.architecture import DecoderShapes, EncoderShapes
 from iacfilter_hpc.gpu_memory.estimate import activations, saved
 from iacfilter_hpc.gpu_memory.settings import memory_settings
 from tests.made_runs import demo_config
@@ -47,8 +47,8 @@ def masks_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.nn.functional, "dropout", dropout)
 
 
-def decoder(kv_heads: int) -> Decoder:
-    return Decoder(
+def decoder(kv_heads: int) -> DecoderShapes:
+    return DecoderShapes(
         hidden=256,
         intermediate=688,
         layers=4,
@@ -64,7 +64,7 @@ def decoder(kv_heads: int) -> Decoder:
     )
 
 
-ENCODER = Encoder(
+ENCODER = EncoderShapes(
     hidden=256, intermediate=1024, layers=4, heads=4, vocabulary=500, positions=514, types=1
 )
 
@@ -141,7 +141,7 @@ def test_the_peak_of_a_step(bf16: bool, checkpointing: bool) -> None:
     assert 0.85 * planned < found < 1.05 * planned
 
 
-def _llama(config: RunConfig, shape: Decoder) -> tuple[Any, Callable[[], Any]]:
+def _llama(config: RunConfig, shape: DecoderShapes) -> tuple[Any, Callable[[], Any]]:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM

@@ -12,7 +12,7 @@ from iacfilter_hpc.config.schema import Model
 from iacfilter_hpc.errors import ConfigError
 from iacfilter_hpc.gpu_memory.architecture import (
     Architecture,
-    Decoder,
+    DecoderShapes,
     find_architecture,
     read_architecture,
 )
@@ -67,7 +67,7 @@ def test_the_cache_that_the_job_will_have(tmp_path: Path) -> None:
 
 def test_facts_are_shipped_of_the_default_models() -> None:
     found = find("codellama/CodeLlama-7b-hf", {})
-    assert isinstance(found, Decoder)
+    assert isinstance(found, DecoderShapes)
     assert (found.layers, found.kv_heads, found.head_dim) == (32, 32, 128)
     assert find("microsoft/codebert-base", {}, approach="encoder").layers == 12
     assert find("tiny", {}).layers == find("tiny", {}, approach="encoder").layers == 2
@@ -161,6 +161,6 @@ def test_what_does_not_go_together(tmp_path: Path) -> None:
 def test_what_is_not_told_is_as_transformers_has_it(tmp_path: Path) -> None:
     path = config_json(tmp_path, **FAMILIES["llama"])
     found = read_architecture(path)
-    assert isinstance(found, Decoder)
+    assert isinstance(found, DecoderShapes)
     assert (found.kv_heads, found.head_dim, found.is_tied) == (4, 16, False)
     assert json.loads(path.read_text()).get("num_key_value_heads") is None

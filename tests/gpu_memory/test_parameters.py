@@ -10,7 +10,7 @@ import pytest
 
 from iacfilter_hpc.config.schema import Lora
 from iacfilter_hpc.errors import ConfigError
-from iacfilter_hpc.gpu_memory.architecture import Decoder, read_architecture
+from iacfilter_hpc.gpu_memory.architecture import DecoderShapes, read_architecture
 from iacfilter_hpc.gpu_memory.estimate import count, targets
 from iacfilter_hpc.runs.layout import resource
 from tests.gpu_memory.shapes import DECODERS, ENCODERS, config_json
@@ -110,7 +110,7 @@ def test_codellama_is_what_its_name_says() -> None:
 @pytest.mark.parametrize("wanted", ["q_proj", ["qproj"], ["roj"], [], "("], ids=str)
 def test_targets_that_peft_refuses(wanted: str | list[str]) -> None:
     architecture = read_architecture(CODELLAMA)
-    assert isinstance(architecture, Decoder)
+    assert isinstance(architecture, DecoderShapes)
     with pytest.raises(ConfigError) as caught:
         targets(architecture, lora(wanted))
     assert str(wanted) in caught.value.message

@@ -10,7 +10,7 @@ from iacfilter_hpc.errors import JobMayExist, SlurmRefused, SubmissionError
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.states import JobState
 from iacfilter_hpc.slurm import retry
-from iacfilter_hpc.slurm.jobs import JobNow, Reason, job_now, moved, requeue, resubmit
+from iacfilter_hpc.slurm.jobs import JobNow, JobReason, job_now, moved, requeue, resubmit
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
 
@@ -44,12 +44,12 @@ def test_a_dependency_is_moved_to_the_new_job(dependency: str, expected: str | N
     ("said", "expected"),
     [
         (
-            "JobId=7 JobName=a JobState=RUNNING Reason=None Requeue=1 Restarts=2 x\n",
+            "JobId=7 JobName=a JobState=RUNNING JobReason=None Requeue=1 Restarts=2 x\n",
             JobNow(JobState.RUNNING, "None", 2),
         ),
         (
-            "JobId=7 JobName=JobStates=X JobState=COMPLETING Reason=TimeLimit\n",
-            JobNow(JobState.COMPLETING, Reason.TIME_LIMIT, 0),
+            "JobId=7 JobName=JobStates=X JobState=COMPLETING JobReason=TimeLimit\n",
+            JobNow(JobState.COMPLETING, JobReason.TIME_LIMIT, 0),
         ),
         ("", JobNow(JobState.UNKNOWN, "", 0)),
     ],

@@ -23,7 +23,7 @@ from iacfilter_hpc.worker import after_step
 from tests.fake_slurm import SEPARATOR, FakeSlurm
 from tests.made_runs import MadeRuns
 
-RUNNING = "JobId=7 JobName=mine JobState=RUNNING Reason=None Requeue=1 Restarts=0\n"
+RUNNING = "JobId=7 JobName=mine JobState=RUNNING JobReason=None Requeue=1 Restarts=0\n"
 REFUSED = "Requested operation is presently disabled for job 7"
 
 
@@ -222,7 +222,7 @@ def test_where_the_new_job_cannot_be_prepared_there_is_none(
 def test_a_time_limit_is_known_without_accounting(
     run: RunLayout, ended: Ended, fake_slurm: FakeSlurm
 ) -> None:
-    said = RUNNING.replace("RUNNING Reason=None", "COMPLETING Reason=TimeLimit")
+    said = RUNNING.replace("RUNNING JobReason=None", "COMPLETING JobReason=TimeLimit")
     fake_slurm.says("scontrol --oneliner", stdout=said)
     ended("DRAINED", saved=9)
     assert follow(run, 0) == os.EX_TEMPFAIL

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from iacfilter_hpc.runs.records import Outcome
-from iacfilter_hpc.worker.requeue_policy import PATIENCE, decide
+from iacfilter_hpc.worker.requeue_policy import FRUITLESS, decide
 
 LIMIT = 20
 
@@ -80,29 +80,33 @@ CASES = {
         "memory ran out at step 9, again with nothing saved since",
     ),
     "another failure at that step": ([failed("node", 8), failed("memory", 8)], "again", "memory"),
-    "killed, almost too often": ([KILLED] * (PATIENCE - 1), "again", "its processes were killed"),
+    "killed, almost too often": (
+        [KILLED] * (FRUITLESS - 1),
+        "again",
+        "its processes were killed",
+    ),
     "killed too often": (
-        [KILLED] * PATIENCE,
+        [KILLED] * FRUITLESS,
         "stop",
         "5 attempts in a row were killed and saved nothing new",
     ),
     "killed often, and once it saved": (
-        [*[KILLED] * (PATIENCE - 1), failed("killed", saved=4)],
+        [*[KILLED] * (FRUITLESS - 1), failed("killed", saved=4)],
         "again",
         "its processes were killed",
     ),
     "killed too often after it had saved": (
-        [ended("DRAINED", saved=2), *[failed("killed", saved=4)] * PATIENCE],
+        [ended("DRAINED", saved=2), *[failed("killed", saved=4)] * FRUITLESS],
         "stop",
         "5 attempts in a row were killed",
     ),
     "preempted too early, too often": (
-        [DRAINED] * PATIENCE,
+        [DRAINED] * FRUITLESS,
         "stop",
         "5 attempts in a row saved nothing new: more --time?",
     ),
     "preempted often, and each time it saved": (
-        [ended("DRAINED", saved=step) for step in range(PATIENCE)],
+        [ended("DRAINED", saved=step) for step in range(FRUITLESS)],
         "again",
         "it saved and stopped as asked",
     ),
