@@ -177,7 +177,7 @@ def _read(directory: Path) -> Manifest:
 
 
 def _stored(directory: Path, names: Iterable[str]) -> dict[str, Entry]:
-    """What each of these files is, all of them being on the disk."""
+    """Entries of these files, each of which is on the disk afterwards."""
     files = {}
     for name in names:
         with (directory / name).open("rb") as file:

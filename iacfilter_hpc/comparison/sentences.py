@@ -133,7 +133,7 @@ def _different(pair: Pair) -> str:
 
 
 def _unclear(pair: Pair) -> str:
-    """By number of right decisions if that is what differs, else by F1."""
+    """Sentence on a pair where only one of the two tests tells a difference, and which one."""
     ahead, behind, _, _ = _by_errors(pair)
     # McNemar's test tells nothing here, so it is the interval of F1 that excludes 0
     if pair.p_adjusted >= ALPHA:

@@ -14,7 +14,7 @@ PATTERN = re.compile(r"(?:(?P<kind>[A-Za-z0-9_.-]+):)?(?P<count>[0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Gpus:
-    """So many GPUs, of the type `kind` (Slurm's name of it, such as a100) or of any.
+    """GPUs of a job: how many, of the type `kind` (Slurm's name of it, such as a100) or of any.
 
     Source: https://slurm.schedmd.com/sbatch.html#OPT_gpus, of which a list of types is left out: a
     run's processes must be alike.
@@ -43,7 +43,7 @@ class Gpus:
         return self.count > 0
 
     def counting(self, count: int) -> Gpus:
-        """So many GPUs of the same type."""
+        """Another number of GPUs, of the same type."""
         return Gpus(count, self.kind)
 
 

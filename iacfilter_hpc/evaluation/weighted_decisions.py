@@ -85,7 +85,7 @@ class WeightedDecisions:
         p_tp: Sequence[float] | None,
         weights: Counts | None = None,
     ) -> WeightedDecisions:
-        """Those of lists; without `weights`, one draw in which each sample counts once."""
+        """Decisions from lists; without `weights`, one draw in which each sample counts once."""
         return cls(
             truth=np.asarray(truth, dtype=bool),
             decided=np.asarray(decided, dtype=bool),

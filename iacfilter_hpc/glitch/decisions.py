@@ -53,7 +53,7 @@ class Counts:
 
     @property
     def kept(self) -> int:
-        """What a filtered report holds: failing safe is keeping."""
+        """Rows that a filtered report holds: what is not judged is kept."""
         return self.tp + self.unjudged
 
 

@@ -168,7 +168,7 @@ class _Fields:
         return bool(value)
 
     def share(self, key: str, of: str) -> int:
-        """How often `key` goes into `of`. Raises ConfigError if it does not, without a rest."""
+        """Quotient of the settings `of` and `key`. Raises ConfigError if it is no whole number."""
         count, whole = self.whole(key), self.whole(of)
         if whole % count:
             raise ConfigError(f"{self.path}: {of} {whole} is no multiple of {key} {count}")

@@ -39,7 +39,7 @@ class Change:
         return config
 
     def then(self, other: Change) -> Change:
-        """Both; where they set the same, the other's."""
+        """Both changes as one; the other's value where both set the same."""
         return Change({**self.settings, **other.settings})
 
     @property
@@ -65,7 +65,7 @@ def step_batches(config: RunConfig) -> list[Change]:
 
 
 def at_once(config: RunConfig, samples: int) -> Change:
-    """So many samples at once, of any length; a token budget of its own would overrule that."""
+    """Change to this many samples at once, of any length, without a token budget over it."""
     # left in place it would make every number of samples fit alike
     budget: dict[str, Value] = {} if config.packing.tokens_per_batch is None else {TOKENS: None}
     return Change({BATCH: samples, **budget})

@@ -94,7 +94,7 @@ class PromptInputs(ModelInputs):
     def whole_lengths(
         self, samples: Sequence[Sample], encoded: Sequence[Encoded | NoFit]
     ) -> list[int]:
-        """Of the prompts as they are, also of those that cannot be made to fit."""
+        """Lengths of the whole prompts in tokens, also of those that cannot be made to fit."""
         # made again rather than added up: a NoFit has no tokens, and the mapping of YES and NO may
         # change how many there are
         around = len(self.prompt_tokenizer.bos) + self.answer_length

@@ -164,7 +164,7 @@ class TokenCache:
         return self.folder / recipe.key
 
     def _read(self, recipe: Recipe, count: int) -> list[Encoded] | None:
-        """What is kept; None if there is nothing, or nothing that can be trusted."""
+        """Tokens from the cache; None if there are none, or none that can be trusted."""
         path = self._path(recipe)
         try:
             if not path.exists():

@@ -19,7 +19,7 @@ class Counts:
 
     @property
     def samples(self) -> int:
-        """All of them."""
+        """Samples of any label and of none."""
         return self.tp + self.fp + self.unlabelled
 
 

@@ -31,7 +31,7 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 
 
 class _Cached:
-    """Room for cached properties beside slots; Python makes the dictionary when one is asked."""
+    """Dictionary for cached properties beside slots; Python makes it when one is asked."""
 
     # cached_property writes into __dict__, past the frozen __setattr__; it may, as the fields that
     # it is computed from never change

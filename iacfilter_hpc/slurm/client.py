@@ -1,7 +1,8 @@
 """Slurm client: run one of Slurm's commands, and tell its answers apart.
 
-Whoever asks Slurm anything does so here. A command that succeeds prints its answer; one that does
-not has been refused (SlurmRefused), has met a controller that is away (SlurmUnreachable, or
+Whoever asks Slurm anything does so here, but for the sbatch that submitit starts: its errors go
+through the same table (executor.py). A command that succeeds prints its answer; one that does not
+has been refused (SlurmRefused), has met a controller that is away (SlurmUnreachable, or
 SlurmUnanswered where the request may have been carried out), or is missing (SlurmMissing). What is
 printed and cannot be read is SlurmGarbled, raised by those that read it.
 """
