@@ -14,6 +14,7 @@ from typing import TypeVar
 from iacfilter_hpc.comparison.past_evaluations import PastEvaluation, read_past
 from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.errors import DataError, UsageError
+from iacfilter_hpc.evaluation.admission import ARGMAX
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import read_predictions
 from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
@@ -74,7 +75,6 @@ def _shown(key: Hashable) -> str:
 LINE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 KEY_COLUMNS = ("file", "line", "smell")
 # fixed: a threshold chosen on these samples would be fitted to what is reported
-ARGMAX = 0.5
 CSV_HINT = (
     "columns file, line, smell, and decision (TP or FP) or p_tp (0 to 1) or both; other columns "
     "are ignored"

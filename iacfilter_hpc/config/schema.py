@@ -190,6 +190,9 @@ REMOVED_ATTENTION = ("flex", "mask")
 # and .tokens is beside the runs), no slash, and no %, which Slurm replaces in the paths of logs
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+InputField = Literal["smell", "technology", "content", "with_context"]
+"""Fields of a sample that an encoder's input may be made of."""
+
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -221,7 +224,7 @@ class Data(Section):
     validation_file: Path
     test_file: Path | None
     max_length: int = Field(ge=16)
-    input_fields: list[Literal["smell", "technology", "content", "with_context"]] | None
+    input_fields: list[InputField] | None
 
     @field_validator("train_file", "validation_file", "test_file", mode="after")
     @classmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from iacfilter_hpc.checkpoints.manifest import verify
+from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE, verify
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import all_fitting
@@ -53,7 +53,7 @@ def load_scorer(final: Path) -> Scorer:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"the model in {final} cannot be loaded: {str(error).splitlines()[0]}",
-            hint="copy final/ whole, with every file in it",
+            hint=COPY_WHOLE,
         ) from error
     # padding is a loss only for what could be packed
     could_pack = bool(find_approach(decision.approach).packed_attention)

@@ -150,15 +150,15 @@ def _read(path: Path) -> FailureRecord | None:
 
 
 def _failure(record: FailureRecord) -> Failure:
-    is_error = record.kind == FailureCause.ERROR
+    is_error = record.kind is FailureCause.ERROR
     message = record.message if is_error else f"{record.type}: {record.message}"
     cause = _cause(message, record.kind)
     return Failure(cause, _first_line(message), record.step, record.node)
 
 
-def _cause(message: str, kind: str) -> FailureCause:
+def _cause(message: str, kind: FailureCause) -> FailureCause:
     # before any pattern: an error of ours may quote what a disk or a GPU has said
-    if kind == FailureCause.ERROR:
+    if kind is FailureCause.ERROR:
         return FailureCause.ERROR
     if MEMORY.search(message):
         return FailureCause.MEMORY

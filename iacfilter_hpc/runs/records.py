@@ -165,7 +165,7 @@ class FailureRecord:
     node: str
     step: int | None
     """How many steps were made; None before the first."""
-    kind: str
+    kind: FailureCause
     """`error` of ours, or `exception`."""
     type: str
     """The name of the exception's class."""

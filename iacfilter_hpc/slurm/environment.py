@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from iacfilter_hpc.runs.variables import OF_A_JOB
+
 # What an outer `accelerate launch` or torchrun leaves behind would steer ours;
 # ACCELERATE_USE_CPU alone turns DeepSpeed into plain DDP without a word
 LAUNCH_PREFIXES = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "PMI_", "PMIX_", "OMPI_")
@@ -16,10 +18,7 @@ LAUNCH_NAMES = frozenset(
 # sbatch hands the whole environment on (--export=ALL is its default): a job submitted from inside
 # another would take that one's ids, its CPU count and its GPUs for its own
 JOB_PREFIXES = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_")
-JOB_NAMES = frozenset(
-    "CUDA_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL IACFILTER_RENDEZVOUS "
-    "IACFILTER_ATTEMPT IACFILTER_DRAIN IACFILTER_STARTED".split()
-)
+JOB_NAMES = OF_A_JOB | {"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"}
 # The first two say which cluster is meant, the third how much submitit logs: none is of a job.
 # SBATCH_* stay too: they are a person's own defaults.
 KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SUBMITIT_LOG_LEVEL"})

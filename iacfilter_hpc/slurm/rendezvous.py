@@ -13,7 +13,6 @@ import socket
 from iacfilter_hpc.slurm.client import call, garbled
 from iacfilter_hpc.slurm.retry import retry_while_away
 
-VARIABLE = "IACFILTER_RENDEZVOUS"
 """By which the batch script hands HOST:PORT to the workers of all nodes."""
 
 

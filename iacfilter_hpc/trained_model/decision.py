@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE
 from iacfilter_hpc.config.approaches import find_approach
-from iacfilter_hpc.config.schema import ApproachName
+from iacfilter_hpc.config.schema import ApproachName, InputField
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.encoded import Audit
@@ -18,12 +19,14 @@ from iacfilter_hpc.runs.validation_errors import made_by
 
 SCHEMA = 2
 FILE = "decision.json"
-HINT = "copy final/ whole, with every file in it"
 VERSION_HINT = "use the version of iacfilter-hpc that trained it, or train it anew"
 
+# forbid: a key that this version does not know may bear on decisions, and none is ignored
+STRICT = ConfigDict(extra="forbid", strict=True)
+
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""A number from 0 to 1: a probability, or F1."""
 Text = Annotated[str, Field(min_length=1)]
-InputField = Literal["smell", "technology", "content", "with_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,7 @@ class Decision:
     generative approach: see ApproachEntry. `bf16` says that arithmetic ran under bfloat16 autocast.
     """
 
-    # forbid: a key that this version does not know may bear on decisions, and none is ignored
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     approach: ApproachName
     # never 0 or 1: choose_threshold stays inside, and at 0 nothing would be filtered
@@ -111,9 +113,9 @@ def _check_approach(path: Path, decision: Decision) -> None:
         if (value is not None) != is_expected
     ]
     if wrong:
-        raise TrainingError("\n".join(wrong), hint=HINT)
+        raise TrainingError("\n".join(wrong), hint=COPY_WHOLE)
 
 
 DECISION = RecordKind(
-    SCHEMA, made_by(TypeAdapter(Decision)), TrainingError, HINT, version_hint=VERSION_HINT
+    SCHEMA, made_by(TypeAdapter(Decision)), TrainingError, COPY_WHOLE, version_hint=VERSION_HINT
 )

@@ -9,21 +9,20 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.record_schema import RecordKind
 from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.trained_model.decision import HINT, VERSION_HINT
+from iacfilter_hpc.trained_model.decision import STRICT, VERSION_HINT, Share
 
 SCORES_SCHEMA = 1
 SEEN_SCHEMA = 2
 SCORES = "validation_scores.json"
 SEEN = "seen.json"
-STRICT = ConfigDict(extra="forbid", strict=True)
 
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class ValidationScores:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    p_tp: tuple[Probability, ...]
+    p_tp: tuple[Share, ...]
     is_tp: tuple[bool, ...]
 
 
@@ -95,7 +94,7 @@ def read_validation_scores(final: Path) -> ValidationScores:
     if len(scores.p_tp) != len(scores.is_tp):
         raise TrainingError(
             f"{path}: p_tp has {len(scores.p_tp)} numbers, and is_tp {len(scores.is_tp)} truths",
-            hint=HINT,
+            hint=COPY_WHOLE,
         )
     return scores
 
@@ -110,6 +109,12 @@ def read_seen(final: Path) -> Seen:
 
 
 SCORES_KIND = RecordKind(
-    SCORES_SCHEMA, made_by(TypeAdapter(ValidationScores)), TrainingError, HINT, VERSION_HINT
+    SCORES_SCHEMA,
+    made_by(TypeAdapter(ValidationScores)),
+    TrainingError,
+    COPY_WHOLE,
+    VERSION_HINT,
 )
-SEEN_KIND = RecordKind(SEEN_SCHEMA, made_by(TypeAdapter(Seen)), TrainingError, HINT, VERSION_HINT)
+SEEN_KIND = RecordKind(
+    SEEN_SCHEMA, made_by(TypeAdapter(Seen)), TrainingError, COPY_WHOLE, VERSION_HINT
+)

@@ -15,6 +15,7 @@ from iacfilter_hpc.errors import IacfilterError
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.record_schema import write
 from iacfilter_hpc.runs.records import DrainedRecord, FailureRecord, now, write_record
+from iacfilter_hpc.runs.states import FailureCause
 from iacfilter_hpc.runs.variables import ATTEMPT, STARTED
 from iacfilter_hpc.training.callbacks import LastStep
 from iacfilter_hpc.training.phases import LAUNCHER, Phases
@@ -50,13 +51,13 @@ def run_attempt(layout: RunLayout, rank: int, began: float) -> int:
         # else NCCL work of this process may still hold up another one, as PyTorch warns at exit
         PartialState().destroy_process_group()
     except IacfilterError as error:
-        _note_failure(layout, attempt, rank, step.value, error, kind="error")
+        _note_failure(layout, attempt, rank, step.value, error, kind=FailureCause.ERROR)
         # most errors meet every process alike: one shows how to mend it, the others name their rank
         sys.stderr.write(f"{error.text()}\n" if rank == 0 else f"[rank {rank}] {error.message}\n")
         return 1
     except Exception as error:
         # raised on for its traceback; by `kind` it is decided whether the run goes on
-        _note_failure(layout, attempt, rank, step.value, error, kind="exception")
+        _note_failure(layout, attempt, rank, step.value, error, kind=FailureCause.EXCEPTION)
         raise
     return 0
 
@@ -75,7 +76,13 @@ def _note_drained(layout: RunLayout, attempt: str, end: Drained) -> None:
 
 
 def _note_failure(
-    layout: RunLayout, attempt: str, rank: int, step: int | None, error: Exception, *, kind: str
+    layout: RunLayout,
+    attempt: str,
+    rank: int,
+    step: int | None,
+    error: Exception,
+    *,
+    kind: FailureCause,
 ) -> None:
     record = FailureRecord(
         attempt=attempt,

@@ -22,6 +22,7 @@ from iacfilter_hpc.runs.layout import RunLayout, attempt_name
 from iacfilter_hpc.runs.progress import last_step
 from iacfilter_hpc.runs.records import Continuation, Outcome
 from iacfilter_hpc.runs.states import FailureCause, JobState
+from iacfilter_hpc.runs.variables import RESTARTS
 from iacfilter_hpc.slurm.jobs import JobNow, JobReason, job_now, requeue, resubmit
 from iacfilter_hpc.slurm.queue import accounted
 from iacfilter_hpc.slurm.retry import retry_while_away
@@ -86,7 +87,7 @@ def _ended_step() -> EndedStep:
         layout=RunLayout(args.directory),
         job_id=os.environ["SLURM_JOB_ID"],
         # absent in the first attempt of a job
-        restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+        restarts=int(os.environ.get(RESTARTS, "0")),
         exit_code=args.code,
         limit=args.limit,
         exclude_hours=args.exclude_hours,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from iacfilter_hpc.errors import JobFailed
 from iacfilter_hpc.runs.layout import attempt_name
-from iacfilter_hpc.slurm.rendezvous import VARIABLE, free_port
+from iacfilter_hpc.runs.variables import RENDEZVOUS, RESTARTS
+from iacfilter_hpc.slurm.rendezvous import free_port
 
-RESTARTS = "SLURM_RESTART_COUNT"
 """Set from the second start of a job on. Source: https://slurm.schedmd.com/sbatch.html"""
 
 
@@ -49,10 +49,10 @@ def rendezvous(nodes: int) -> tuple[str, int]:
     Raises:
         JobFailed: there are several nodes, of which each would choose its own.
     """
-    if address := os.environ.get(VARIABLE):
+    if address := os.environ.get(RENDEZVOUS):
         host, _, port = address.rpartition(":")
         return host, int(port)
     if nodes > 1:
-        raise JobFailed(f"{VARIABLE} is not set on {socket.gethostname()}, one of {nodes} nodes")
+        raise JobFailed(f"{RENDEZVOUS} is not set on {socket.gethostname()}, one of {nodes} nodes")
     # all processes are on this machine, so that the port is tried where it will be used
     return "127.0.0.1", free_port()
