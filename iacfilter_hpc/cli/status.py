@@ -129,12 +129,10 @@ def _print(found: StatusReport, models: Path, as_json: bool) -> None:
 
 
 def _exit_code(found: StatusReport) -> int:
-    from iacfilter_hpc.runs.states import JobState
-
     # UNKNOWN is no end: the job may be alive
     if any(not state.ended for state in found.states):
         return STILL_RUNNING
-    return FAILED if any(state.state is not JobState.COMPLETED for state in found.states) else 0
+    return FAILED if any(not state.completed for state in found.states) else 0
 
 
 def render(states: Sequence[RunState]) -> str:

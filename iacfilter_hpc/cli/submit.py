@@ -449,7 +449,6 @@ def _document(submitted: Submitted, config: RunConfig) -> dict[str, object]:
 def _run_to_the_end(submitted: Submitted, config: RunConfig, as_json: bool) -> int:
     """Follow a dry run's log until it ends, then show what it led to."""
     from iacfilter_hpc.cli import follow, status
-    from iacfilter_hpc.runs.states import JobState
 
     # to stderr, like the log that follows: the answer of a dry run is how it ended
     terminal.say(_announcement(submitted, config))
@@ -461,7 +460,7 @@ def _run_to_the_end(submitted: Submitted, config: RunConfig, as_json: bool) -> i
         terminal.print_json({**_document(submitted, config), "state": state.state})
     else:
         print(status.render([state]))
-    return 0 if state.state is JobState.COMPLETED else 1
+    return 0 if state.completed else 1
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ class RunState:
     progress: Progress
 
     @property
+    def completed(self) -> bool:
+        """Whether its job has done all that it was to do."""
+        return self.state is JobState.COMPLETED
+
+    @property
     def ended(self) -> bool:
         return self.state.ended
 
