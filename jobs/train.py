@@ -13,10 +13,13 @@ from pathlib import Path
 from iacfilter_hpc.runs.drain_request import DRAIN_SIGNALS
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.worker.process_tree import follow_parent
+from iacfilter_hpc.worker.quick_exit import QuickExit
 
 
 def main() -> int:
     began = time.time()
+    # before torch: what is registered first with atexit runs last
+    quick_exit = QuickExit()
     # what comes while torch is imported waits until there is a handler for it: see drain.listen
     signal.pthread_sigmask(signal.SIG_BLOCK, DRAIN_SIGNALS)
     # saves and stops if its launcher is killed
@@ -30,7 +33,7 @@ def main() -> int:
     # only here: torch takes seconds, in which the mask above must hold already
     from iacfilter_hpc.training.attempt import run_attempt
 
-    return run_attempt(layout, rank, began)
+    return quick_exit.leave_with(run_attempt(layout, rank, began))
 
 
 if __name__ == "__main__":
