@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.runs.layout import PACKAGE
-from tests.cli.commands import COMMANDS
+from tests.cli.commands import COMMANDS, module_of
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import MadeRuns
 from tests.rooms import arrows, read_modules
@@ -33,7 +33,7 @@ finally:
 
 def loaded_by(command: str, *arguments: str) -> set[str]:
     """The top-level modules that a command has imported when it ends well."""
-    program = [sys.executable, "-c", MODULES_AFTER, f"iacfilter_hpc.cli.{command}", *arguments]
+    program = [sys.executable, "-c", MODULES_AFTER, module_of(command), *arguments]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stderr.splitlines()[-1]))

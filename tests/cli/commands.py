@@ -5,10 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-COMMANDS = ("submit", "status", "logs", "cancel", "data", "evaluate", "compare", "filter", "export")
+COMMANDS = (
+    "submit",
+    "status",
+    "logs",
+    "cancel",
+    "data",
+    "evaluate",
+    "compare",
+    "filter",
+    "export",
+)
 PROGRAMS = Path(sys.executable).parent
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def module_of(command: str) -> str:
+    """The module of an installed command."""
+    scripts = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["scripts"]
+    return str(scripts[f"iacfilter-{command}"]).partition(":")[0]
 
 
 def iacfilter(command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
