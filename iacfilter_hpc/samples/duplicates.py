@@ -2,19 +2,18 @@
 
 Texts compare without case, white space and quotes, since those change nothing a model could learn
 from; names of smells, files and repositories by what they stand for. A context is nearly the same
-if its shingles of five tokens overlap by 0.8 (Jaccard).
+if its shingles of five tokens overlap by 0.8 (Jaccard), and it is in another file.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Literal
 
 from iacfilter_hpc.samples.hashes import QUOTES, normalised, same_file, same_repo, same_smell
+from iacfilter_hpc.samples.near.region import Context, Region, find_regions
 
 if TYPE_CHECKING:
     from iacfilter_hpc.samples.sample import Sample
@@ -32,28 +31,17 @@ MEANING: dict[Kind, str] = {
     "family": "same family of repositories",
 }
 
-SHINGLE = 5
-"""Tokens of a shingle: single ones, such as `name` and `:`, are in most scripts."""
-NEAR = 0.8
-TOKEN = re.compile(r"\w+|[^\w\s]")
-
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Samples that belong together, as indices. Each of `left` is tied to each of `right`.
+    """Samples that belong together, as indices in order. `what` is what they share, for a person.
 
-    `right` is `left` where the tie is an equality. `what` is what they share, for a person.
+    Any two are tied, but for near contexts: of those each is tied to some other one.
     """
 
     kind: Kind
     what: str
-    left: tuple[int, ...]
-    right: tuple[int, ...]
-
-    @property
-    def members(self) -> tuple[int, ...]:
-        """All samples of the tie, in order."""
-        return tuple(sorted({*self.left, *self.right}))
+    members: tuple[int, ...]
 
 
 def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[Tie]:
@@ -62,7 +50,8 @@ def find_ties(samples: Sequence[Sample], kinds: Sequence[Kind] = KINDS) -> list[
     # ties must get the same split in every process, whatever Python's hash seed is
     ties: list[Tie] = []
     for kind in kinds:
-        ties += _near_contexts(samples) if kind == "near-context" else _equal(samples, kind)
+        near = kind == "near-context"
+        ties += tie_clusters(samples, near_regions(samples)) if near else _equal(samples, kind)
     return ties
 
 
@@ -102,7 +91,7 @@ def _equal(samples: Sequence[Sample], kind: Kind) -> Iterator[Tie]:
     for members in found.values():
         if len(members) > 1:
             indices = tuple(members)
-            yield Tie(kind, SHOWN[kind](samples[members[0]]), indices, indices)
+            yield Tie(kind, SHOWN[kind](samples[members[0]]), indices)
 
 
 def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
@@ -118,58 +107,26 @@ def _file_key(samples: Sequence[Sample]) -> Callable[[Sample], Hashable]:
     return key
 
 
-def _near_contexts(samples: Sequence[Sample]) -> Iterator[Tie]:
-    """Ties between contexts that differ, but little, in different files."""
-    places: defaultdict[str, list[int]] = defaultdict(list)
+def near_regions(samples: Sequence[Sample]) -> list[Region]:
+    """Regions of the contexts that differ; equal ones count once, and empty ones never."""
+    members: defaultdict[str, list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):
         if text := normalised(sample.with_context):
-            places[text].append(index)
-    # equal contexts count once: of n copies, n * n pairs would be compared
-    members = [tuple(indices) for indices in places.values()]
+            members[text].append(index)
     key = _file_key(samples)
-    files = [{key(samples[index]) for index in indices} for indices in members]
-    shingles = [_shingles(samples[indices[0]].with_context) for indices in members]
-    for one, other in similar_pairs(shingles, NEAR):
-        # neighbouring lines of one file have most of their context in common
-        if len(files[one] | files[other]) > 1:
-            yield Tie(
-                "near-context", samples[members[one][0]].content, members[one], members[other]
-            )
+    numbers: dict[Hashable, int] = {}
+    contexts = []
+    for indices in members.values():
+        files = {numbers.setdefault(key(samples[i]), len(numbers)) for i in indices}
+        text = samples[indices[0]].with_context.casefold().translate(QUOTES)
+        contexts.append(Context(text, tuple(indices), files.pop() if len(files) == 1 else None))
+    return find_regions(contexts)
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    tokens = TOKEN.findall(text.casefold().translate(QUOTES))
-    # a text of fewer tokens is one short shingle: similar_pairs takes no empty sets
-    count = max(1, len(tokens) - SHINGLE + 1)
-    return frozenset(tuple(tokens[start : start + SHINGLE]) for start in range(count))
-
-
-def similar_pairs(
-    sets: Sequence[frozenset[tuple[str, ...]]], least: float
-) -> Iterator[tuple[int, int]]:
-    """Pairs (i, j), i < j, of sets that are not empty and whose Jaccard index is >= `least`.
-
-    Exact. Two such sets share one of the rarest elements of each, and an index of those finds the
-    pairs: Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins", ICDE 2006.
-    """
-    # numbers compare faster than shingles
-    numbers: dict[tuple[str, ...], int] = {}
-    numbered = [frozenset(numbers.setdefault(e, len(numbers)) for e in each) for each in sets]
-    frequency = Counter(element for each in numbered for element in each)
-    index: defaultdict[int, list[int]] = defaultdict(list)
-    for number, each in enumerate(numbered):
-        rare = sorted(each, key=lambda element: (frequency[element], element))
-        # 0.8 * 5 must be 4, not 4.000000001
-        prefix = rare[: len(each) - ceil(least * len(each) - 1e-9) + 1]
-        candidates = {other for element in prefix for other in index[element]}
-        # sorted, as the order of a set of numbers is nobody's promise
-        for other in sorted(candidates):
-            shared = len(each & numbered[other])
-            if shared >= least * (len(each) + len(numbered[other]) - shared) - 1e-9:
-                yield other, number
-        # only now, so that none is a candidate for itself, and each pair is found once
-        for element in prefix:
-            index[element].append(number)
+def tie_clusters(samples: Sequence[Sample], regions: Sequence[Region]) -> list[Tie]:
+    """A tie for each cluster of near contexts, by their first samples."""
+    clusters = sorted(cluster for region in regions for cluster in region.clusters())
+    return [Tie("near-context", samples[each[0]].content, each) for each in clusters]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ whole families a linear classifier gained .34 of F1 on the oracle's 230 detectio
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, find_ties
+from iacfilter_hpc.samples.duplicates import CODE, KINDS, Kind, find_ties, near_regions
 from iacfilter_hpc.samples.hashes import same_file, same_repo
+from iacfilter_hpc.samples.near.clusters import Clusters
+from iacfilter_hpc.samples.near.masks import Masks, lowest, numbers_in
+from iacfilter_hpc.samples.near.region import Region
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -33,30 +36,48 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NearCopies:
+    """Contexts of a region, by number, that are near to one of another file; `places` by bit."""
+
+    region: Region
+    contexts: tuple[int, ...]
+    places: tuple[Place, ...]
+
+    def each_pair(self) -> Iterator[tuple[Place, Place]]:
+        """Every two places of near contexts, each pair once."""
+        for number in self.contexts:
+            own = self.region.own[number]
+            # of two contexts the earlier one names the pair
+            later = self.region.near(number) >> own.stop
+            for bit in own:
+                for other in numbers_in(later):
+                    yield self.places[bit], self.places[own.stop + other]
+
+
+@dataclass(frozen=True, slots=True)
 class Leak:
-    """A tie between samples of different files. `pairs` counts those of two different files."""
+    """Samples of different files that are tied; `pairs` counts those of two different files.
+
+    Where `near` is None, any two of different files are a pair.
+    """
 
     kind: Kind
     what: str
-    left: tuple[Place, ...]
-    right: tuple[Place, ...]
+    places: tuple[Place, ...]
     pairs: int
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """All samples of the tie, in the files' order."""
-        return tuple(sorted({*self.left, *self.right}, key=lambda place: (place.data, place.row)))
+    near: NearCopies | None = None
 
     def each_pair(self) -> Iterator[tuple[Place, Place]]:
         """Every pair of samples of two different files, the earlier file's first."""
-        # of an equality both sides are the same samples: each pair would come twice
-        once = self.left == self.right
-        for one in self.left:
-            for other in self.right:
+        for one, other in self.near.each_pair() if self.near else self._any_two():
+            if one.data != other.data:
+                yield (one, other) if one.data < other.data else (other, one)
+
+    def _any_two(self) -> Iterator[tuple[Place, Place]]:
+        for one in self.places:
+            for other in self.places:
                 if one.data < other.data:
                     yield one, other
-                elif one.data > other.data and not once:
-                    yield other, one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +109,10 @@ class Repeats:
         return sum(repeat.contradictory for repeat in self.each)
 
 
+Held = dict[tuple[int, Kind], list[tuple[Place, ...]]]
+"""Places of one file that are tied, by the file and the kind."""
+
+
 def find_leaks(files: Sequence[DataFile]) -> tuple[list[Leak], list[Repeats]]:
     """Ties between the files, and repetitions inside each."""
     places = [
@@ -95,46 +120,110 @@ def find_leaks(files: Sequence[DataFile]) -> tuple[list[Leak], list[Repeats]]:
         for number, file in enumerate(files)
         for row, sample in enumerate(file.samples, start=1)
     ]
+    samples = [place.sample for place in places]
     # all files at once: what three of them share is one leak, not one for each two
-    ties = find_ties([place.sample for place in places])
-    leaks = [leak for tie in ties if (leak := _leak(tie, places)).pairs]
+    leaks: list[Leak] = []
+    held: Held = defaultdict(list)
+    for kind in KINDS:
+        if kind == "near-context":
+            leaks += _near(near_regions(samples), places, held)
+        else:
+            leaks += _equal(kind, places, held)
     repeats = [
-        found
+        Repeats(number, kind, tuple(_repeats(kind, held[number, kind])))
         for number in range(len(files))
         # samples of one file, repository or family belong together in a file
         for kind in CODE
-        if (found := _repeats(number, kind, ties, places)).each
     ]
-    return leaks, repeats
+    return leaks, [each for each in repeats if each.each]
 
 
-def _leak(tie: Tie, places: Sequence[Place]) -> Leak:
-    left, right = (tuple(places[index] for index in side) for side in (tie.left, tie.right))
-    in_left, in_right = (Counter(place.data for place in side) for side in (left, right))
-    # counted, not listed: a line that all files hold has as many pairs as samples squared
-    ordered = len(left) * len(right) - sum(in_left[data] * in_right[data] for data in in_left)
-    return Leak(tie.kind, tie.what, left, right, ordered // 2 if left == right else ordered)
+def _equal(kind: Kind, places: Sequence[Place], held: Held) -> Iterator[Leak]:
+    for tie in find_ties([place.sample for place in places], [kind]):
+        tied = tuple(places[index] for index in tie.members)
+        inside: dict[int, list[Place]] = {}
+        for place in tied:
+            inside.setdefault(place.data, []).append(place)
+        for data, some in inside.items():
+            held[data, kind].append(tuple(some))
+        # counted, not listed: a line that all files hold has as many pairs as samples squared
+        ordered = len(tied) ** 2 - sum(len(some) ** 2 for some in inside.values())
+        if ordered:
+            yield Leak(kind, tie.what, tied, ordered // 2)
 
 
-def _repeats(number: int, kind: Kind, ties: Sequence[Tie], places: Sequence[Place]) -> Repeats:
+def _near(regions: Sequence[Region], places: Sequence[Place], held: Held) -> list[Leak]:
+    leaks: list[Leak] = []
+    inside: list[tuple[Place, ...]] = []
+    for region in regions:
+        tally = _NearTally(region, tuple(places[index] for index in region.samples))
+        leaks += tally.leaks()
+        inside += tally.inside()
+    for some in sorted(inside, key=lambda some: some[0].row):
+        held[some[0].data, "near-context"].append(some)
+    return sorted(leaks, key=lambda leak: _order(leak.places[0]))
+
+
+def _order(place: Place) -> tuple[int, int]:
+    return place.data, place.row
+
+
+class _NearTally:
+    """Tally of a region's near contexts: pairs of samples of different files, and clusters."""
+
+    def __init__(self, region: Region, places: tuple[Place, ...]) -> None:
+        self.region, self.places = region, places
+        self.pairs: dict[int, int] = {}
+        self._together, self._inside = Clusters(region.width), Clusters(region.width)
+        self._of_data = Masks(region.width)
+        for bit, place in enumerate(places):
+            self._of_data.add(place.data, [bit])
+        for number in range(len(region.contexts)):
+            if near := region.near(number):
+                self._count(number, near)
+
+    def _count(self, number: int, near: int) -> None:
+        own, bits = self.region.own_mask(number), self.region.own[number]
+        self._together.join(bits.start, near | own)
+        pairs = 0
+        for data, count in Counter(self.places[bit].data for bit in bits).items():
+            same = self._of_data[data]
+            pairs += count * (near & ~same).bit_count()
+            if near & same:
+                self._inside.join(lowest(own & same), (near | own) & same)
+        if pairs:
+            self.pairs[number] = pairs
+
+    def leaks(self) -> Iterator[Leak]:
+        """Leak of each cluster of two files or more: the contexts that are near across files."""
+        number_of = [number for number, bits in enumerate(self.region.own) for _ in bits]
+        for cluster in self._together.found():
+            numbers = dict.fromkeys(number_of[bit] for bit in cluster)
+            crossing = tuple(number for number in numbers if number in self.pairs)
+            if not crossing:
+                continue
+            bits = [bit for number in crossing for bit in self.region.own[number]]
+            shared = tuple(sorted((self.places[bit] for bit in bits), key=_order))
+            # each pair was counted from both of its ends
+            pairs = sum(self.pairs[number] for number in crossing) // 2
+            copies = NearCopies(self.region, crossing, self.places)
+            yield Leak("near-context", shared[0].sample.content, shared, pairs, copies)
+
+    def inside(self) -> Iterator[tuple[Place, ...]]:
+        """Places of one file that are near to each other, a cluster each."""
+        for cluster in self._inside.found():
+            yield tuple(sorted((self.places[bit] for bit in cluster), key=_order))
+
+
+def _repeats(kind: Kind, held: Sequence[tuple[Place, ...]]) -> list[Repeat]:
     found = []
-    for tie in ties:
-        if tie.kind != kind:
-            continue
-        inside = tuple(places[i] for i in tie.members if places[i].data == number)
+    for inside in held:
         samples = [place.sample for place in inside]
         # one line that is reported for two smells is no repetition
         lines = {(same_repo(s.repo), same_file(s.file), s.line, s.content) for s in samples}
         if len(samples) < 2 or (kind != "content" and len(lines) < 2):
             continue
-        # equal contexts that are near to one of another file are repeats of the kind `context`
-        if kind == "near-context" and not _both_sides(tie, number, places):
-            continue
         # one context may hold a real finding and a false alarm, of different lines
         both = kind == "content" and {"TP", "FP"} <= {sample.label for sample in samples}
         found.append(Repeat(inside, len(samples if kind == "content" else lines) - 1, both))
-    return Repeats(number, kind, tuple(sorted(found, key=lambda repeat: not repeat.contradictory)))
-
-
-def _both_sides(tie: Tie, number: int, places: Sequence[Place]) -> bool:
-    return all(any(places[i].data == number for i in side) for side in (tie.left, tie.right))
+    return sorted(found, key=lambda repeat: not repeat.contradictory)

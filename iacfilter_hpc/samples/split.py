@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from iacfilter_hpc.errors import DataError, counted
 from iacfilter_hpc.samples.assignment import Goal, assign
-from iacfilter_hpc.samples.duplicates import CODE, Kind, Tie, find_ties
+from iacfilter_hpc.samples.duplicates import Kind, Tie, find_ties, near_regions, tie_clusters
+from iacfilter_hpc.samples.near.forest import Forest
+from iacfilter_hpc.samples.near.masks import lowest, mask_of, numbers_in
+from iacfilter_hpc.samples.near.region import Region
 
 if TYPE_CHECKING:
     from iacfilter_hpc.samples.sample import Sample
@@ -46,24 +49,11 @@ def check_origins(samples: Sequence[Sample], by: By) -> None:
 
 def join(count: int, ties: Iterable[Tie]) -> list[tuple[int, ...]]:
     """Units: the sets of samples that ties connect, each in order, by their first sample."""
-    # a union-find: by it a tie of n samples costs about n steps, where their pairs are n squared
-    root = list(range(count))
-
-    def find(index: int) -> int:
-        while root[index] != index:
-            # halves the path for those who come after (Tarjan and van Leeuwen, JACM 1984)
-            root[index] = root[root[index]]
-            index = root[index]
-        return index
-
+    forest = Forest(count)
     for tie in ties:
-        first = find(tie.left[0])
-        for index in (*tie.left[1:], *tie.right):
-            root[find(index)] = first
-    units: dict[int, list[int]] = {}
-    for index in range(count):
-        units.setdefault(find(index), []).append(index)
-    return [tuple(unit) for unit in units.values()]
+        for index in tie.members[1:]:
+            forest.join(tie.members[0], index)
+    return [tuple(unit) for unit in forest.groups()]
 
 
 NAMES = ("train", "validation", "test")
@@ -167,11 +157,13 @@ class _Work:
         self.strata = [strata[name] for name in names]
         self.shares = [count / len(names) for _, count in sorted(Counter(self.strata).items())]
         self.origin = find_ties(samples, KEPT_WHOLE[by])
-        self.code = find_ties(samples, CODE)
+        self.equal = find_ties(samples, ("content", "context"))
+        self.regions = near_regions(samples)
+        self.near = tie_clusters(samples, self.regions)
 
     def joined(self) -> Split | None:
         """The split that keeps groups with shared code together, if its sizes are right."""
-        parts = self._assigned([*self.origin, *self.code], self.sizes.counts)
+        parts = self._assigned([*self.origin, *self.equal, *self.near], self.sizes.counts)
         return self._finished(parts, {}) if self._fits(parts) else None
 
     def apart(self) -> Split:
@@ -239,24 +231,15 @@ class _Work:
 
     def _shared(self, parts: Sequence[Sequence[int]]) -> dict[int, LeftOut]:
         """Samples to leave out so that no code is in two splits, and why."""
-        part_of = {index: number for number, part in enumerate(parts) for index in part}
         # the larger split keeps shared code: a smaller one is filled up again with fewer samples
         by_size = sorted(range(len(parts)), key=lambda part: -self.sizes.counts[part])
-        rank = {part: number for number, part in enumerate(by_size)}
-        dropped: dict[int, LeftOut] = {}
-
-        def kept(side: Sequence[int]) -> list[int]:
-            return [index for index in side if index in part_of and index not in dropped]
-
-        # both ways: the sides of a near-copy differ, and either may be in the larger split
-        for tie in self.code:
-            for side, others in ((tie.left, tie.right), (tie.right, tie.left)):
-                largest = min((rank[part_of[other]] for other in kept(others)), default=len(parts))
-                for index in kept(side):
-                    if rank[part_of[index]] > largest:
-                        larger = NAMES[by_size[largest]]
-                        dropped[index] = LeftOut(index, LeftOutCause.SHARED, larger, tie.kind)
-        return dropped
+        kept = {index: rank for rank, part in enumerate(by_size) for index in parts[part]}
+        leaving = _Leaving(kept, [NAMES[part] for part in by_size])
+        for tie in self.equal:
+            leaving.leave_equal(tie)
+        for region in self.regions:
+            leaving.leave_near(region)
+        return leaving.dropped
 
     def _finished(self, parts: Sequence[Sequence[int]], dropped: dict[int, LeftOut]) -> Split:
         # a generator of its own: how many numbers the assignment has drawn must not matter
@@ -293,3 +276,64 @@ class _Work:
             )
             extra.add(of_stratum[most].pop())
         return extra
+
+
+class _Leaving:
+    """Samples that leave their split, as a larger one, of a lower rank, has code of them too."""
+
+    def __init__(self, kept: dict[int, int], names: Sequence[str]) -> None:
+        self.kept, self.names = kept, names
+        self.dropped: dict[int, LeftOut] = {}
+
+    def leave_equal(self, tie: Tie) -> None:
+        """Leave the samples of one value in the largest split that has any."""
+        kept = [index for index in tie.members if index in self.kept]
+        largest = min((self.kept[index] for index in kept), default=0)
+        for index in kept:
+            if self.kept[index] > largest:
+                self._drop(index, largest, tie.kind)
+
+    def leave_near(self, region: Region) -> None:
+        """Leave the samples of one of each two near contexts, the later pairs after the earlier.
+
+        Equal contexts come first: what is then kept of a context is in one split.
+        """
+        of_rank = self._of_rank(region)
+        for number, context in enumerate(region.contexts):
+            ranks = {self.kept[index] for index in context.samples if index in self.kept}
+            if not ranks:
+                continue
+            rank = ranks.pop()
+            before = (1 << region.own[number].start) - 1
+            # only what is in another split can tear a pair, and mostly nothing is
+            if not any(mask & before for other, mask in enumerate(of_rank) if other != rank):
+                continue
+            near = region.near(number) & before
+            larger = [near & mask for mask in of_rank[:rank]]
+            first = min((lowest(mask) for mask in larger if mask), default=None)
+            if first is not None:
+                # this context leaves at the first that is in a larger split, and is no reason then
+                near &= (1 << first) - 1
+            for other in range(rank + 1, len(of_rank)):
+                leaving = near & of_rank[other]
+                of_rank[other] ^= leaving
+                for bit in numbers_in(leaving):
+                    self._drop(region.samples[bit], rank, "near-context")
+            if first is not None:
+                of_rank[rank] &= ~region.own_mask(number)
+                largest = self.kept[region.samples[first]]
+                for index in context.samples:
+                    if index in self.kept:
+                        self._drop(index, largest, "near-context")
+
+    def _of_rank(self, region: Region) -> list[int]:
+        """A mask of the kept samples of each split."""
+        bits: list[list[int]] = [[] for _ in self.names]
+        for bit, index in enumerate(region.samples):
+            if index in self.kept:
+                bits[self.kept[index]].append(bit)
+        return [mask_of(each, region.width) for each in bits]
+
+    def _drop(self, index: int, rank: int, kind: Kind) -> None:
+        self.dropped[index] = LeftOut(index, LeftOutCause.SHARED, self.names[rank], kind)
+        del self.kept[index]
