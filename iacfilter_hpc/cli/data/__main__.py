@@ -121,7 +121,13 @@ def add_check(commands: Commands[argparse.ArgumentParser]) -> None:
         type=int,
         default=10,
         metavar="N",
-        help="pairs shown of each kind (default: 10; --json has all)",
+        help="clusters of samples shown of each kind (default: 10; --json has all)",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="JSONL",
+        help="where every pair of samples that files share is written",
     )
     parser.add_argument(
         "--model",

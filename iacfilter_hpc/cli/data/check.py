@@ -6,19 +6,25 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.cli.data.balance import balance_table
+from iacfilter_hpc.cli.data.leaks import (
+    leak_document,
+    leaks_text,
+    place_document,
+    shown_place,
+    write_pairs,
+)
 from iacfilter_hpc.config.approaches import APPROACHES, find_approach, subjects
 from iacfilter_hpc.errors import DataError, UsageError, counted
-from iacfilter_hpc.glitch.checks import input_problems, refuse
+from iacfilter_hpc.glitch.checks import Output, input_problems, output_problems, refuse
 from iacfilter_hpc.samples.check import Checked, check_files
-from iacfilter_hpc.samples.duplicates import KINDS, MEANING, Kind
+from iacfilter_hpc.samples.duplicates import MEANING, Kind
 from iacfilter_hpc.samples.label_counts import balance_document, count_labels
-from iacfilter_hpc.samples.leakage import DataFile, Leak, Place
+from iacfilter_hpc.samples.leakage import DataFile, Place
 
 if TYPE_CHECKING:
     from iacfilter_hpc.config.schema import ApproachName
@@ -34,14 +40,15 @@ TOO_LONG_HINT = "--max-length may be too small, or the prompts are not of this a
 class CheckRequest:
     """Request to check sample files; `model` counts tokens as it does for `approach`.
 
-    `max_length` and `input_fields` None mean those of the approach; `show` pairs of each kind are
-    shown to a person.
+    `max_length` and `input_fields` None are those of the approach; `show` clusters of each kind are
+    shown to a person; `pairs` is a file for every pair.
     """
 
     files: tuple[Path, ...]
     groups: Path | None
     allow: frozenset[Kind]
     show: int
+    pairs: Path | None
     model: str | None
     approach: ApproachName | None
     max_length: int | None
@@ -64,6 +71,7 @@ def request_of(args: argparse.Namespace) -> CheckRequest:
         groups=args.groups,
         allow=frozenset(args.allow),
         show=args.show,
+        pairs=args.pairs,
         model=args.model,
         approach=args.approach,
         max_length=args.max_length,
@@ -102,7 +110,7 @@ def _leaks(checked: Checked) -> list[str]:
 
 
 def document(found: Found) -> dict[str, object]:
-    """The JSON document of a check; unlike the text it has every pair and repetition."""
+    """The JSON document of a check; unlike the text it has every cluster and repetition."""
     checked = found.checked
     return {
         "leakage": bool(checked.forbidden),
@@ -117,7 +125,7 @@ def document(found: Found) -> dict[str, object]:
             }
             for read, file in zip(checked.read, checked.files, strict=True)
         ],
-        "leaks": [_leak_document(checked, leak) for leak in checked.leaks],
+        "leaks": [leak_document(checked, leak) for leak in checked.leaks],
         "repeats": [
             {
                 "file": checked.files[repeats.data].name,
@@ -128,7 +136,7 @@ def document(found: Found) -> dict[str, object]:
                 "each": [
                     {
                         "contradictory": repeat.contradictory,
-                        "samples": [_place_document(checked, place) for place in repeat.places],
+                        "samples": [place_document(checked, place) for place in repeat.places],
                     }
                     for repeat in repeats.each
                 ],
@@ -138,28 +146,6 @@ def document(found: Found) -> dict[str, object]:
         "contradictions": [asdict(wrong) for wrong in checked.contradictions],
         "lengths": _lengths_document(found),
         "warnings": checked.warnings,
-    }
-
-
-def _leak_document(checked: Checked, leak: Leak) -> dict[str, object]:
-    """A leak with all its samples; any two of different files are a pair."""
-    return {
-        "kind": leak.kind,
-        "what": leak.what,
-        "accepted": leak.kind in checked.allowed,
-        "pairs": leak.pairs,
-        "samples": [_place_document(checked, place) for place in leak.places],
-    }
-
-
-def _place_document(checked: Checked, place: Place) -> dict[str, object]:
-    return {
-        "data": checked.files[place.data].name,
-        "row": place.row,
-        "file": place.sample.file,
-        "line": place.sample.line,
-        "smell": place.sample.smell,
-        "label": place.sample.label,
     }
 
 
@@ -183,7 +169,7 @@ def _lengths_document(found: Found) -> list[dict[str, object]]:
 
 
 def sections(found: Found, show: int) -> list[str]:
-    """The text of a check in parts; `show` is the number of pairs shown of each kind."""
+    """The text of a check in parts; `show` is the number of clusters shown of each kind."""
     checked = found.checked
     parts = [_files_table(checked.files), balance_table(checked.files)]
     if checked.repeats:
@@ -192,7 +178,7 @@ def sections(found: Found, show: int) -> list[str]:
     if found.lengths:
         parts.append(_lengths_table(found))
     if len(checked.files) > 1:
-        parts.append(_leaks_text(checked, show))
+        parts.append(leaks_text(checked, show))
     return parts
 
 
@@ -241,7 +227,7 @@ def _repeats_text(checked: Checked, show: int) -> str:
 
 
 def _labelled(checked: Checked, place: Place) -> str:
-    return f"{place.sample.label or 'unlabelled'} {_place(checked, place)}"
+    return f"{place.sample.label or 'unlabelled'} {shown_place(checked, place)}"
 
 
 def _lengths_table(found: Found) -> str:
@@ -260,41 +246,18 @@ def _lengths_table(found: Found) -> str:
     return f"{title}\n{terminal.table(columns, rows, columns[1:])}"
 
 
-def _leaks_text(checked: Checked, show: int) -> str:
-    lines = []
-    for kind in KINDS:
-        leaks = checked.of_kind(kind)
-        if not leaks:
-            continue
-        pairs = sum(leak.pairs for leak in leaks)
-        accepted = " (accepted)" if kind in checked.allowed else ""
-        lines.append(
-            f"Shared between files: {kind}, {MEANING[kind]}: {counted(pairs, 'pair')}{accepted}"
-        )
-        # one by one: a line that two files have a hundred times each makes ten thousand pairs
-        each = chain.from_iterable(leak.each_pair() for leak in leaks)
-        for one, other in islice(each, show):
-            lines.append(f"  {_place(checked, one)}  =  {_place(checked, other)}")
-        if pairs > show:
-            lines.append(f"  ... and {pairs - show} more")
-    return "\n".join(lines) or "Shared between files: nothing"
-
-
-def _place(checked: Checked, place: Place) -> str:
-    sample = place.sample
-    file = checked.files[place.data].name
-    return f"{file}:{place.row} ({terminal.plain(sample.file)}:{sample.line})"
-
-
 def run(request: CheckRequest, *, as_json: bool) -> int:
     """Run the subcommand and return 0.
 
     Raises:
         UsageError: flags that make no sense together; all are named.
         DataError: lines of the files are wrong, or the files should not be used as they are.
+        OSError: the file of pairs cannot be written.
     """
     refuse(list(_problems(request)))
     found = _check(request)
+    if request.pairs:
+        write_pairs(Output("--pairs", request.pairs).real, found.checked)
     if as_json:
         terminal.print_json(document(found))
     else:
@@ -313,10 +276,12 @@ def run(request: CheckRequest, *, as_json: bool) -> int:
 def _problems(request: CheckRequest) -> Iterator[UsageError]:
     """What is wrong with the flags, before anything is read."""
     yield from input_problems(*request.files)
+    if request.pairs:
+        yield from output_problems([Output("--pairs", request.pairs)], request.files)
     # not as types of argparse, which ends at the first: all that is wrong is named at once
     if request.show < 0:
         yield UsageError(
-            f"--show {request.show} is not a number of pairs",
+            f"--show {request.show} is not a number of clusters",
             hint="0 shows none, 10 is the default",
         )
     if request.model and not request.approach:

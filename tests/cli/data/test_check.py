@@ -219,7 +219,7 @@ def test_all_flags_that_make_no_sense_are_named_at_once(check: Check, tmp_path: 
     assert (code, out) == (2, "")
     assert [line for line in err.splitlines() if line.startswith("error")] == [
         "error: pipe is no regular file, and it is read more than once",
-        "error: --show -1 is not a number of pairs",
+        "error: --show -1 is not a number of clusters",
         "error: --model needs --approach",
         "error: a file is named twice",
     ]
@@ -265,7 +265,7 @@ def test_files_of_one_name_are_told_apart(check: Check, tmp_path: Path) -> None:
     ("flags", "problem"),
     [
         (["train.jsonl"], "a file is named twice"),
-        (["--show", "-1"], "--show -1 is not a number of pairs"),
+        (["--show", "-1"], "--show -1 is not a number of clusters"),
         (["--model", "x"], "--model needs --approach"),
         (["--max-length", "9"], "need --model"),
         (["--model", "x", "--approach", "encoder", "--max-length", "0"], "--max-length 0"),
