@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iacfilter_hpc.errors import DataError, counted
+from iacfilter_hpc.errors import DataError, counted, together
 from iacfilter_hpc.samples.duplicates import KINDS, Kind
 from iacfilter_hpc.samples.groups import read_groups, with_groups
 from iacfilter_hpc.samples.hashes import normalised
@@ -99,7 +99,7 @@ def _read(paths: Sequence[Path]) -> tuple[SampleFile, ...]:
         except DataError as error:
             errors.append(error)
     if errors:
-        raise DataError("\n".join(error.message for error in errors), hint=errors[0].hint)
+        raise together(errors)
     return tuple(files)
 
 

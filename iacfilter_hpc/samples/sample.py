@@ -1,6 +1,7 @@
 """Samples: one detection with its code and label, and JSON Lines files of them, read and written.
 
-A file is read strictly: every wrong line is named, at once. Its fields' rules are in schema.py.
+A file is read strictly: wrong lines are named at once, the first ten of them, and the rest counted.
+Its fields' rules are in schema.py.
 A line that is skipped or mended would be a sample that its author believes to be in the data.
 """
 
@@ -28,6 +29,9 @@ LABELS: tuple[Label, ...] = ("FP", "TP")
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Far beyond a sample: the longest prompt of the oracle has 2,063 tokens (CodeLlama's)."""
+
+MAX_PROBLEMS = 10
+"""Problems of a file that are named; a thousand would hide what they have in common."""
 
 
 class _Cached:
@@ -97,26 +101,35 @@ def read_sample_file(path: Path, *, unlabelled: bool = False) -> SampleFile:
     The bytes are read once: whoever replaces the file meanwhile, the sha256 is of these samples.
 
     Raises:
-        DataError: the file cannot be read, holds no sample, or has wrong lines (all are named).
+        DataError: the file cannot be read, holds no sample, or has wrong lines.
     """
     # not at the top: what reads no sample, such as --help, need not wait for pydantic
-    from iacfilter_hpc.samples.schema import REQUIRED, parsed
+    from iacfilter_hpc.samples.schema import REQUIRED, likely_cause, parsed
 
     samples: list[Sample] = []
     problems: list[str] = []
+    cause: str | None = None
     sha256 = hashlib.sha256()
     for number, line in _lines(path, sha256):
         too_long = f"longer than {MAX_LINE_BYTES // 2**20} MiB"
         found = [too_long] if line is None else parsed(line, unlabelled=unlabelled)
         if isinstance(found, list):
+            # more often than many mistakes a file has one, which all of its lines share
+            cause = cause if problems or line is None else likely_cause(line)
             problems += [f"{path}:{number}: {problem}" for problem in found]
         else:
             samples.append(_sample(found))
     if problems:
-        raise DataError("\n".join(problems), hint=f"a sample has the fields {', '.join(REQUIRED)}")
+        fields = f"a sample has the fields {', '.join(REQUIRED)}"
+        raise DataError("\n".join(_first_of(problems, path)), hint=cause or fields)
     if not samples:
         raise DataError(f"{path} holds no sample", hint="one JSON object a line")
     return SampleFile(path, tuple(samples), sha256.hexdigest())
+
+
+def _first_of(problems: list[str], path: Path) -> list[str]:
+    more = len(problems) - MAX_PROBLEMS
+    return problems if more <= 0 else [*problems[:MAX_PROBLEMS], f"{path}: and {more} more"]
 
 
 def read_samples(path: Path, *, unlabelled: bool = False) -> list[Sample]:

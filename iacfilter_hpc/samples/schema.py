@@ -128,6 +128,26 @@ def parsed(line: bytes, *, unlabelled: bool = False) -> SampleFields | list[str]
     return _checked(value, unlabelled)
 
 
+def likely_cause(line: bytes) -> str | None:
+    """What is probably wrong with a whole file, by its first wrong line, as a hint; or None."""
+    text = line.removeprefix(b"\xef\xbb\xbf").strip()
+    # a list of objects, or an object over several lines
+    if text[:1] == b"[" or text == b"{":
+        return "this is JSON, not JSON Lines: write each sample as an object on one line"
+    if text[:1] != b"{":
+        commas = text.count(b",") > 1
+        return "this is CSV: iacfilter-data import makes samples of a report" if commas else None
+    try:
+        label = json.loads(text).get("label", LABEL)
+    except (ValueError, RecursionError):
+        return None
+    if label is None:
+        return "these samples have no labels: iacfilter-data import --oracle CSV gives them some"
+    if isinstance(label, str) and label not in ("TP", "FP") and label.upper() in ("TP", "FP"):
+        return f"write {label.upper()}, not {label}"
+    return None
+
+
 class _DuplicateField(ValueError):
     pass
 

@@ -5,17 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from iacfilter_hpc.samples.duplicates import (
-    KINDS,
-    NEAR,
-    Kind,
-    find_ties,
-    similar_pairs,
-    without_duplicates,
-)
+from iacfilter_hpc.samples.duplicates import KINDS, Kind, find_ties, without_duplicates
 from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
 from tests.samples.made import numbered, sample, without_origin
@@ -88,29 +78,6 @@ def test_how_near_is_near(changed: int, near: bool) -> None:
     lines[:changed] = other.with_context.split("\n")[:changed]
     copied = replace(other, with_context="\n".join(lines))
     assert bool(tied([one, copied], "near-context")) is near
-
-
-def jaccard(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
-    return len(one & other) / len(one | other)
-
-
-SETS = st.lists(
-    st.frozensets(st.integers(0, 11).map(lambda n: (str(n),)), min_size=1, max_size=12), max_size=12
-)
-
-
-@settings(deadline=None, max_examples=300, database=None)
-@given(sets=SETS, least=st.sampled_from([0.5, 0.6, 0.75, NEAR, 0.9, 1.0]))
-def test_no_similar_pair_is_missed(sets: list[frozenset[tuple[str, ...]]], least: float) -> None:
-    wanted = {
-        (i, j)
-        for j in range(len(sets))
-        for i in range(j)
-        if jaccard(sets[i], sets[j]) >= least - 1e-12
-    }
-    found = list(similar_pairs(sets, least))
-    assert set(found) == wanted
-    assert len(found) == len(wanted)
 
 
 def test_duplicates_leave_the_first() -> None:
