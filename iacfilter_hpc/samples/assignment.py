@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 ROUNDS = 20
@@ -65,6 +66,7 @@ class _Search:
         self.unused = len(goal.sizes)
         self.split_of = [self.unused] * len(units)
         self.counts = [[0] * len(targets) for targets in goal.strata]
+        self.weights = [[max(target, 1.0) for target in targets] for targets in goal.strata]
         self.sizes = [0] * len(goal.sizes)
         # kept up to date by _move: to sum it anew for each move tried would take most of the time
         self.cost = sum(self._size_cost(split, 0) for split in range(self.unused)) + sum(
@@ -83,8 +85,7 @@ class _Search:
         if large_first:
             order.sort(key=lambda unit: -self.unit_sizes[unit])
         for unit in order:
-            best = min(self._allowed(), key=lambda split: self._change(unit, split))
-            self._move(unit, best)
+            self._move(unit, *self._best(unit))
 
     def improve(self, random: Random) -> None:
         """Move units, then swap them, as long as the cost falls."""
@@ -93,10 +94,10 @@ class _Search:
             before = self.cost
             random.shuffle(order)
             for unit in order:
-                best = min(self._allowed(), key=lambda split: self._change(unit, split))
+                best, change = self._best(unit)
                 # rounding alone must not count as a gain: a unit would go to and fro
-                if self._change(unit, best) < -1e-9:
-                    self._move(unit, best)
+                if change < -1e-9:
+                    self._move(unit, best, change)
             self._swap_some(random)
             if self.cost > before - 1e-9:
                 return
@@ -112,29 +113,35 @@ class _Search:
                 continue
             before = self.cost
             # done and undone, not foretold: the change of the second depends on the first
-            self._move(one, there)
-            self._move(other, here)
+            self._move(one, there, self._change(one, there))
+            self._move(other, here, self._change(other, here))
             if self.cost > before - 1e-9:
-                self._move(one, here)
-                self._move(other, there)
+                self._move(one, here, self._change(one, here))
+                self._move(other, there, self._change(other, there))
 
-    def _allowed(self) -> range:
-        return range(self.unused + 1 if self.goal.spare else self.unused)
+    def _best(self, unit: int) -> tuple[int, float]:
+        """The split that a unit helps most, the first of several, and the change of the cost."""
+        here = self.split_of[unit]
+        left = self._delta(unit, here, -1)
+        best, least = 0, inf
+        for split in range(self.unused + 1 if self.goal.spare else self.unused):
+            change = 0.0 if split == here else left + self._delta(unit, split, 1)
+            if change < least:
+                best, least = split, change
+        return best, least
 
     def _change(self, unit: int, split: int) -> float:
-        """What moving a unit to a split would add to the cost."""
-        here = self.split_of[unit]
-        if here == split:
-            return 0.0
-        return self._delta(unit, here, -1) + self._delta(unit, split, 1)
+        """What moving a unit to another split would add to the cost."""
+        return self._delta(unit, self.split_of[unit], -1) + self._delta(unit, split, 1)
 
-    def _move(self, unit: int, split: int) -> None:
-        self.cost += self._change(unit, split)
+    def _move(self, unit: int, split: int, change: float) -> None:
+        self.cost += change
         for changed, sign in ((self.split_of[unit], -1), (split, 1)):
             if changed != self.unused:
                 self.sizes[changed] += sign * self.unit_sizes[unit]
+                counts = self.counts[changed]
                 for stratum, count in self.units[unit]:
-                    self.counts[changed][stratum] += sign * count
+                    counts[stratum] += sign * count
         self.split_of[unit] = split
 
     def _delta(self, unit: int, split: int, sign: int) -> float:
@@ -144,13 +151,17 @@ class _Search:
         size = self.sizes[split]
         changed = self._size_cost(split, size + sign * self.unit_sizes[unit])
         total = changed - self._size_cost(split, size)
-        counts, targets = self.counts[split], self.goal.strata[split]
+        counts, targets, weights = (
+            self.counts[split],
+            self.goal.strata[split],
+            self.weights[split],
+        )
         for stratum, count in self.units[unit]:
             off = counts[stratum] - targets[stratum]
             # (off + d)^2 - off^2 = d * (2 * off + d), by the target as in a chi-square: one sample
             # too many weighs more in a rare stratum than in a frequent one
             step = sign * count
-            total += step * (2 * off + step) / max(targets[stratum], 1.0)
+            total += step * (2 * off + step) / weights[stratum]
         return total
 
     def _size_cost(self, split: int, size: int) -> float:

@@ -1,8 +1,8 @@
 """Seconds and peak memory of iacfilter-data check and split, by the number of samples.
 
-python -m tests.bench.check [--sorts SORT ...] [--sizes N ...] [ROOT ...]: of this checkout, and of
-others beside it, in turns. A line says whether the answers are the same: every text on stderr, and
-for split the files too.
+python -m tests.bench.check [--sorts SORT ...] [--sizes N ...] [--beside ROOT ...]: of this checkout,
+and of others beside it, in turns. A line says whether the answers are the same: every text on
+stderr, and for split the files too.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ SIZES = (2_000, 8_000, 32_000, 100_000)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of a command: its time, its largest memory in MiB, its exit code, its answers."""
+    """One run of a command: its times, its largest memory in MiB, its exit code, its answers."""
 
     seconds: float
+    cpu: float
     memory: float
     code: int
     answers: str
@@ -41,13 +42,13 @@ def main() -> None:
     parser.add_argument("--sorts", nargs="+", choices=SORTS, default=list(SORTS))
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--most", type=int, default=32_000, help="samples for other checkouts")
-    parser.add_argument("roots", nargs="*", type=Path, metavar="ROOT")
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], metavar="ROOT")
     args = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    print(f"{'sort':15}{'samples':>8}  {'command':8}{'s':>8}{'MiB':>7}{'code':>5}  checkout")
+    print(f"{'sort':15}{'samples':>8}  command {'s':>8}{'CPU s':>8}{'MiB':>7}{'code':>5}  checkout")
     for sort in args.sorts:
         for size in args.sizes:
-            for line in compare(sort, size, [HERE, *(args.roots if size <= args.most else ())]):
+            for line in compare(sort, size, [HERE, *(args.beside if size <= args.most else ())]):
                 print(line, flush=True)
 
 
@@ -63,15 +64,11 @@ def compare(sort: str, size: int, roots: list[Path]) -> Iterator[str]:
         for command in ("check", "split"):
             found = [measure(command, folder, root) for root in roots]
             for root, one in zip(roots, found, strict=True):
-                same = (
-                    "" if root is HERE else f"  {one.seconds / found[0].seconds:.1f} times as long"
-                )
+                same = "" if root is HERE else f"  {one.cpu / found[0].cpu:.1f} times the CPU"
                 if root is not HERE:
                     same += ", same answers" if one.answers == found[0].answers else ", DIFFERENT"
-                yield (
-                    f"{sort:15}{size:>8}  {command:8}{one.seconds:>8.1f}{one.memory:>7.0f}"
-                    f"{one.code:>5}  {root.name}{same}"
-                )
+                times = f"{one.seconds:>8.1f}{one.cpu:>8.1f}{one.memory:>7.0f}{one.code:>5}"
+                yield f"{sort:15}{size:>8}  {command:8}{times}  {root.name}{same}"
 
 
 def measure(command: str, folder: Path, root: Path) -> Measured:
@@ -93,7 +90,8 @@ def measure(command: str, folder: Path, root: Path) -> Measured:
         answers = hashlib.sha256(said.read().encode())
     for file in sorted(out.glob("*.jsonl")):
         answers.update(file.read_bytes())
-    return Measured(seconds, usage.ru_maxrss / 1024, done.returncode, answers.hexdigest())
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(seconds, cpu, usage.ru_maxrss / 1024, done.returncode, answers.hexdigest())
 
 
 if __name__ == "__main__":

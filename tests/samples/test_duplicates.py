@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from iacfilter_hpc.samples.duplicates import KINDS, Kind, find_ties, without_duplicates
 from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample

@@ -239,7 +239,7 @@ def test_the_cost_of_a_search_is_that_of_its_counts() -> None:
     search.improve(random)
     again = _Search(units, goal)
     for unit, part in enumerate(search.split_of):
-        again._move(unit, part)
+        again._move(unit, part, again._change(unit, part))
     assert again.cost == pytest.approx(search.cost)
     assert again.counts == search.counts
     sizes = [sum(counts) for counts in search.counts]

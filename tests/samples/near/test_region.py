@@ -78,8 +78,8 @@ def test_near_contexts_are_those_of_all_pairs(
 def test_hashes_that_collide_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """All shingles in one place of the table: then each counts as one that others may have."""
     monkeypatch.setattr(shingles, "_seen", lambda texts: bytearray([2]))
-    words = [str(n) for n in range(40)]
-    texts = [" ".join([*words[:n], "new", *words[n + 1 :]]) for n in range(0, 40, 5)]
+    words = [str(n) for n in range(80)]
+    texts = [" ".join([*words[:n], "new", *words[n + 1 :]]) for n in range(0, 80, 5)]
     contexts = [Context(text, (n,), n) for n, text in enumerate(texts)]
     assert found_pairs(contexts) == wanted_pairs(contexts) != set()
 
