@@ -1,8 +1,8 @@
 """Seconds and peak memory of iacfilter-data check and split, by the number of samples.
 
-python -m tests.bench.check [--sorts SORT ...] [--sizes N ...] [--beside ROOT ...]: of this checkout,
-and of others beside it, in turns. A line says whether the answers are the same: every text on
-stderr, and for split the files too.
+python -m tests.bench.check [--sorts SORT ...] [--sizes N ...] [--beside ROOT ...]: this checkout's,
+and others' beside it, in turns. A line says whether the answers are the same: every text on stderr,
+and for split the files too.
 """
 
 from __future__ import annotations

@@ -141,6 +141,35 @@ def test_all_bad_lines_are_named_at_once(file: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"PATH,LINE,SMELL\na.yml,3,x\n", "this is CSV"),
+        (b"[" + line() + b"]", "this is JSON, not JSON Lines"),
+        (b"{\n" + line() + b"}", "this is JSON, not JSON Lines"),
+        (line(label="fp"), "write FP, not fp"),
+        (line(label=None), "these samples have no labels"),
+        (line(label="yes"), "a sample has the fields"),
+        (line(line=0), "a sample has the fields"),
+        (b"\n", "a sample has the fields"),
+        (b"just words\n", "a sample has the fields"),
+        (b'{"a": ' + b"[" * 100_000, "a sample has the fields"),
+    ],
+)
+def test_what_is_probably_wrong_is_said(file: Path, content: bytes, hint: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_samples(file)
+    assert (caught.value.hint or "").startswith(hint)
+
+
+def test_of_many_bad_lines_ten_are_named(file: Path) -> None:
+    content = b"\n".join([line(label=None)] * 10 + [line()] * 5)
+    assert len(problems(file, content)) == 10
+    found = problems(file, content + b"\n" + b"\n".join([line(label=None)] * 39))
+    assert found[9:] == ["10: field label is null, not TP or FP", " and 39 more"]
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_each_required_field_is_missed(file: Path, name: str) -> None:
     assert problems(file, without(name)) == [f"1: field {name} is missing"]

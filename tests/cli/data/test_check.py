@@ -14,7 +14,7 @@ import pytest
 
 from iacfilter_hpc.cli.data.__main__ import main
 from iacfilter_hpc.runs.files import sha256_of
-from iacfilter_hpc.samples.sample import line_of, write_samples
+from iacfilter_hpc.samples.sample import Sample, line_of, write_samples
 from tests.cli.commands import iacfilter
 from tests.samples.made import DEMO, REAL_DATA, numbered, sample, without_origin
 from tests.samples.test_leakage import exact, planted, same_repo
@@ -111,6 +111,64 @@ def test_few_pairs_are_shown_and_all_are_counted(check: Check, tmp_path: Path) -
     assert out.count("... and 17 more") == 2
     assert out.count("... and 7 more") == 4
     assert "error: leakage: 20 pairs" in err
+
+
+def test_pairs_are_summed_up_by_cluster(check: Check, tmp_path: Path) -> None:
+    train, validation = numbered(0, 24), numbered(100, 12)
+    for number in range(4):
+        train[number] = near(train[9], train[number], f"train{number}")
+    validation[:3] = [near(train[9], one, one.label or "") for one in validation[:3]]
+    write_samples(tmp_path / "train.jsonl", train)
+    write_samples(tmp_path / "validation.jsonl", validation)
+    _, out, err = check("train.jsonl", "validation.jsonl", "--pairs", "pairs.jsonl")
+    lines = out.splitlines()
+    start = lines.index(
+        "Shared between files: near-context, nearly the same lines around it: 15 pairs in 1 cluster"
+    )
+    assert lines[start + 1] == (
+        "  15 pairs among 8 samples (5 in train.jsonl, 3 in validation.jsonl), such as"
+    )
+    assert [line.count("  =  ") for line in lines[start + 2 :]] == [1, 1, 1]
+    assert "error: leakage: 15 pairs of different files have nearly the same lines" in err
+    pairs = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    rows = [(each["one"]["row"], each["other"]["row"]) for each in pairs]
+    assert {each["kind"] for each in pairs} == {"near-context"}
+    assert sorted(rows) == [(one, other) for one in (1, 2, 3, 4, 10) for other in (1, 2, 3)]
+    _, out, _ = check("train.jsonl", "validation.jsonl", "--json")
+    (leak,) = json.loads(out)["leaks"]
+    assert (leak["pairs"], len(leak["samples"]), len(leak["examples"])) == (15, 8, 3)
+    assert leak["by_file"] == {"train.jsonl": 5, "validation.jsonl": 3}
+
+
+def near(copied: Sample, one: Sample, word: str) -> Sample:
+    """A sample whose context is another one's, less a word."""
+    words = copied.with_context.split(" ")
+    return replace(one, with_context=" ".join([*words[:-2], word, words[-1]]), content="")
+
+
+def test_a_file_of_pairs_is_no_input(check: Check, tmp_path: Path) -> None:
+    before = (tmp_path / "train.jsonl").read_bytes()
+    code, out, err = check("train.jsonl", "--pairs", "train.jsonl")
+    assert (code, out) == (2, "")
+    assert "error: --pairs train.jsonl is an input" in err
+    assert (tmp_path / "train.jsonl").read_bytes() == before
+    assert check("train.jsonl", "--pairs", "none/pairs.jsonl")[0] == 2
+
+
+def test_of_a_flood_of_errors_the_first_ten_are_named(check: Check, tmp_path: Path) -> None:
+    """And what is probably wrong with each of the files."""
+    (tmp_path / "report.csv").write_text("a.yml,3,sec_https,url\n" * 75)
+    text = "".join(f"{line_of(one)}\n" for one in numbered(0, 15))
+    (tmp_path / "lower.jsonl").write_text(text.replace('"label": "TP"', '"label": "tp"'))
+    code, out, err = check("report.csv", "lower.jsonl")
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert sum("report.csv:" in line for line in lines) == 11
+    assert "error: report.csv: and 65 more" in lines
+    assert lines[-2:] == [
+        "hint: this is CSV: iacfilter-data import makes samples of a report",
+        "hint: write TP, not tp",
+    ]
 
 
 def test_all_schema_errors_of_all_files_are_named(check: Check, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_near_contexts_are_those_of_all_pairs(
 ) -> None:
     monkeypatch.setattr(region, "ONE_BY_ONE", one_by_one)
 
-    @settings(deadline=None, max_examples=150, database=None)
+    @settings(deadline=None, max_examples=80, database=None)
     @given(contexts=some_contexts())
     def hold(contexts: list[Context]) -> None:
         assert found_pairs(contexts) == wanted_pairs(contexts)
