@@ -58,7 +58,8 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--smells",
         nargs="+",
-        choices=("all", *NAMES, *(rule.id for rule in RULES)),
+        # not choices: argparse would list all of them to whoever mistypes one
+        type=parse_smell,
         default=list(FILTERED),
         metavar="SMELL",
         help=f"all, codes of GLITCH such as {RULES[0].id}, or some of {', '.join(NAMES)} "
@@ -234,6 +235,22 @@ def _split(args: argparse.Namespace) -> int:
     from iacfilter_hpc.cli.data import split
 
     return split.run(split.request_of(args), as_json=args.json)
+
+
+def parse_smell(text: str) -> str:
+    """A smell, GLITCH's code of one, or all.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none of them.
+    """
+    known = ("all", *NAMES, *(rule.id for rule in RULES))
+    if text in known:
+        return text
+    from difflib import get_close_matches
+
+    near = " or ".join(get_close_matches(text, known))
+    said = f"did you mean {near}?" if near else "--help lists them"
+    raise argparse.ArgumentTypeError(f"{text!a} is neither a smell nor a code of GLITCH: {said}")
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:

@@ -223,6 +223,23 @@ def test_a_code_of_glitch_can_be_named(folder: Path, imported: Import) -> None:
     assert found["other"]["hard_coded_secret"] == 9
 
 
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("use_of_htpp", "did you mean use_of_http"),
+        ("sec_htps", "did you mean sec_https"),
+        ("\x1b[31m", "'\\x1b[31m' is neither a smell nor a code of GLITCH: --help lists them"),
+    ],
+)
+def test_a_mistyped_smell_is_told_what_is_near(
+    capsys: pytest.CaptureFixture[str], word: str, says: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["import", "r", "--scripts", ".", "-o", "o", "--smells", word])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
 HTTP = "use_of_http"
 FIVE = """\
 PATH,LINE,ERROR,DESCRIPTION,CODE
