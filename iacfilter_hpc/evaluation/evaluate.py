@@ -33,7 +33,9 @@ from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Encoded, audit
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.provenance import provenance
+from iacfilter_hpc.samples.prompt import form_of
 from iacfilter_hpc.samples.sample import LABELS, Sample
+from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.find import Trained
 from iacfilter_hpc.training.finetune import LogOdds, fine_tune
 
@@ -61,6 +63,7 @@ def evaluate(
     # before the model is loaded, and before hours of cross-fitting
     make_writable(directory, (PREDICTIONS_FILE, METRICS_FILE))
     scorer = load_scorer(model.final)
+    _check_form(scorer.decision, data.samples)
     # also before the look, as a prompt that cannot fit ends the evaluation
     encoded = all_fitting(data.samples, scorer.encode(data.samples))
     # before any score is known: whoever breaks off because of a score has looked
@@ -97,7 +100,7 @@ def evaluate(
         overlap=admitted.overlap,
         look=number,
         looks_log=log / FILE,
-        audit=audit(data.samples, encoded),
+        audit=audit(data.samples, encoded, scorer.decision.answers),
         group_counts=count_groups(data.samples),
         breakdown=break_down(predictions, options.draws, options.used_seed),
         predictions=tuple(predictions),
@@ -107,6 +110,18 @@ def evaluate(
     )
     write(done)
     return done
+
+
+def _check_form(decision: Decision, samples: Sequence[Sample]) -> None:
+    """Warn of a model that reads prompts and is asked in other words than it was trained in."""
+    form = form_of(sample.with_prompt for sample in samples)
+    # given prompts are used as they are: they may be of another making, which no form can replace
+    if decision.input_fields is None and form != decision.prompt_form:
+        logger.warning(
+            "the prompts of the data are of form %d, and the model was trained on those of form %d",
+            form,
+            decision.prompt_form,
+        )
 
 
 def _cross_fit(run: RunLayout, data: Labelled, folds: int, seed: int) -> CrossFitted:

@@ -77,7 +77,8 @@ def footnotes(done: Evaluation) -> list[str]:
         f"{audit.technology_unknown} unknown.",
         f"Cut to fit {done.decision.max_length} tokens: {counted(audit.samples_cut, 'sample')} "
         f"({counted(audit.context_lines_dropped, 'context line')}), kept longer: "
-        f"{audit.kept_over_max_length}.",
+        f"{audit.kept_over_max_length}."
+        + (f" {audit.fitting_length} would hold all." if audit.cuts_most else ""),
     ]
 
 

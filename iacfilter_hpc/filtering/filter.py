@@ -22,6 +22,7 @@ from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import Unusable, build_sample
 from iacfilter_hpc.inputs.encode import NoFit
 from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.samples.prompt import PromptForm
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.training.approaches.scorer import Scorer
@@ -80,7 +81,13 @@ class Filter:
                 row, None, None, reason=Reason(Cause.BAD_ROW, found.problem, found.kind)
             )
         file = self.scripts.relative(found.path)
-        made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
+        made = build_sample(
+            found,
+            self.scripts,
+            technology=self.technology,
+            source=SOURCE,
+            form=PromptForm(self.scorer.decision.prompt_form),
+        )
         if isinstance(made, Unusable):
             return DecidedRow(row, file, None, reason=made.reason)
         # it would give a p(TP), but one that nobody has trained or validated

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from iacfilter_hpc.samples.sample import Label, Sample
 
 OTHER = "other"
-"""Counts under this name what is none of our smells, and rows that are none at all."""
+"""Counts under this name rows that are none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,12 @@ class DecidedRow:
     def smell(self) -> str | None:
         """Our name of what was reported, None if it is none of our smells."""
         return None if isinstance(self.row.found, BadRow) else self.row.found.smell
+
+    @property
+    def counted_as(self) -> str:
+        """The name under which the row is counted: its smell, else GLITCH's own code."""
+        found = self.row.found
+        return OTHER if isinstance(found, BadRow) else found.smell or found.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Tally:
             if each.row.is_blank:
                 continue
             # counts and not rows: a report may have more rows than memory
-            self._outcomes[each.smell or OTHER, each.decision or ""] += 1
+            self._outcomes[each.counted_as, each.decision or ""] += 1
             if each.reason is not None:
                 # every row has its own line number, and a reason a row would be no summary
                 self._reasons[each.reason.kind or each.reason.text] += 1
@@ -82,7 +88,7 @@ class Tally:
         return self._counts(smell for smell, _ in self._outcomes)
 
     def by_smell(self) -> dict[str, Counts]:
-        """Counts of each smell that occurs."""
+        """Counts of each smell that occurs, and of each code that is of none."""
         return {smell: self._counts([smell]) for smell in sorted({s for s, _ in self._outcomes})}
 
     def reasons(self) -> dict[str, int]:

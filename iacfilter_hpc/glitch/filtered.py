@@ -9,7 +9,8 @@ A row is followed by two columns, DECISION and P_TP, which the header names if t
 Nothing in GLITCH's forms is quoted, and the last column of two of them is free text. So the columns
 stand at the end and hold no comma: cut off what follows the last comma but one, and the row is
 GLITCH's own again. Readers that split from the left find every column of GLITCH where it was.
-Of a report that was filtered before, the old columns give way to the new ones.
+Of a report that was filtered before, the old columns give way to the new ones. What GLITCH prints
+around its rows is left out: statistics would count what is removed.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class FilteredReport:
             DataError: the report can no longer be read.
         """
         for each in judged:
+            found = each.row.found
+            if isinstance(found, BadRow) and found.is_talk:
+                continue
             if each.decision != "FP" or self.every:
                 # a blank line is no row: with columns it would become one
                 columns = "" if each.row.is_blank else _columns(each)

@@ -34,9 +34,10 @@ SHOWN_OF_BAD_ROW = 60
 class ImportRequest:
     """Request to import: which report, about which scripts, and where the samples go.
 
-    `technology` None means as each file's extension says, `prefix` None the one that is found,
-    `source` None one made of the oracle's or the report's form's name. `repo` and `family` are
-    those of all scripts, `groups` a CSV that names them for each.
+    `smells` are names of smells, or GLITCH's codes. `technology` None means as each file's path
+    says, `prefix` None the one that is found, `source` None one made of the oracle's or the
+    report's form's name. `repo` and `family` are those of all scripts, `groups` a CSV that names
+    them for each.
     """
 
     report: Path

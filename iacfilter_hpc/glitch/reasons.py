@@ -12,7 +12,7 @@ class Cause(Enum):
     BAD_ROW = auto()
     """It is no row of the report's form."""
     UNKNOWN_CODE = auto()
-    """GLITCH's code is none of our smells."""
+    """GLITCH's code is in no row of the table of smells."""
     OUTSIDE = auto()
     """Its path is not below the scripts' prefix, or leads out of their folder."""
     NOT_UTF8 = auto()
@@ -25,7 +25,7 @@ class Cause(Enum):
     MISMATCH = auto()
     """The line does not hold what GLITCH reports: the script is another one, or has changed."""
     NO_TECHNOLOGY = auto()
-    """No flag names it, and the file's extension says nothing."""
+    """No flag names it, and the file's path says nothing."""
     TOO_LONG = auto()
     """Its sample is longer than a line of a sample file may be."""
     NOT_IN_ORACLE = auto()

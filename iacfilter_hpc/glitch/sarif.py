@@ -1,7 +1,10 @@
-"""SARIF 2.1.0 log of judged detections: rules, results, fingerprints; one result a line.
+"""SARIF 2.1.0 log of judged detections: rules, results, fingerprints; one result a row.
 
-Rules follow from the table of smells. Source of their fields: OASIS SARIF 2.1.0, section 3.49;
-`security-severity`, `help` and `tags` as GitHub code scanning reads them.
+Rules are GLITCH's own, by its codes, and follow from the table of smells; a code that is not there
+becomes a rule of its own when it is met. So nothing is merged: a log has as many results as the
+report has rows, and three codes on one line are three results. Source of the rules' fields: OASIS
+SARIF 2.1.0, section 3.49; `security-severity`, `help` and `tags` as GitHub code scanning reads
+them. Weaknesses are tags, and a taxonomy that rules refer to (3.19.3).
 
 What is judged FP is a result with level note and a suppression, unless `omit_suppressed` leaves it
 out. Viewers of SARIF hide such results. GitHub code scanning does not: it reads neither
@@ -9,13 +12,12 @@ out. Viewers of SARIF hide such results. GitHub code scanning does not: it reads
 properties; github/codeql-action issue 1230). So a log for GitHub omits them, or is uploaded whole
 and followed by the action advanced-security/dismiss-alerts, which reads `suppressions`.
 
-A row that is no detection has no location, which GitHub refuses; it becomes a notification. GLITCH
-reports a user or a password twice, under two codes of one smell: that is one result.
+A row that is no detection has no location, which GitHub refuses; it becomes a notification.
 
-`partialFingerprints` has a hash of smell, file and reported line with its number of occurrence:
-equal as long as the line is, wherever it moves. The one that GitHub uses,
-`primaryLocationLineHash`, is left to its upload action, which computes it from the sources and
-warns of any other value.
+`partialFingerprints` has a hash of code, file and reported line, and of what GLITCH says of this
+row alone, with its number of occurrence: equal as long as the line is, wherever it moves, and
+another one for each row. The one that GitHub uses, `primaryLocationLineHash`, is left to its upload
+action, which computes it from the sources and warns of any other value.
 
 Source: OASIS, Static Analysis Results Interchange Format 2.1.0 with Errata 01 (section numbers
 below); docs.github.com, "SARIF support for code scanning".
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -36,17 +39,11 @@ from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.samples.smells import (
-    BY_NAME,
-    COUNT_IN_WORDS,
-    NAMES,
-    SMELLS,
-    Level,
-    Smell,
-    title_of,
-)
+from iacfilter_hpc.samples.smells import BY_NAME, RULES, SMELLS, Level, Rule, Smell, rule_of
 
 REMEMBERED = 1024
+GLITCH = "https://github.com/sr-lab/GLITCH"
+CWE = "https://cwe.mitre.org/data/definitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +52,7 @@ class ReportedLine:
 
     file: str
     what: str
-    line: int
     content: str
-
-
-@dataclass(slots=True)
-class _OfFile:
-    """The places seen in one file, and how often each content of a smell was among them."""
-
-    seen: set[tuple[str, int]] = field(default_factory=set)
-    times: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,86 +62,131 @@ class Occurrences:
     GLITCH reports file after file; of the last 1024 files each is remembered.
     """
 
-    _files: OrderedDict[str, _OfFile] = field(default_factory=OrderedDict)
+    _files: OrderedDict[str, dict[str, int]] = field(default_factory=OrderedDict)
 
-    def fingerprint(self, reported: ReportedLine) -> str | None:
-        """16 hex digits of smell, file and content, and which of its kind in the file this is.
-
-        None for a place that has been here before.
-        """
-        file = self._files.setdefault(reported.file, _OfFile())
+    def fingerprint(self, reported: ReportedLine) -> str:
+        """16 hex digits of what, file and content, and which of its kind in the file this is."""
+        times = self._files.setdefault(reported.file, {})
         self._files.move_to_end(reported.file)
         if len(self._files) > REMEMBERED:
             self._files.popitem(last=False)
-        if (reported.what, reported.line) in file.seen:
-            return None
-        file.seen.add((reported.what, reported.line))
         # no line number, so that it stays the same when lines are added above; half surrogates (a
         # path that is no UTF-8) stand in JSON as escapes
         text = json.dumps([reported.what, reported.file, normalised(reported.content)])
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        file.times[digest] = file.times.get(digest, 0) + 1
-        return f"{digest}:{file.times[digest]}"
+        times[digest] = times.get(digest, 0) + 1
+        return f"{digest}:{times[digest]}"
 
 
-OTHER_RULE = "other_smell"
-"""Stands for every code of GLITCH that is none of our smells."""
+@dataclass(slots=True)
+class Rules:
+    """Rules of a log: those of the table, and one for each other code that has been met.
+
+    Of these 1000 at most, as a report may be hostile; results of further ones only name their rule.
+    """
+
+    _others: dict[str, int] = field(default_factory=dict)
+
+    def index(self, found: Detection) -> int | None:
+        """The index of a detection's rule; None for one that is not listed."""
+        rule = rule_of_detection(found)
+        if rule is not None:
+            return INDEX[rule.id]
+        if len(self._others) < OTHERS:
+            self._others.setdefault(found.code, len(RULES) + len(self._others))
+        return self._others.get(found.code)
+
+    def document(self) -> list[dict[str, object]]:
+        """Every rule, at its index."""
+        listed = [_rule(smell, rule) for smell in SMELLS for rule in smell.rules]
+        return [*listed, *map(_other_rule, self._others)]
 
 
-def rule_of(smell: str | None) -> tuple[str, int]:
-    """Id and index of the rule of a smell."""
-    return (OTHER_RULE, len(NAMES)) if smell is None else (smell, NAMES.index(smell))
+OTHERS = 1000
+INDEX = {rule.id: index for index, rule in enumerate(RULES)}
+WEAKNESSES = sorted({number for rule in RULES for number in rule.cwe})
+
+
+def rule_of_detection(found: Detection) -> Rule | None:
+    """The rule of GLITCH that a detection is of; None for a code that is not in the table."""
+    return None if found.smell is None else rule_of(found.smell, found.code)
 
 
 def level_of(smell: str | None) -> Level:
-    """The level of a smell's rule."""
+    """The level of a smell's rules."""
     return "note" if smell is None else BY_NAME[smell].level
 
 
-def rules() -> list[dict[str, object]]:
-    """Every rule, at the index that `rule_of` answers."""
-    return [*map(_rule, SMELLS), _OTHER]
-
-
-def _rule(smell: Smell) -> dict[str, object]:
+def _rule(smell: Smell, rule: Rule) -> dict[str, object]:
+    # GitHub lists what is tagged so as alerts of security
+    tags = ["security"] if rule.is_security else ["maintainability"]
+    properties: dict[str, object] = {
+        "tags": [*tags, *(f"external/cwe/cwe-{number}" for number in rule.cwe)],
+        "smell": smell.name,
+    }
+    if smell.severity is not None:
+        # a string, as GitHub wants it: above 9.0 is critical, 7.0 to 8.9 high
+        properties["security-severity"] = f"{smell.severity:.1f}"
     return {
-        "id": smell.name,
-        "name": "".join(word.capitalize() for word in smell.name.split("_")),
-        "shortDescription": {"text": _sentence(smell.title)},
-        "fullDescription": {"text": smell.meaning},
+        "id": rule.id,
+        "name": _in_capitals(rule.name),
+        "shortDescription": {"text": f"{rule.name}."},
+        "fullDescription": {"text": f"{rule.description} {smell.meaning}"},
         "help": {"text": f"It is real where {smell.tp} It is a false alarm where {smell.fp}"},
-        "helpUri": f"https://cwe.mitre.org/data/definitions/{smell.cwe}.html",
+        "helpUri": f"{CWE}/{rule.cwe[0]}.html" if rule.cwe else GLITCH,
         "defaultConfiguration": {"level": smell.level},
-        "properties": {
-            "tags": ["security", f"external/cwe/cwe-{smell.cwe}"],
-            # a string, as GitHub wants it: above 9.0 is critical, 7.0 to 8.9 high
-            "security-severity": f"{smell.severity:.1f}",
-        },
+        "relationships": [_relationship(number) for number in rule.cwe],
+        "properties": properties,
     }
 
 
-_OTHER: dict[str, object] = {
-    "id": OTHER_RULE,
-    "name": "OtherSmell",
-    "shortDescription": {"text": "Another smell that GLITCH reports"},
-    "fullDescription": {
-        "text": f"GLITCH reports a smell that is none of the {COUNT_IN_WORDS} security smells."
-    },
-    "help": {"text": "It is passed on as it is. The property code has GLITCH's own name for it."},
-    "helpUri": "https://github.com/sr-lab/GLITCH",
-    "defaultConfiguration": {"level": "note"},
-    "properties": {"tags": ["glitch"]},
-}
+def _other_rule(code: str) -> dict[str, object]:
+    """A rule that only the report names."""
+    return {
+        "id": unicode(code),
+        "name": _in_capitals(unicode(code)),
+        "shortDescription": {"text": plain_message(f"{code}, as GLITCH reports it.")},
+        "fullDescription": {
+            "text": plain_message(f"GLITCH reports {code}, which is none of the {len(RULES)} rules")
+            + " that this version knows."
+        },
+        "help": {"text": "It is passed on as it is."},
+        "helpUri": GLITCH,
+        "defaultConfiguration": {"level": "note"},
+        "properties": {"tags": ["glitch"]},
+    }
 
 
-def _sentence(title: str) -> str:
-    return title[0].upper() + title[1:]
+def _relationship(number: int) -> dict[str, object]:
+    # the weakness takes in more than the rule (3.53.3)
+    target = {
+        "id": str(number),
+        "index": WEAKNESSES.index(number),
+        "toolComponent": {"name": "CWE", "index": 0},
+    }
+    return {"target": target, "kinds": ["superset"]}
+
+
+def _taxonomy() -> dict[str, object]:
+    """The weaknesses that rules refer to (3.14.8)."""
+    return {
+        "name": "CWE",
+        "organization": "MITRE",
+        "shortDescription": {"text": "Common Weakness Enumeration."},
+        "informationUri": "https://cwe.mitre.org/",
+        "isComprehensive": False,
+        "taxa": [{"id": str(number), "helpUri": f"{CWE}/{number}.html"} for number in WEAKNESSES],
+    }
+
+
+def _in_capitals(words: str) -> str:
+    return "".join(f"{word[0].upper()}{word[1:]}" for word in re.findall(r"[^\W_]+", words))
 
 
 # no absolute path: a log is the same on any machine, and GitHub looks in the repository
 ROOT = "SRCROOT"
 """What paths below the scripts' folder are relative to."""
-FINGERPRINT = "iacfilterDetection/v1"
+FINGERPRINT = "iacfilterDetection/v2"
 LONGEST_SNIPPET = 1000
 
 
@@ -167,14 +200,17 @@ class DecidingModel:
 
 
 def result_of(
-    judged: DecidedRow, found: Detection, fingerprint: str, model: DecidingModel
+    judged: DecidedRow,
+    found: Detection,
+    fingerprint: str,
+    model: DecidingModel,
+    index: int | None,
 ) -> dict[str, object]:
-    """The result of a row that is a detection."""
-    rule, index = rule_of(found.smell)
+    """The result of a row that is a detection; `index` is that of its rule, None if not listed."""
+    rule = rule_of_detection(found)
     is_suppressed = judged.decision == "FP"
     result: dict[str, object] = {
-        "ruleId": rule,
-        "ruleIndex": index,
+        "ruleId": unicode(found.code) if rule is None else rule.id,
         # GitHub does not read suppressions: at least such an alert is not an error
         "level": "note" if is_suppressed else level_of(found.smell),
         "message": {"text": _message(judged, found, model)},
@@ -184,6 +220,8 @@ def result_of(
         "suppressions": [_suppression(judged, model)] if is_suppressed else [],
         "properties": _properties(judged, found),
     }
+    if index is not None:
+        result["ruleIndex"] = index
     if judged.p_tp is not None:
         result["rank"] = round(100 * judged.p_tp, 4)
     return result
@@ -208,13 +246,29 @@ def compact_json(value: object) -> str:
 
 
 def _message(judged: DecidedRow, found: Detection, model: DecidingModel) -> str:
-    title = "another smell" if found.smell is None else title_of(found.smell)
     said = (
-        f"not judged: {judged.reason.text}"
+        f"Not judged: {judged.reason.text}"
         if judged.reason is not None
         else f"p(TP) is {judged.p_tp:.4f}, the threshold {model.threshold:.4f}"
     )
-    return plain_message(f"{title[0].upper()}{title[1:]}. GLITCH reports {found.code}; {said}.")
+    return plain_message(f"{_words_of(found)} {said}.")
+
+
+def _words_of(found: Detection) -> str:
+    """What GLITCH says: the rule, and of this row what the rule does not say."""
+    rule = rule_of_detection(found)
+    own = _own_words(found)
+    if rule is None:
+        return f"{found.code}: {own}" if own else f"{found.code}, as GLITCH reports it."
+    return f"{rule.name}: {own or rule.description}"
+
+
+def _own_words(found: Detection) -> str:
+    """GLITCH's description of a row, cut to a length for people; empty if it is the rule's."""
+    rule, said = rule_of_detection(found), found.description
+    if rule is not None and said.startswith(f"{rule.name} - "):
+        return ""
+    return said if len(said) <= LONGEST_SNIPPET else f"{said[:LONGEST_SNIPPET]}..."
 
 
 def _suppression(judged: DecidedRow, model: DecidingModel) -> dict[str, str]:
@@ -255,6 +309,8 @@ def _columns(sample: Sample) -> dict[str, object]:
 def _properties(judged: DecidedRow, found: Detection) -> dict[str, object]:
     return {
         "code": unicode(found.code),
+        "smell": found.smell,
+        "description": unicode(found.description[:LONGEST_SNIPPET]) or None,
         "decision": judged.decision or "UNJUDGED",
         "p_tp": judged.p_tp,
         "reason": None if judged.reason is None else unicode(judged.reason.text),
@@ -272,6 +328,7 @@ def _uri(path: str) -> str:
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+GLITCH_ITSELF = {"name": "GLITCH", "informationUri": GLITCH}
 # they are kept until the end; a report of the wrong kind may have millions of bad rows
 NOTIFICATIONS = 100
 
@@ -291,17 +348,14 @@ class SarifLog:
     results: int = 0
     suppressed: int = 0
     _occurrences: Occurrences = field(default_factory=Occurrences)
+    _rules: Rules = field(default_factory=Rules)
     _notes: list[str] = field(default_factory=list)
     _bad_rows: int = 0
 
     def begin(self) -> None:
-        """Write the tool and its rules, up to the first result."""
-        driver = {"name": "iacfilter_hpc", "semanticVersion": __version__, "rules": rules()}
-        glitch = {"name": "GLITCH", "informationUri": "https://github.com/sr-lab/GLITCH"}
-        tool = {"driver": driver, "extensions": [glitch]}
+        """Write all that stands before the first result."""
         # written in pieces, as a log of all results need not fit in memory
-        run = f'{{"tool":{compact_json(tool)},"results":['
-        self.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{run}'.encode())
+        self.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"results":['.encode())
 
     def add(self, judged: Iterable[DecidedRow]) -> None:
         """Write the results of the next rows."""
@@ -314,8 +368,10 @@ class SarifLog:
 
     def end(self) -> None:
         """Write all that stands after the results."""
-        # after the results, since bad rows are known only now; JSON objects have no order
+        # after the results, since codes and bad rows are known only now; JSON objects have no order
         rest = {
+            "tool": {"driver": self._driver(), "extensions": [GLITCH_ITSELF]},
+            "taxonomies": [_taxonomy()],
             # Python counts code points, and readers of other languages UTF-16 units
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {ROOT: {"description": {"text": "The scripts' folder."}}},
@@ -330,18 +386,31 @@ class SarifLog:
         }
         self.write(f"\n],{compact_json(rest)[1:]}]}}\n".encode())
 
+    def _driver(self) -> dict[str, object]:
+        return {
+            "name": "iacfilter_hpc",
+            "semanticVersion": __version__,
+            # there is no page of this tool; what its rules mean stands there
+            "informationUri": GLITCH,
+            "supportedTaxonomies": [{"name": "CWE", "index": 0}],
+            "rules": self._rules.document(),
+        }
+
     def _add(self, judged: DecidedRow, found: Detection) -> None:
-        # by smell, so that the two codes of a password are one result
-        what = found.smell or found.code
+        rule = rule_of_detection(found)
+        what = found.code if rule is None else rule.id
+        own = _own_words(found)
         content = found.detail if judged.sample is None else judged.sample.content
-        reported = ReportedLine(judged.file or found.path, what, found.line, content)
+        # two suggestions on one line are told apart by their words, not by their order
+        reported = ReportedLine(judged.file or found.path, f"{what} {own}".rstrip(), content)
+        # asked for in any case: a result has its number whether suppressed ones are left out or not
         fingerprint = self._occurrences.fingerprint(reported)
         is_suppressed = judged.decision == "FP"
-        # asked for in any case: a result has its number whether suppressed ones are left out or not
-        if fingerprint is None or (is_suppressed and self.omit_suppressed):
+        if is_suppressed and self.omit_suppressed:
             return
+        result = result_of(judged, found, fingerprint, self.model, self._rules.index(found))
         self.write(b",\n" if self.results else b"\n")
-        self.write(compact_json(result_of(judged, found, fingerprint, self.model)).encode())
+        self.write(compact_json(result).encode())
         self.results += 1
         self.suppressed += is_suppressed
 

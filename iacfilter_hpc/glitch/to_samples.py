@@ -15,9 +15,9 @@ from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript, find_prefix
 from iacfilter_hpc.samples.groups import Groups
-from iacfilter_hpc.samples.prompt import build_prompt
+from iacfilter_hpc.samples.prompt import NEWEST, PromptForm, Reported, build_prompt
 from iacfilter_hpc.samples.sample import MAX_LINE_BYTES, Label, Sample, line_of
-from iacfilter_hpc.samples.smells import BY_NAME, COUNT_IN_WORDS
+from iacfilter_hpc.samples.smells import BY_NAME, RULES
 from iacfilter_hpc.samples.technologies import technology_of
 
 # as in the data of IntelliSA (arXiv 2601.14595), whose format of samples this is
@@ -45,17 +45,20 @@ def build_sample(
     source: str,
     confidence: float | None = None,
     groups: Groups | None = None,
+    form: PromptForm = NEWEST,
 ) -> Sample | Unusable:
-    """Make the sample of a detection, or say why not. `technology` None: by the file's extension.
+    """Make the sample of a detection, or say why not. `technology` None: by the file's path.
 
-    `label`, `confidence` and `groups` are what is known of it already, perhaps nothing.
+    `label`, `confidence` and `groups` are what is known of it already, perhaps nothing. `form` is
+    that of the prompt: a model is asked in the words that it was trained in.
     """
     file = scripts.relative(detection.path)
     # what needs no script comes before what opens one
     if problem := _problem_of(detection, scripts, file):
         return Unusable(detection, problem)
     assert file is not None and detection.smell is not None, "checked by _problem_of"
-    known = technology or technology_of(file)
+    # the whole path: the folder may be .github/workflows itself
+    known = technology or technology_of(str(scripts.folder.absolute() / file))
     if known is None:
         text = "technology unknown: pass --technology"
         return Unusable(detection, Reason(Cause.NO_TECHNOLOGY, text))
@@ -81,7 +84,11 @@ def build_sample(
         line=detection.line,
         detection_span=(first, last),
         with_context="\n".join(context),
-        with_prompt=build_prompt(detection.smell, file, detection.line, first, context),
+        with_prompt=build_prompt(
+            *(detection.smell, file, detection.line, first, context),
+            Reported(known, detection.code, detection.description),
+            form,
+        ),
         label=label,
         source=source,
         confidence=confidence,
@@ -100,7 +107,7 @@ def _problem_of(detection: Detection, scripts: Scripts, file: str | None) -> Rea
     """What is wrong with a detection before its script is read."""
     if detection.smell is None:
         return Reason(
-            Cause.UNKNOWN_CODE, f"code {detection.code} is none of the {COUNT_IN_WORDS} smells"
+            Cause.UNKNOWN_CODE, f"code {detection.code} is none of GLITCH's {len(RULES)} rules"
         )
     if file is None:
         under = f"below {scripts.prefix}, or leads" if scripts.prefix else "relative, or leads"
@@ -138,13 +145,17 @@ def _words(pattern: str, text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class RowSelection:
-    """Selection from a report: `smells` are the names to keep; `technology` None: by extension."""
+    """Selection from a report: `smells` are names or codes to keep; `technology` None: by path."""
 
     smells: frozenset[str]
     technology: str | None
     source: str
     oracle: Oracle | None
     groups: Groups
+
+    def takes(self, row: Detection) -> bool:
+        """Whether a row is asked for: by its smell, or by GLITCH's own code."""
+        return not self.smells.isdisjoint((row.smell, row.code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +198,7 @@ def take_in(
                 count += 1
             continue
         count += 1
-        if row.smell not in selection.smells:
+        if row.smell is None or not selection.takes(row):
             other[row.smell or f"{row.code} (unknown)"] += 1
             continue
         # by file below the folder: one report may spell a path in two ways

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iacfilter_hpc.errors import counted
+from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -41,6 +42,13 @@ class Audit:
     yes_no_mapped: int
     technology_from_extension: int
     technology_unknown: int
+    fitting_length: int = 0
+    """The least max_length that cuts none; 0 where an earlier version did not say."""
+
+    @property
+    def cuts_most(self) -> bool:
+        """Whether more than half of the samples are cut: the model seldom sees a whole one."""
+        return 2 * self.samples_cut > self.samples
 
     def describe(self, name: str) -> list[str]:
         """Sentences for the log; `name` says which file."""
@@ -66,17 +74,29 @@ class Audit:
 
     def warning(self, name: str) -> str | None:
         """What a person should look at, if anything."""
-        if not self.kept_over_max_length:
-            return None
-        return (
-            f"{name}: {counted(self.kept_over_max_length, 'sample is', 'samples are')} longer than "
-            "data.max_length although only the reported line is left of their context; they are "
-            "kept whole"
-        )
+        found = []
+        if self.cuts_most:
+            found.append(
+                f"{self.samples_cut} of {counted(self.samples, 'sample is', 'samples are')} cut to "
+                f"fit data.max_length; {self.fitting_length} would hold all of them"
+            )
+        if self.kept_over_max_length:
+            found.append(
+                f"{counted(self.kept_over_max_length, 'sample is', 'samples are')} longer than "
+                "data.max_length although only the reported line is left of their context; they "
+                "are kept whole"
+            )
+        return f"{name}: {'; '.join(found)}" if found else None
 
 
-def audit(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Audit:
-    """Audit of `samples`, of which `encoded` is the outcome in the same order."""
+def audit(
+    samples: Sequence[Sample], encoded: Sequence[Encoded], answers: Answers | None = None
+) -> Audit:
+    """Audit of `samples`, of which `encoded` is the outcome in the same order.
+
+    `answers` are the model's, for whose rest and EOS max_length keeps room.
+    """
+    room = 0 if answers is None else max(len(answers.tp), len(answers.fp)) + 1
     return Audit(
         samples=len(samples),
         samples_cut=sum(e.tokens_dropped > 0 for e in encoded),
@@ -88,4 +108,5 @@ def audit(samples: Sequence[Sample], encoded: Sequence[Encoded]) -> Audit:
         technology_unknown=sum(
             not s.technology_is_given and s.technology == "unknown" for s in samples
         ),
+        fitting_length=max((len(e.ids) + e.tokens_dropped + room for e in encoded), default=0),
     )

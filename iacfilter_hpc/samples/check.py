@@ -13,7 +13,7 @@ from iacfilter_hpc.samples.groups import read_groups, with_groups
 from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.leakage import DataFile, Leak, Repeats, find_leaks
 from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file
-from iacfilter_hpc.samples.smells import COUNT_IN_WORDS, smell_of_words
+from iacfilter_hpc.samples.smells import RULES, smell_of_words
 from iacfilter_hpc.samples.technologies import NAMES as TECHNOLOGIES
 
 
@@ -126,7 +126,7 @@ def unknown_names(samples: Sequence[Sample]) -> Iterator[str]:
     technologies = Counter(s.technology for s in samples if s.technology not in TECHNOLOGIES)
     for smell, count in sorted(smells.items()):
         of = f"{counted(count, 'sample')} of smell {smell!a}"
-        yield f"{of}, which is none of the {COUNT_IN_WORDS}"
+        yield f"{of}, which is of none of GLITCH's {len(RULES)} rules"
     for technology, count in sorted(technologies.items()):
         known = ", ".join(TECHNOLOGIES)
         yield f"{counted(count, 'sample')} of technology {technology!a}, which is none of {known}"

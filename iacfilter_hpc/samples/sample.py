@@ -171,8 +171,8 @@ def _sample(fields: SampleFields) -> Sample:
         label=fields.label,
         source=fields.source,
         confidence=fields.confidence,
-        # the extension alone: by words of the path, puppet-openstack-integration-playbooks-*.yml
-        # would be Puppet's
+        # extension and known places: by words of the path,
+        # puppet-openstack-integration-playbooks-*.yml would be Puppet's
         technology=fields.technology or technology_of(fields.file) or UNKNOWN,
         technology_is_given=fields.technology is not None,
         repo=fields.repo,

@@ -16,6 +16,7 @@ from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.encoded import Audit
 from iacfilter_hpc.runs.record_schema import RecordKind, write
 from iacfilter_hpc.runs.validation_errors import made_by
+from iacfilter_hpc.samples.prompt import NEWEST, OLDEST
 
 SCHEMA = 2
 FILE = "decision.json"
@@ -71,6 +72,8 @@ class Decision:
     validation_audit: Audit
     quantization: Literal["nf4"] | None = None
     """Of the frozen weights; models of earlier versions do not say, and have whole ones."""
+    prompt_form: Annotated[int, Field(ge=OLDEST, le=NEWEST)] = OLDEST
+    """The PromptForm of its training samples, in which it is asked; earlier versions had one."""
     schema: int = SCHEMA
 
 

@@ -94,8 +94,8 @@ def assemble(
         validation=held_out,
         answers=inputs.answers,
         choice=made.choice,
-        train_audit=audit(train, train_tokens),
-        validation_audit=audit(validation, validation_tokens),
+        train_audit=audit(train, train_tokens, inputs.answers),
+        validation_audit=audit(validation, validation_tokens, inputs.answers),
         attention=made.attention,
     )
 

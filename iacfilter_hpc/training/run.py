@@ -27,6 +27,7 @@ from iacfilter_hpc.inputs.dataset import read_both_classes
 from iacfilter_hpc.inputs.token_cache import TokenFolder
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import ResumedRecord, now, read_record, write_record
+from iacfilter_hpc.samples.prompt import PromptForm, form_of
 from iacfilter_hpc.samples.sample import SampleFile
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision, Validation
@@ -125,7 +126,9 @@ def train(
     scores = ValidationScores(tuple(scaled(log_odds, temperature)), tuple(is_tp))
     threshold = choose_threshold(scores.p_tp, scores.is_tp)
     smells = tuple(sorted({sample.smell for sample in train_file.samples}))
-    decision = _decision(config, made, validation_file, threshold, temperature, smells)
+    # what files hold is what a model learns: their own prompts say in which form it must be asked
+    form = form_of(sample.with_prompt for sample in train_file.samples)
+    decision = _decision(config, made, validation_file, threshold, temperature, smells, form)
     seen = seen_of(train_file.samples, validation_file.samples)
     approach = approach_named(config.approach)
     card = model_card(layout, config, decision, scores, train_file, validation_file, approach.card)
@@ -234,6 +237,7 @@ def _decision(
     threshold: Threshold,
     temperature: float,
     smells: tuple[str, ...],
+    form: PromptForm,
 ) -> Decision:
     fields = config.data.input_fields
     return Decision(
@@ -258,6 +262,7 @@ def _decision(
         smells=smells,
         train_audit=made.train_audit,
         validation_audit=made.validation_audit,
+        prompt_form=int(form),
     )
 
 

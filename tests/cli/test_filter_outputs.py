@@ -105,7 +105,7 @@ def test_all_outputs_say_the_same(
     results = log["runs"][0]["results"]
     outputs = found["outputs"]
     assert (outputs["rows"], outputs["sarif"]) == (str(rows), str(sarif))
-    assert outputs["sarif_results"] == len(results) == 11
+    assert outputs["sarif_results"] == len(results) == 12
     shown = [r for r in results if not r["suppressions"]]
     assert outputs["sarif_suppressed"] == len(results) - len(shown) > 0
     marks = {int(r["properties"]["reportRow"]): r["properties"] for r in shown}
@@ -170,7 +170,7 @@ def test_what_may_be_cut_off_or_a_slip_is_a_warning(
 ) -> None:
     Path(words[0]).write_bytes(ROW[:-5])
     assert document(capfd, [*words, "--technology", "ansibel"])["warnings"] == [
-        "--technology ansibel is none of ansible, chef, puppet",
+        "--technology ansibel is none of ansible, chef, puppet, terraform, github-actions",
         f"{words[0]} ends without a line end: it may have been cut off in its last row",
     ]
 

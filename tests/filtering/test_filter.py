@@ -15,6 +15,7 @@ from iacfilter_hpc.filtering.filter import ROWS_IN_A_CHUNK, Filter
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.rows import read_rows
 from iacfilter_hpc.packing.prefixes import Ids
+from iacfilter_hpc.samples.prompt import OLDEST, PromptForm, form_of
 from iacfilter_hpc.training.approaches.scorer import Logits, Scorer
 from tests.glitch.made_decisions import ROWS, write_all
 from tests.tiny_finals import make_encoder_final, make_generative_final
@@ -61,6 +62,21 @@ def test_rows_have_the_probability_that_evaluation_gives(
     (again,) = judged(tmp_path, scorer, threshold=p_tp[1])
     assert {each.decision for each in again if each.p_tp == p_tp[0]} == {"FP"}
     assert {each.decision for each in again if each.p_tp and each.p_tp >= p_tp[1]} == {"TP"}
+
+
+@pytest.mark.parametrize("form", PromptForm)
+def test_a_model_is_asked_in_the_words_that_it_was_trained_in(
+    tmp_path: Path, scorer: Scorer, form: PromptForm
+) -> None:
+    """Models of earlier versions do not say, and know the oldest form alone."""
+    assert scorer.decision.prompt_form == OLDEST
+    told = replace(scorer.decision, prompt_form=form)
+    prompts = [
+        e.sample.with_prompt
+        for e in flat(judged(tmp_path, replace(scorer, decision=told)))
+        if e.sample
+    ]
+    assert prompts and {form_of([prompt]) for prompt in prompts} == {form}
 
 
 def why(judged: DecidedRow) -> str | None:

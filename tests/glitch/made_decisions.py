@@ -63,10 +63,11 @@ def write_all(folder: Path, rows: str | bytes = ROWS) -> tuple[GlitchReport, Scr
 def judge(report: GlitchReport, scripts: Scripts, p_tp: Sequence[float] = P_TP) -> list[DecidedRow]:
     """Decisions: each row that makes a sample takes the next p(TP)."""
     rest = iter(p_tp)
-    return [_decided(row, scripts, rest) for row in read_rows(report)]
+    return [decide(row, scripts, rest) for row in read_rows(report)]
 
 
-def _decided(row: Row, scripts: Scripts, p_tp: Iterator[float]) -> DecidedRow:
+def decide(row: Row, scripts: Scripts, p_tp: Iterator[float]) -> DecidedRow:
+    """A row with the next p(TP) if it makes a sample, else with the reason why not."""
     if isinstance(row.found, BadRow):
         return DecidedRow(row, None, None, reason=Reason(Cause.BAD_ROW, row.found.problem))
     file = scripts.relative(row.found.path)

@@ -12,7 +12,6 @@ from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import Detection, GlitchReport, open_report
 from iacfilter_hpc.samples.byte_lines import BOM, MAX_ROW_BYTES
-from iacfilter_hpc.samples.smells import COUNT_IN_WORDS
 from tests.glitch.made_decisions import ROWS, judge, write_all
 
 LONG = "PATH,LINE,ERROR,DESCRIPTION,CODE"
@@ -44,7 +43,7 @@ def test_rows_judged_fp_are_left_out_and_the_others_carry_why(tmp_path: Path) ->
         f"{lines[8]},UNJUDGED: line 99 is past the end (13 lines),",
         f"{lines[9]},UNJUDGED: line is -1,",
         f"{lines[10]},{outside},",
-        f"{lines[11]},UNJUDGED: code design_long_statement is none of the {COUNT_IN_WORDS} smells,",
+        f"{lines[11]},UNJUDGED: code design_long_statement is none of GLITCH's 43 rules,",
         f"{lines[12]},UNJUDGED: not PATH;LINE;CODE;REPR,",
     ]
 
@@ -150,3 +149,27 @@ def test_a_report_that_became_shorter_is_an_error(tmp_path: Path) -> None:
     report.path.write_bytes(b"work/")
     with pytest.raises(DataError, match="changed while it was read"):
         written(report, judged)
+
+
+def test_what_glitch_prints_around_its_rows_is_left_out(tmp_path: Path) -> None:
+    """Statistics would count what is removed, and a reader of CSV could not take them."""
+    table = "+----+----+\n| Combined | 12 |\n+----+----+\n"
+    report, scripts = write_all(tmp_path, V2 + table + V2 + "\nhalf a row\n")
+    judged = judge(report, scripts, [0.9, 0.1])
+    assert written(report, judged).decode().splitlines() == [
+        f"{LONG},DECISION,P_TP",
+        f"{V2.splitlines()[1]},TP,0.900000",
+        "",
+        "half a row,UNJUDGED: not PATH;LINE;ERROR;DESCRIPTION;CODE,",
+    ]
+
+
+def test_a_report_in_linter_form_comes_back_in_it(tmp_path: Path) -> None:
+    row = "Use - of HTTP. (CWE-319),work/roles/x/tasks/main.yml,4,sec_hard_pass,-,a,b\n"
+    row = row.replace("Use - of HTTP", "Hard-coded password - Nobody should see it")
+    row = row.replace(",4,", ",9,").replace("a,b", "password: x")
+    report, scripts = write_all(tmp_path, row)
+    once = written(report, judge(report, scripts, [0.9]))
+    assert once.decode() == f"{row[:-1]},TP,0.900000\n"
+    report, scripts = write_all(tmp_path, once)
+    assert written(report, judge(report, scripts, [0.9])) == once

@@ -20,6 +20,33 @@ OLD = b"a/b.yml,3,sec_https,url:'http://x'\n"
 V2 = b"PATH,LINE,ERROR,DESCRIPTION,CODE\n"
 ABOUT = b"Use of HTTP without TLS - Favor the usage of HTTPS. (CWE-319)"
 WORDS = b"PATH,LINE,ERROR\n"
+BAR = "ANALYZING FILES IN ROOT FOLDER |\u2588\u2588| 2/2 [100%] in 0.1s (19.37/s) \n".encode()
+TABLES = b"""\
++------------------+-------------+----------------------------+---------------------------+
+|            Smell | Occurrences | Smell density (Smell/KLoC) | Proportion of scripts (%) |
++------------------+-------------+----------------------------+---------------------------+
+| Admin by default | 12          | 2.9                        | 4.35                      |
+| ---------------- | ----------- | -------------------------- | ------------------------- |
+|         Combined | 12          | 2.9                        | 4.35                      |
++------------------+-------------+----------------------------+---------------------------+
++-----------------+---------------+
+| Total IaC files | Lines of Code |
++-----------------+---------------+
+|        46       |      2763     |
++-----------------+---------------+
+"""
+LATEX = rb"""
+\begin{tabular}{lrrr}
+\textbf{Smell} & \textbf{Occurrences} & \textbf{Smell density} & \textbf{Proportion (%)} \\
+Admin by default & 12 & 2.90 & 4.35 \\
+\midrule
+Combined & 12 & 2.90 & 4.35 \\
+\end{tabular}
+\begin{tabular}{rr}
+\textbf{Total IaC files} & \textbf{Lines of Code} \\
+46 & 2,763 \\
+\end{tabular}
+""".lstrip()
 
 
 @pytest.fixture
@@ -45,6 +72,7 @@ def test_the_form_of_2022(file: Path) -> None:
             smell="use_of_http",
             detail="url:'http://x'",
             raw="a/b.yml,3,sec_https,url:'http://x'",
+            description="",
         )
     ]
 
@@ -60,6 +88,7 @@ def test_the_form_of_version_2(file: Path) -> None:
         "hard_coded_secret",
         "$p = 'a,b'",
     )
+    assert row.description == ABOUT.decode()
 
 
 def test_the_form_of_the_replication_package(file: Path) -> None:
@@ -83,8 +112,12 @@ def test_the_form_of_the_replication_package(file: Path) -> None:
         ("sec_invalid_bind", "unrestricted_ip_address"),
         ("sec_no_int_check", "no_integrity_check"),
         ("sec_no_default_switch", "missing_default_case"),
-        ("sec_obsolete_command", None),
-        ("design_long_resource", None),
+        ("sec_obsolete_command", "obsolete_command"),
+        ("sec_logging", "logging"),
+        ("design_long_resource", "long_resource"),
+        ("implementation_long_statement", "long_statement"),
+        ("sec_brand_new", None),
+        ("design_long_statement", None),
     ],
 )
 def test_codes(file: Path, code: str, smell: str | None) -> None:
@@ -140,18 +173,28 @@ def test_nothing_in_a_row_of_2022_is_quoted(
 
 
 @pytest.mark.parametrize(
-    ("rest", "detail"),
+    ("description", "rest", "detail"),
     [
-        (b"Words - and, words, more. (CWE-1 | CWE-2),a,b", "a,b"),
-        (b"Words without a number,a,b", "a,b"),
-        (b"Words (CWE-1),", ""),
-        (b",", ""),
+        ("Words - and, words, more. (CWE-1 | CWE-2)", "a,b", "a,b"),
+        ("Words without a number", "a,b", "a,b"),
+        ("Words (CWE-1)", "", ""),
+        ("Words. (CWE-1).", "x", "x"),
+        ("", "", ""),
+        # words of the code are not words of the description
+        ("Avoid comments - Comments may lead to bad code.", "# (CWE-79), x", "# (CWE-79), x"),
+        ("-", "see (CWE-79), x", "see (CWE-79), x"),
+        ("Suggestion: check for additional log type(s) ['a', 'b'].", "x, y.,", "x, y.,"),
+        ("Suggestion: check for a required attribute with name 'a.b'.", "c d", "c d"),
     ],
 )
-def test_a_description_may_hold_commas(file: Path, rest: bytes, detail: str) -> None:
-    _, (found,) = rows_of(file, V2 + b"a.yml,3,sec_https," + rest + b"\n")
+def test_a_description_may_hold_commas(
+    file: Path, description: str, rest: str, detail: str
+) -> None:
+    row = f"a.yml,3,sec_https,{description},{rest}\n".encode()
+    _, (found,) = rows_of(file, V2 + row)
     assert isinstance(found, Detection)
     assert found.detail == detail
+    assert found.description == ("" if description == "-" else description)
 
 
 FORMS: list[tuple[CsvFormat, bytes, bytes]] = [
@@ -307,6 +350,19 @@ def test_a_hostile_line_takes_no_more_than_linear_time(
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(
+    "part", [b"a - ", b" - .", b" - (CWE-", b"&", b"| ", b"ANALYZING A", b"+-"]
+)
+@pytest.mark.parametrize("end", [b"", b",1,sec_new,x", b",1,sec_new,Suggestion: ..,x"])
+def test_a_hostile_path_takes_no_more_than_linear_time(file: Path, part: bytes, end: bytes) -> None:
+    long = part * (2**20 // len(part)) + end + b"\n"
+    began = time.monotonic()
+    for first in (b"", b"A - B.,a.yml,1,sec_new,-,x\n", V2):
+        file.write_bytes(first + long + OLD)
+        assert sum(1 for _ in open_report(file).rows()) >= 2
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"hello\n", b"PATH,LINE,CATEGORY,AGREEMENT\n"])
 def test_a_file_without_a_row_is_an_error(file: Path, content: bytes) -> None:
     file.write_bytes(content)
@@ -316,10 +372,9 @@ def test_a_file_without_a_row_is_an_error(file: Path, content: bytes) -> None:
     assert "PATH,LINE,CODE" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("name", ["a.plain", "a.linter", "oracle.csv"])
+@pytest.mark.parametrize("name", ["a.linter", "oracle.csv"])
 def test_what_is_no_csv_report_is_an_error(tmp_path: Path, name: str) -> None:
     content = {
-        "a.plain": b"a.yml\nIssue on line 3: Empty password - Weak, very. (CWE-258)\npw: ''\n",
         "a.linter": b"Empty password - Weak. (CWE-258)\n",
         "oracle.csv": b"PATH,LINE,CATEGORY,AGREEMENT\na.yml,3,Hard-coded secret,2\n",
     }[name]
@@ -328,24 +383,135 @@ def test_what_is_no_csv_report_is_an_error(tmp_path: Path, name: str) -> None:
         open_report(tmp_path / name)
 
 
-@pytest.mark.parametrize("comma", ["", ", more"])
-@pytest.mark.parametrize("rest", ["w'x'", 'Weak, very. (CWE-259),"w x"'])
-def test_the_linter_form_is_named(file: Path, comma: str, rest: str) -> None:
-    """Its rows hold those of the CSV form, below a path that is no path."""
-    about = f"Hard-coded password - Nobody should see it{comma}. (CWE-259)"
-    file.write_text(f"\n{about},in/a - b.yml,3,sec_hard_pass,{rest}\n" * 3)
+PLAIN = b"a.yml\nIssue on line 3: Empty password - Weak, very. (CWE-258)\npw: ''\n\n"
+
+
+@pytest.mark.parametrize("before", [b"", BAR])
+@pytest.mark.parametrize("plain", [PLAIN, PLAIN.replace(b" on line 3", b""), PLAIN + OLD])
+def test_the_form_for_people_is_refused_with_the_flag_that_helps(
+    file: Path, before: bytes, plain: bytes
+) -> None:
+    """It has no codes. What looks like a row in it is a line of a script."""
+    file.write_bytes(before + plain + TABLES)
     with pytest.raises(DataError) as caught:
-        open_report(file)
-    assert caught.value.message == (
-        f"{file} is GLITCH's linter form: description,PATH,LINE,CODE,..."
-    )
-    assert caught.value.hint == "let GLITCH write its CSV form: glitch --csv"
+        open_report(file, may_be_empty=True)
+    assert caught.value.message == f"{file} is GLITCH's form for people, which has no codes"
+    assert "glitch lint --csv" in (caught.value.hint or "")
+
+
+SECRET = "Hard-coded password - Nobody should see it"
+LINTER: list[tuple[CsvFormat, bytes]] = [
+    ("linter-2022", b"in/a - b.yml,3,sec_hard_pass,w 'x, y'"),
+    ("linter", b"in/a - b.yml,3,sec_hard_pass,-,w 'x, y'"),
+    ("linter", f"in/a - b.yml,3,sec_hard_pass,{SECRET}. (CWE-259),w 'x, y'".encode()),
+    ("linter", b"in/a - b.yml,3,sec_hard_pass,Suggestion: do this, or that.,w 'x, y'"),
+]
+
+
+@pytest.mark.parametrize("header", [b"", b"\n", V2])
+@pytest.mark.parametrize(("form", "row"), LINTER)
+def test_the_linter_form_is_read(file: Path, form: CsvFormat, row: bytes, header: bytes) -> None:
+    """With --csv beside --linter GLITCH writes the header of the one and the rows of the other."""
+    about = f"{SECRET}. (CWE-259),".encode()
+    report, rows = rows_of(file, header + about + row + b"\n" + b"x,3,sec_hard_pass,w\n")
+    assert report.format == form
+    first, second = (each for each in rows if not (isinstance(each, BadRow) and each.is_blank))
+    assert isinstance(first, Detection)
+    assert (first.path, first.line, first.code) == ("in/a - b.yml", 3, "sec_hard_pass")
+    assert (first.smell, first.detail) == ("hard_coded_secret", "w 'x, y'")
+    assert first.description.startswith("Suggestion:" if b"Sugg" in row else SECRET)
+    assert isinstance(second, BadRow), "a row without its beginning is not of this form"
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        # a smell of design has no CWE; and one that nobody knows is told by its shape
+        ("design_duplicate_block", "Duplicate block - Duplicates blocks may reveal it."),
+        ("sec_weak_password_key_policy", "Weak Password/Key Policy - Be strong. (CWE-521)."),
+        ("sec_brand_new", "Brand new - Nobody knew."),
+        ("sec_hard_pass", f"{SECRET}, more. (CWE-259)"),
+    ],
+)
+def test_a_linter_form_may_begin_with_any_smell(file: Path, about: tuple[str, str]) -> None:
+    code, words = about
+    report, (row,) = rows_of(file, f"{words},a/b.yml,3,{code},-,steps:\n".encode())
+    assert report.format == "linter"
+    assert isinstance(row, Detection)
+    assert (row.path, row.description, row.detail) == ("a/b.yml", words, "steps:")
 
 
 def test_a_path_may_look_a_little_like_the_linter_form(file: Path) -> None:
-    for path in ("a - b/c.yml", "a (CWE-1).yml", "x,a - b (CWE-1),c.yml", "a - b (CWE-1)"):
+    paths = ["a - b/c.yml", "a (CWE-1).yml", "x,a - b (CWE-1),c.yml", "a - b (CWE-1)"]
+    paths += ["Use of HTTP - a.,b.yml", "a - b.,c.yml"]
+    for path in paths:
         _, rows = rows_of(file, f"{path},3,sec_https,x\n".encode())
         assert [row.path for row in rows if isinstance(row, Detection)] == [path]
+
+
+def test_statistics_and_progress_are_no_rows(file: Path) -> None:
+    """What glitch lint --csv prints where it is told no file; nor is a header that comes again."""
+    row = b"a.yml,3,sec_https," + ABOUT + b",| a | b |\n"
+    content = V2 + row + TABLES + V2 + row + b"| half a row\n" + LATEX + V2
+    report, rows = rows_of(file, content)
+    talk = [each.raw for each in rows if isinstance(each, BadRow) and each.is_talk]
+    rest = [each for each in rows if not (isinstance(each, BadRow) and each.is_blank)]
+    assert [type(each) for each in rest] == [Detection, Detection, BadRow]
+    assert len(talk) == len((TABLES + V2 + LATEX + V2).splitlines())
+    assert report.format == "v2"
+    # of version 1, whose rows have no header
+    report, rows = rows_of(file, BAR + OLD + TABLES)
+    assert [each.row for each in rows if isinstance(each, Detection)] == [2]
+    assert all(each.is_blank for each in rows if isinstance(each, BadRow))
+
+
+def test_a_header_below_other_output_is_refused_with_what_helps(file: Path) -> None:
+    """Its rows would else be read as those of the form without header."""
+    row = b"a.yml,3,sec_https," + ABOUT + b",x\n"
+    file.write_bytes(b"ANALYZING PROJECT: 100%|#| 1/1 [00:01<00:00, 1it/s]\n" + V2 + row)
+    with pytest.raises(DataError) as caught:
+        open_report(file)
+    assert caught.value.message == f"{file}:2: the header of a report, below other output"
+    assert "2>&1" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"| a",
+        b"+---",
+        b"a | b | c",
+        b"a & b",
+        b"ANALYZING",
+        # where both streams go to one file, a row may follow on the line of the bar
+        b"ANALYZING PROJECT: 100%|#| 1/1 [00:01<00:00]\rx.yml,3,sec_https,Use.,y",
+    ],
+)
+def test_what_only_looks_like_statistics_is_a_bad_row(file: Path, line: bytes) -> None:
+    _, (bad,) = rows_of(file, V2 + line + b"\n")
+    assert isinstance(bad, BadRow) and not bad.is_blank
+
+
+def test_statistics_alone_are_no_report_unless_nothing_was_found(file: Path) -> None:
+    """A clean scan of version 1 prints nothing else; another file has the rows otherwise."""
+    for tables in (TABLES, LATEX):
+        file.write_bytes(BAR + tables)
+        with pytest.raises(DataError) as caught:
+            open_report(file, may_be_empty=True)
+        said = f"{file} holds GLITCH's statistics alone, which count 12"
+        assert caught.value.message == said
+        clean = tables.replace(b"12 ", b"0 ")
+        assert not any(not each.is_blank for each in rows_if_empty(file, BAR + clean))
+        with pytest.raises(DataError, match="count 0"):
+            open_report(file)
+    file.write_bytes(BAR + TABLES.replace(b"12 ", b"0 ") + b"half\n")
+    with pytest.raises(DataError, match="has no row"):
+        open_report(file, may_be_empty=True)
+
+
+def rows_if_empty(path: Path, content: bytes) -> list[BadRow]:
+    path.write_bytes(content)
+    return [row for row in open_report(path, may_be_empty=True).rows() if isinstance(row, BadRow)]
 
 
 def test_a_file_of_nothing_can_be_a_report_of_nothing(file: Path) -> None:
@@ -367,11 +533,28 @@ def test_a_report_without_a_last_line_end_may_be_cut_off(
     assert len(rows) == 1 and isinstance(rows[0], Detection)
 
 
-def test_a_last_row_of_version_2_without_a_cwe_is_half_a_row(file: Path) -> None:
-    row = b"a.yml,3,sec_https,Use of HTTP, which"
-    _, rows = rows_of(file, V2 + row)
-    assert rows == [BadRow(2, row.decode(), "the file ends inside this row")]
-    _, rows = rows_of(file, V2 + row + b"\n")
+@pytest.mark.parametrize(
+    ("rest", "is_half"),
+    [
+        ("Use of HTTP, which", True),
+        ("Suggestion: check for additional log type(s) ['a', 'b", True),
+        # what GLITCH says in full need not hold a CWE: design, suggestions, nothing at all
+        ("Avoid comments - Comments may lead to bad code.,# x", False),
+        ("Suggestion: check for additional log type(s) ['a', 'b'].,x", False),
+        ("-,steps:", False),
+        ("Use of HTTP without TLS - Favor the usage of HTTPS. (CWE-319),u", False),
+    ],
+)
+def test_a_last_row_of_version_2_is_whole_with_its_description(
+    file: Path, rest: str, is_half: bool
+) -> None:
+    row = f"a.yml,3,sec_https,{rest}"
+    _, rows = rows_of(file, V2 + row.encode())
+    if is_half:
+        assert rows == [BadRow(2, row, "the file ends inside this row")]
+    else:
+        assert isinstance(rows[0], Detection)
+    _, rows = rows_of(file, V2 + row.encode() + b"\n")
     assert isinstance(rows[0], Detection)
 
 
@@ -446,16 +629,48 @@ def test_any_bytes_are_rows_or_an_error(tmp_path: Path, header: bytes, lines: li
 @pytest.mark.parametrize(
     ("name", "form", "count"),
     [
-        ("ase22_ansible_oracle", "2022", 74),
-        ("ase22_ansible_sample", "2022", 42),
-        ("ase22_chef_oracle", "2022", 165),
-        ("ase22_chef_sample", "2022", 12),
-        ("v2.0.0_chef_sample", "v2", 1),
+        ("ase22_ansible_oracle.csv", "2022", 74),
+        ("ase22_ansible_sample.csv", "2022", 42),
+        ("ase22_ansible_sample.linter", "linter-2022", 42),
+        ("ase22_chef_oracle.csv", "2022", 165),
+        ("ase22_chef_sample.csv", "2022", 12),
+        ("ase22_chef_sample.linter", "linter-2022", 12),
+        ("v2.0.0_chef_sample.csv", "v2", 1),
+        ("v2.0.0_chef_sample.linter", "linter", 1),
+        ("main_21db8c4/ansible-docker.csv", "v2", 4),
+        ("main_21db8c4/apache.csv", "v2", 75),
+        ("main_21db8c4/clean.csv", "v2", 0),
+        ("main_21db8c4/gha.csv", "v2", 1),
+        ("main_21db8c4/linter.txt", "linter", 41),
+        ("main_21db8c4/mixed.csv", "v2", 41),
+        ("main_21db8c4/mysql.csv", "v2", 34),
+        ("main_21db8c4/stdout-mixed.csv", "v2", 41),
+        ("main_21db8c4/terragoat.csv", "v2", 184),
     ],
 )
 def test_real_reports(name: str, form: CsvFormat, count: int) -> None:
-    report = open_report(REAL_DATA / "glitch_output" / f"{name}.csv")
+    """Every line is a row of a known smell, or what GLITCH prints around them."""
+    report = open_report(REAL_DATA / "glitch_output" / name)
     rows = list(report.rows())
+    found = [row for row in rows if isinstance(row, Detection)]
     assert report.format == form
-    assert len(rows) == count
-    assert all(isinstance(row, Detection) and row.smell for row in rows)
+    assert len(found) == count
+    assert all(row.smell for row in found)
+    assert all(row.is_talk for row in rows if isinstance(row, BadRow))
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real data are not here")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("ase22_ansible_sample.plain", "form for people"),
+        ("v2.0.0_chef_sample.plain", "form for people"),
+        ("main_21db8c4/plain.txt", "form for people"),
+        ("main_21db8c4/terragoat.csv.stdout", "statistics alone, which count 184"),
+        ("v2.0.0_chef_sample.csv.stdout", "statistics alone, which count 1"),
+    ],
+)
+def test_real_output_that_is_no_report(name: str, says: str) -> None:
+    with pytest.raises(DataError, match=says) as caught:
+        open_report(REAL_DATA / "glitch_output" / name, may_be_empty=True)
+    assert "glitch lint --csv" in (caught.value.hint or "")

@@ -220,6 +220,25 @@ def test_kept_over_max_length_is_counted_and_warned(prompt_tokenizer: PromptToke
     assert "password: NO" in prompt_tokenizer.tokenizer.decode(encoded[0].ids)
 
 
+def test_most_prompts_cut_is_a_warning_with_the_length_that_fits(
+    prompt_tokenizer: PromptTokenizer,
+) -> None:
+    """A token less than that length cuts the longest again."""
+    made = [sample(CODE * times, 3) for times in (1, 2, 3)]
+    answers = prompt_tokenizer.answers
+    needed = audit(made, encode_prompts(made, prompt_tokenizer, 4096, 4096), answers)
+    assert (needed.samples_cut, needed.cuts_most, needed.warning("train")) == (0, False, None)
+    for less, cut in ((0, 0), (1, 1)):
+        limit = needed.fitting_length - less
+        assert audit(made, encode_prompts(made, prompt_tokenizer, limit, 4096)).samples_cut == cut
+    short = len(encode_prompts(made[:1], prompt_tokenizer, 4096, 4096)[0].ids) + 2
+    counts = audit(made, encode_prompts(made, prompt_tokenizer, short, 4096), answers)
+    assert counts.warning("train") == (
+        "train: 2 of 3 samples are cut to fit data.max_length; "
+        f"{needed.fitting_length} would hold all of them"
+    )
+
+
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="real data are not beside the repository")
 @pytest.mark.parametrize("name", ["oracle/ansible_test", "oracle/chef_test", "corpus/weak_val"])
 def test_context_of_every_real_prompt_is_found(name: str) -> None:

@@ -18,21 +18,20 @@ SMELL = """
     Smell(
         name="world_writable_file",
         title="world-writable file",
-        codes=("sec_world_write",),
         words=("Any user can write",),
-        cwe=732,
         level="error",
         severity=7.1,
         meaning="A file can be written by every user.",
         tp="the mode lets others write.",
         fp="the digits are no mode.",
+        rules=(Rule("sec_world_write", "World writable - Others may write. (CWE-732)"),),
         is_filtered=True,
     ),
 """
 TECHNOLOGY = """
-    Technology("terraform", "Terraform", (".tf",)),
+    Technology("bicep", "Bicep", (".bicep",)),
 """
-SCRIPT = 'resource "local_file" "x" {\n  file_permission = "0777"\n}\n'
+SCRIPT = "resource x {\n  file_permission: '0777'\n}\n"
 
 
 @pytest.fixture
@@ -73,9 +72,9 @@ def imported(package: Path, *flags: str) -> str:
     """The samples that iacfilter-data import makes of one row about one script."""
     folder = package.parent / "scripts"
     folder.mkdir()
-    (folder / "main.tf").write_text(SCRIPT)
+    (folder / "main.bicep").write_text(SCRIPT)
     report = package.parent / "report.csv"
-    report.write_text("main.tf,2,sec_world_write,file_permission\n")
+    report.write_text("main.bicep,2,sec_world_write,file_permission\n")
     samples = package.parent / "samples.jsonl"
     python(
         package, DATA, "import", str(report), "--scripts", str(folder), "-o", str(samples), *flags
@@ -88,36 +87,34 @@ def test_a_smell_is_one_row(package: Path) -> None:
     made = imported(package, "--technology", "ansible")
     assert '"smell": "world_writable_file"' in made
     # the prompt
-    assert r"Smell: world-writable file. A file can be written by every user.\nTP: the mode" in made
+    assert r"Smell: world-writable file. A file can be written by every user.\n" in made
+    assert r"\nGLITCH's rule: World writable. Others may write.\nTP: the mode lets" in made
     # the flags' choices and defaults
     shown = python(package, DATA, "import", "--help")
     assert shown.count("world_writable_file") == 2
     # a SARIF log's rules, and the other names
     rules = (
-        "from iacfilter_hpc.glitch.sarif import level_of, rule_of, rules\n"
+        "from iacfilter_hpc.glitch.sarif import INDEX, Rules, level_of\n"
         "from iacfilter_hpc.samples.smells import smell_of_words\n"
-        "name, index = rule_of(smell_of_words('any user can write'))\n"
-        "rule = rules()[index]\n"
-        "print(name, rule['id'], rule['helpUri'], level_of(name), rules()[-1]['id'])\n"
-        "print(rules()[-1]['fullDescription']['text'])"
+        "name = smell_of_words('any user can write')\n"
+        "rule = Rules().document()[INDEX['sec_world_write']]\n"
+        "print(name, rule['id'], rule['name'], rule['helpUri'], level_of(name))"
     )
-    about, other = python(package, rules).splitlines()
-    assert about == (
-        "world_writable_file world_writable_file https://cwe.mitre.org/data/definitions/732.html "
-        "error other_smell"
+    assert python(package, rules).strip() == (
+        "world_writable_file sec_world_write WorldWritable "
+        "https://cwe.mitre.org/data/definitions/732.html error"
     )
-    assert "none of the ten security smells" in other
 
 
 def test_a_technology_is_one_row(package: Path) -> None:
     add_row(package / "samples" / "smells.py", "SMELLS", SMELL)
     add_row(package / "samples" / "technologies.py", "TECHNOLOGIES", TECHNOLOGY)
     made = imported(package)
-    assert '"technology": "terraform"' in made
-    assert "written for Ansible, Chef, Puppet or Terraform. Check" in made
+    assert '"technology": "bicep"' in made
+    assert r"\nTechnology: Bicep\nFile: main.bicep" in made
     # what is taken for a script, and what for a slip
     known = (
         "from iacfilter_hpc.samples.technologies import NAMES, technology_of\n"
-        "print(NAMES, technology_of('a/MAIN.TF'))"
+        "print(NAMES[-1], technology_of('a/MAIN.BICEP'))"
     )
-    assert python(package, known).strip() == "('ansible', 'chef', 'puppet', 'terraform') terraform"
+    assert python(package, known).strip() == "bicep bicep"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.samples.prompt import NEWEST, OLDEST
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores, seen_of
@@ -38,6 +39,21 @@ def test_what_was_written_is_read(final: Path) -> None:
     samples = [read_samples(DEMO[name]) for name in ("train", "validation")]
     assert read_seen(final) == seen_of(*samples)
     assert read_validation_scores(final).is_tp == (False, True, False)
+
+
+def test_a_model_of_an_earlier_version_is_asked_as_it_was(final: Path) -> None:
+    """It does not say in which form its prompts were: there was one."""
+    path = final / "decision.json"
+    found = json.loads(path.read_text())
+    assert found.pop("prompt_form") == OLDEST
+    path.write_text(json.dumps(found))
+    assert read_decision(final).prompt_form == OLDEST
+
+
+@pytest.mark.parametrize("form", [0, NEWEST + 1, "1", None])
+def test_a_form_that_this_version_does_not_know_is_refused(final: Path, form: object) -> None:
+    changed(final / "decision.json", prompt_form=form)
+    assert "prompt_form" in problem(read_decision, final)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
 from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import write_record
-from iacfilter_hpc.samples.sample import LABELS, read_samples
+from iacfilter_hpc.samples.prompt import NEWEST, OLDEST, build_prompt
+from iacfilter_hpc.samples.sample import LABELS, Sample, read_samples, write_samples
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.trained_model.save import ADAPTER, check_weights
@@ -79,6 +80,7 @@ def test_it_learns_the_samples_by_heart(overfit: RunLayout) -> None:
     scored, _ = score_samples(load_scorer(overfit.final), samples)
     decision = read_decision(overfit.final)
     decided = [LABELS[each.p_tp >= decision.threshold] for each in scored]
+    assert decision.prompt_form == OLDEST, "the demo's"
     assert decided == [s.label for s in samples]
     assert decision.validation.f1 == decision.validation.f1_at_half == 1.0
     assert decision.validation.sha256 == sha256_of(TRAIN)
@@ -140,11 +142,21 @@ def test_an_adapter_that_learned_nothing_is_refused(overfit: RunLayout, tmp_path
         check_weights(tmp_path, ADAPTER)
 
 
+def in_newest_form(sample: Sample) -> Sample:
+    place = (sample.smell, sample.file, sample.line, sample.detection_span[0])
+    prompt = build_prompt(*place, sample.with_context.split("\n"), form=NEWEST)
+    return replace(sample, with_prompt=prompt)
+
+
 def test_encoder_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     layout = RunLayout(tmp_path / "run")
     layout.directory.mkdir()
+    # the demo's prompts are of the oldest form; an encoder reads none, so nothing else changes
+    train_file = tmp_path / "train.jsonl"
+    write_samples(train_file, map(in_newest_form, read_samples(TRAIN)))
     config = run_config(
         "encoder",
+        data__train_file=str(train_file),
         data__input_fields=["smell", "content"],
         training__num_train_epochs=12,
         selection__early_stopping_patience=2,
@@ -157,6 +169,8 @@ def test_encoder_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert "train: 8 samples" in caplog.text
     decision = read_decision(layout.final)
     assert decision.input_fields == ("smell", "content") and decision.answers is None
+    # the form in which a filter will ask it: that of what it was trained on
+    assert decision.prompt_form == NEWEST
     samples = read_samples(config.data.validation_file)
     scored, _ = score_samples(load_scorer(layout.final), samples)
     assert all(0 < each.p_tp < 1 for each in scored)

@@ -10,7 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.cli import terminal
 from iacfilter_hpc.config.approaches import APPROACHES
 from iacfilter_hpc.samples.duplicates import KINDS
-from iacfilter_hpc.samples.smells import FILTERED, NAMES
+from iacfilter_hpc.samples.smells import FILTERED, NAMES, RULES
 from iacfilter_hpc.samples.split import KEPT_WHOLE
 
 Commands = argparse._SubParsersAction  # the type has no public name
@@ -38,7 +38,10 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add iacfilter-data import and its flags."""
     parser = _add(commands, "import", "make samples of a GLITCH report and its scripts", _import)
     parser.add_argument(
-        "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
+        "report",
+        type=Path,
+        metavar="REPORT",
+        help="GLITCH's report, as --csv or --linter writes it",
     )
     parser.add_argument(
         "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
@@ -55,13 +58,15 @@ def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--smells",
         nargs="+",
-        choices=("all", *NAMES),
+        # not choices: argparse would list all of them to whoever mistypes one
+        type=parse_smell,
         default=list(FILTERED),
         metavar="SMELL",
-        help=f"all, or some of {', '.join(NAMES)} (default: {', '.join(FILTERED)})",
+        help=f"all, codes of GLITCH such as {RULES[0].id}, or some of {', '.join(NAMES)} "
+        f"(default: {', '.join(FILTERED)})",
     )
     parser.add_argument(
-        "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"
+        "--technology", metavar="NAME", help="of all scripts (default: by each file's path)"
     )
     parser.add_argument(
         "--groups",
@@ -236,6 +241,22 @@ def _split(args: argparse.Namespace) -> int:
     from iacfilter_hpc.cli.data import split
 
     return split.run(split.request_of(args), as_json=args.json)
+
+
+def parse_smell(text: str) -> str:
+    """A smell, GLITCH's code of one, or all.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none of them.
+    """
+    known = ("all", *NAMES, *(rule.id for rule in RULES))
+    if text in known:
+        return text
+    from difflib import get_close_matches
+
+    near = " or ".join(get_close_matches(text, known))
+    said = f"did you mean {near}?" if near else "--help lists them"
+    raise argparse.ArgumentTypeError(f"{text!a} is neither a smell nor a code of GLITCH: {said}")
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:

@@ -259,12 +259,13 @@ def test_a_sample_that_contradicts_itself_is_a_failure(check: Check, tmp_path: P
 
 
 def test_unknown_names_are_warnings(check: Check, tmp_path: Path) -> None:
-    odd = replace(numbered(0, 1)[0], smell="htpp", technology="terraform")
+    odd = replace(numbered(0, 1)[0], smell="htpp", technology="bicepp")
     write_samples(tmp_path / "odd.jsonl", [odd])
     code, out, err = check("odd.jsonl", "--json")
     warnings = [
-        "odd.jsonl: 1 sample of smell 'htpp', which is none of the nine",
-        "odd.jsonl: 1 sample of technology 'terraform', which is none of ansible, chef, puppet",
+        "odd.jsonl: 1 sample of smell 'htpp', which is of none of GLITCH's 43 rules",
+        "odd.jsonl: 1 sample of technology 'bicepp', which is none of ansible, chef, puppet, "
+        "terraform, github-actions",
     ]
     assert code == 0
     assert err.splitlines() == [f"warning: {warning}" for warning in warnings]

@@ -215,6 +215,65 @@ def test_smells_can_be_named(folder: Path, imported: Import) -> None:
     }
 
 
+def test_a_code_of_glitch_can_be_named(folder: Path, imported: Import) -> None:
+    """The three codes of a secret are one smell to a model, and still three rules."""
+    found = document(imported("--smells", "sec_hard_user", "use_of_http", "--json"))
+    assert places(folder) == [("site/db.yml", 2, "hard_coded_secret"), ("site/web.rb", 20, HTTP)]
+    assert "GLITCH's rule: Hard-coded user. " in samples(folder)[0].with_prompt
+    assert found["other"]["hard_coded_secret"] == 9
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("use_of_htpp", "did you mean use_of_http"),
+        ("sec_htps", "did you mean sec_https"),
+        ("\x1b[31m", "'\\x1b[31m' is neither a smell nor a code of GLITCH: --help lists them"),
+    ],
+)
+def test_a_mistyped_smell_is_told_what_is_near(
+    capsys: pytest.CaptureFixture[str], word: str, says: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["import", "r", "--scripts", ".", "-o", "o", "--smells", word])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+HTTP = "use_of_http"
+FIVE = """\
+PATH,LINE,ERROR,DESCRIPTION,CODE
+site.yml,1,sec_https,Use of HTTP without TLS - Favor HTTPS. (CWE-319),url: http://a
+default.rb,1,implementation_long_statement,-,url: http://a
+init.pp,1,sec_obsolete_command,-,url: http://a
+main.tf,1,sec_logging,Suggestion: check for a required flag 'log'.,url: http://a
+.github/workflows/ci.yml,1,design_avoid_comments,-,url: http://a
++-----------------+---------------+
+| Total IaC files | Lines of Code |
++-----------------+---------------+
+"""
+
+
+def test_all_technologies_and_kinds_of_rules(folder: Path, imported: Import) -> None:
+    """As glitch prints them to standard output, one report after the other."""
+    names = [line.partition(",")[0] for line in FIVE.splitlines()[1:6]]
+    write(folder / "scripts", dict.fromkeys(names, b"url: http://a\n"))
+    (folder / "report.csv").write_text(FIVE + FIVE)
+    found = document(imported("--smells", "all", "--json"))
+    assert (found["rows"], found["samples"], found["merged"]) == (10, 5, 5)
+    assert [(s.technology, s.smell) for s in samples(folder)] == [
+        ("ansible", HTTP),
+        ("chef", "long_statement"),
+        ("puppet", "obsolete_command"),
+        ("terraform", "logging"),
+        ("github-actions", "avoid_comments"),
+    ]
+    assert "\nGLITCH says: Suggestion: check for a" in samples(folder)[3].with_prompt
+    code, _, err = imported("--smells", "sec_dnssec")
+    assert code == 1 and "1 of logging, which --smells leaves out" not in err
+    assert "2 of logging, which --smells leaves out" in err
+
+
 def test_a_prefix_can_be_given(folder: Path, imported: Import) -> None:
     code, _, err = imported("--path-prefix", "in/site")
     assert code == 1
@@ -441,7 +500,8 @@ def test_a_report_that_may_be_cut_off_is_a_warning(folder: Path, imported: Impor
 def test_a_technology_that_nobody_knows_is_a_warning(imported: Import) -> None:
     code, _, err = imported("--technology", "ansibel")
     assert code == 0
-    assert "warning: --technology ansibel is none of ansible, chef, puppet\n" in err
+    said = "is none of ansible, chef, puppet, terraform, github-actions\n"
+    assert f"warning: --technology ansibel {said}" in err
     assert "warning: --tech" not in imported("--technology", "chef")[2]
 
 
