@@ -105,9 +105,10 @@ _COMMANDS = tuple(
         rf"\b(?:redis-cli)\b[^|;&]{{0,200}}?\s-a\s{{1,5}}{_WORD}",
         rf"\b(?:ldap(?:search|add|modify|delete|passwd)|rabbitmq\w*)\b[^|;&]{{0,200}}?\s-w\s{{1,5}}{_WORD}",
         rf"\b(?:docker|podman|helm|az|skopeo)\b[^|;&]{{0,200}}?\slogin\b[^|;&]{{0,200}}?\s-p\s{{1,5}}{_WORD}",
-        r"\b(?:curl|wget|http)\b[^|;]{0,300}?\s(?:-u|--user)[ =]?\s{0,5}['\"]?[^\s:'\"]{1,80}:(?P<value>[^\s'\"]+)",
+        r"\b(?:curl|wget|http)\b[^|;]{0,300}?\s(?:-u|--user)[ =]?\s{0,5}['\"]?[^\s:'\"]{1,80}:"
+        r"(?P<value>[^\s'\"]+)",
         rf"\bidentified\s+by\s+(?:password\s+)?{_WORD}",
-        rf"\bhtpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+{_WORD}",
+        rf"\bhtpasswd\s{{1,9}}-\w{{0,9}}b\w{{0,9}}\s{{1,9}}\S{{1,200}}\s{{1,9}}\S{{1,80}}\s{{1,9}}{_WORD}",
         rf"\bopenssl\s+passwd\s+(?:-\w+\s+)*{_WORD}",
         r"\becho\s+(?:-\w+\s+)*['\"]?[\w.$-]+:(?P<value>[^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+)?chpasswd",
         r"\bchpasswd\s*<<<\s*['\"]?[\w.$-]+:(?P<value>[^\s'\"]+)",
@@ -218,7 +219,7 @@ LONG_RUN = 8
 
 
 def is_literal(value: str, *, is_bare: bool, names_bare: bool) -> bool:
-    """Whether a value under a secret's key is a text of its own, and not a reference or a switch."""
+    """Whether a value under a secret's key is a text of its own: no reference and no switch."""
     if fallback := _FALLBACK.search(value):
         given = next(filter(None, fallback.groups()))
         return _is_text(given)

@@ -25,7 +25,8 @@ FORMATS = {
     "JSON web token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8}",
     "private key": r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
     r"|\bPuTTY-User-Key-File|\bAGE-SECRET-KEY-1",
-    "password hash": r"\$(?:1|5|6|2[abxy]|y|7|gy|apr1|argon2id?|argon2d|pbkdf2-sha\d{1,3})\$[^\s'\"]{8}",
+    "password hash": r"\$(?:1|5|6|2[abxy]|y|7|gy|apr1|argon2(?:id?|d)|pbkdf2-sha\d{1,3})\$"
+    r"[^\s'\"]{8}",
     "Telegram token": r"\b\d{8,10}:AA[\w-]{33}",
     "Twilio key": r"\b(?:SK|AC)[0-9a-f]{32}\b",
     "Mailchimp or Mailgun key": r"\b[0-9a-f]{32}-us\d{1,2}\b|\bkey-[0-9a-f]{32}\b",

@@ -152,10 +152,6 @@ The threshold is the one of the highest F1 of TP. `validation_scores.json` has e
 another threshold can be chosen."""
 
 
-GROUPS = {True: ("family", "families"), False: ("file", "files")}
-"""What samples are grouped by, one and many, by whether their families are known."""
-
-
 def model_card(
     layout: RunLayout,
     config: RunConfig,
@@ -309,7 +305,7 @@ def _recall(recall: Sequence[Recall]) -> str:
             f"{each.kept} of {each.real}",
             f"{each.kept / each.real:.3f}",
             f"{each.low:.3f}",
-            counted(each.groups, *GROUPS[each.are_families]),
+            each.grouped,
         ]
         for each in recall
     ]

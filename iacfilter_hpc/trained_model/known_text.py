@@ -1,8 +1,8 @@
 """Known text: which trigrams of characters the training lines have, and how far others stray.
 
-A line of which an unusual share of trigrams was never seen is unlike the training data: other names,
-another language, another product. What this cannot see: a line of known words with a new meaning,
-and what stands around it.
+A line of which an unusual share of trigrams was never seen is unlike the training data: other
+names, another language, another product. What this cannot see: a line of known words with a new
+meaning, and what stands around it.
 """
 
 from __future__ import annotations

@@ -1,24 +1,24 @@
 """Recall of real smells with its lower confidence bound over families, at a threshold.
 
 Samples of one family (a repository, its forks and near-copies) are no independent witnesses. The
-bound takes those of a family as if they were all alike: as many tries as Kish's effective size says,
-(sum of n)^2 / sum of n^2, in Clopper and Pearson's bound. That is the cautious end; how alike they
-are cannot be told from a few families.
+bound takes those of a family as if they were all alike: as many tries as Kish's effective size
+says, (sum of n)^2 / sum of n^2, rounded down, in Clopper and Pearson's bound. That is the cautious
+end; how alike they are cannot be told from a few families.
 
 Sources: Kish, Survey Sampling, 1965, section 8.2; Clopper and Pearson, Biometrika 26, 1934.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-
-from scipy.stats import beta
 
 from iacfilter_hpc.trained_model.trained_on import Recall, ScoredLabel
 
 ERROR = 0.05
 """How often the true recall may lie below the bound."""
+PRECISION = 1e-6
 
 
 def recalls(scores: Sequence[ScoredLabel], threshold: float) -> tuple[Recall, ...]:
@@ -33,11 +33,32 @@ def recalls(scores: Sequence[ScoredLabel], threshold: float) -> tuple[Recall, ..
 
 def lower_bound(kept: int, sizes: Sequence[int]) -> float:
     """Lower 95 % bound of the share that `kept` is of families of so many real ones each."""
-    if not kept:
-        return 0.0
-    tries = sum(sizes) ** 2 / sum(size**2 for size in sizes)
-    hits = kept / sum(sizes) * tries
-    return float(beta.ppf(ERROR, hits, tries - hits + 1))
+    real = sum(sizes)
+    tries = real**2 // sum(size**2 for size in sizes)
+    return share_at_least(kept * tries // real, tries)
+
+
+def share_at_least(hits: int, tries: int) -> float:
+    """Clopper and Pearson's lower 95 % bound of a share; 0 where nothing was hit."""
+    low, high = 0.0, 1.0 if hits else 0.0
+    # by halving, as scipy is more than a filter needs: the chance of so many hits grows with the
+    # share
+    while high - low > PRECISION:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _chance(hits, tries, middle) < ERROR else (low, middle)
+    return low
+
+
+def _chance(hits: int, tries: int, share: float) -> float:
+    """The chance of at least so many hits."""
+    return sum(
+        math.comb(tries, n) * share**n * (1 - share) ** (tries - n) for n in range(hits, tries + 1)
+    )
+
+
+def tries_for(recall: float) -> int:
+    """Real ones, each of a family of its own, of which none may be lost for a bound of `recall`."""
+    return math.ceil(math.log(ERROR) / math.log(recall))
 
 
 def _recall(smell: str | None, real: Sequence[ScoredLabel], threshold: float) -> Recall:

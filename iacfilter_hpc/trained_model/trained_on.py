@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import TrainingError, counted
 from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.record_schema import RecordKind
 from iacfilter_hpc.runs.validation_errors import made_by, problems_in
@@ -30,6 +30,8 @@ SCHEMA = 1
 FILE = "trained_on.json"
 CALIBRATION = "calibration.json"
 """What a calibration leaves beside a model; its key `labels` counts here."""
+
+FAMILIES, FILES = ("family", "families"), ("file", "files")
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -80,6 +82,11 @@ class Recall:
     groups: Count
     are_families: bool
     low: Share
+
+    @property
+    def grouped(self) -> str:
+        """Of how many families, or files where these are unknown, in words."""
+        return counted(self.groups, *(FAMILIES if self.are_families else FILES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +174,27 @@ def find_labels(final: Path) -> tuple[LabelCount, ...] | None:
     Raises:
         TrainingError: a file is damaged.
     """
-    record, calibrated = find_trained_on(final), _calibration_labels(final / CALIBRATION)
-    if record is None and calibrated is None:
+    record, calibration = find_trained_on(final), _find_calibration(final)
+    if record is None and calibration is None:
         return None
-    return (*(record.labels if record else ()), *(calibrated or ()))
+    return (
+        *(record.labels if record else ()),
+        *(_labels_of(calibration) if calibration else ()),
+    )
+
+
+def find_scores(final: Path) -> tuple[ScoredLabel, ...] | None:
+    """Scores of labels that may choose a threshold: those of the calibration, if there is one.
+
+    These are of folds that did not hold the label. None of a model of an earlier version.
+
+    Raises:
+        TrainingError: a file is damaged.
+    """
+    if calibration := _find_calibration(final):
+        return tuple(calibration.held_out)
+    record = find_trained_on(final)
+    return record and record.scores
 
 
 class _CalibrationLabel(BaseModel):
@@ -183,16 +207,18 @@ class _CalibrationLabel(BaseModel):
 
 
 class _Calibration(BaseModel):
-    """The one key of a calibration that bears on this; the others are for who applies it."""
+    """The keys of a calibration that bear on this; the others are for who applies it."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
     labels: list[_CalibrationLabel]
+    held_out: list[ScoredLabel] = []
 
 
-def _calibration_labels(path: Path) -> tuple[LabelCount, ...] | None:
+def _find_calibration(final: Path) -> _Calibration | None:
+    path = final / CALIBRATION
     try:
-        found = _Calibration.model_validate_json(path.read_bytes()).labels
+        return _Calibration.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -200,6 +226,9 @@ def _calibration_labels(path: Path) -> tuple[LabelCount, ...] | None:
         raise TrainingError(problems, hint="calibrate the model again") from error
     except OSError as error:
         raise TrainingError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _labels_of(calibration: _Calibration) -> tuple[LabelCount, ...]:
     return tuple(
         LabelCount(
             smell=same_smell(each.smell),
@@ -209,7 +238,7 @@ def _calibration_labels(path: Path) -> tuple[LabelCount, ...] | None:
             validation_tp=each.tp,
             validation_fp=each.fp,
         )
-        for each in found
+        for each in calibration.labels
     )
 
 
