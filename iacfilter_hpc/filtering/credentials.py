@@ -84,7 +84,7 @@ _SEPARATOR = re.compile(
     r"""(?P<space>\s)(?=["']))"""
 )
 # of Ruby the value may follow without a sign, where the key begins the line
-_CALL = re.compile(r"\s{1,40}(?=[\w@])")
+_CALL = re.compile(r"\s{1,40}(?=[\w@%])")
 # a command's switch takes its value behind a space, without quotes too
 _FLAG = re.compile(r"[ =]\s{0,10}(?=[^\s-])")
 
@@ -175,13 +175,16 @@ _QUOTED = re.compile(r"""(?P<quote>['"])(?P<value>(?:\\.|(?!(?P=quote)).)*)(?:(?
 
 def _value(text: str, *, is_word: bool) -> tuple[str, bool]:
     """The value that a text begins with, and whether it stands without quotes."""
-    text = re.sub(r"^(?:Sensitive(?:\.new)?\s?\(|\[|\(|@)\s*", "", text.strip())
+    text = re.sub(r"^(?:Sensitive(?:\.new)?\s?\(|\[|\()\s*", "", text.strip())
     if found := _QUOTED.match(text):
         rest = text[found.end() :]
         return (found["value"] + (rest if _FALLBACK.search(rest) else "")), False
+    if _FALLBACK.search(text):
+        return text, True
     bare = re.split(r"\s+#|\s*[,;}]\s*(?=$|[\w'\"#])", text, maxsplit=1)[0].strip()
-    if is_word and not bare.startswith(("{{", "$(", "${", "<%")) and not _REFERENCE.match(bare):
-        bare = re.split(r"[\s'\"|&]", bare, maxsplit=1)[0] if bare else bare
+    is_reference = bare.startswith(("{{", "$(", "${", "<%")) or _REFERENCE.match(bare)
+    if is_word and bare and not is_reference:
+        bare = re.split(r"[\s'\"|&]", bare, maxsplit=1)[0]
     return bare, True
 
 
@@ -197,7 +200,8 @@ _TEMPLATE = re.compile(
 _REFERENCE = re.compile(
     r"(?:lookup|hiera\w*|vault\w*|node|env|var|local|data|module|secrets|search|data_bag\w*|"
     r"chef_vault\w*|each|self|random_\w+|aws_\w+|azurerm_\w+|google_\w+|query|file|templatefile|"
-    r"fact|facts|params|inputs|steps|github|config|settings|attribute|input)(?:[.\[(:]).*",
+    r"fact|facts|params|inputs|steps|github|config|settings|attribute|input)(?:[.\[(:]).*"
+    r"|\$\{?[a-z_:][\w:.]*(?:\[['\"\w.-]*\])*\}?",
     re.IGNORECASE,
 )
 _PATH = re.compile(r"(?:~\w*|\.{1,2})?/[\w@%+.,*/ -]*|[A-Za-z]:[\\/].*|[\w.-]+(?:/[\w.-]+)+/?")
@@ -212,6 +216,8 @@ NOTHING = frozenset(
     "true false yes no on off null nil none undef undefined ~ omit present absent latest always "
     "never on_create enabled disabled required optional string str bool boolean sensitive".split()
 )
+NOT_HERE = ("!vault", "|", ">", "<<", "{", "[", "&", "*")
+"""What YAML and heredocs begin with where the value is encrypted, or stands in other lines."""
 FEW_DIGITS = 3
 """A bare number of fewer is a switch or a count."""
 LONG_RUN = 8
@@ -223,22 +229,24 @@ def is_literal(value: str, *, is_bare: bool, names_bare: bool) -> bool:
     if fallback := _FALLBACK.search(value):
         given = next(filter(None, fallback.groups()))
         return _is_text(given)
+    if is_bare and _is_name(value, names_bare):
+        return False
     if _TEMPLATE.search(value):
-        runs = re.findall(r"[A-Za-z0-9]+", _TEMPLATE.sub(" ", value))
-        return bool(_ADDRESS.search(_TEMPLATE.sub("", value))) or any(
-            len(r) >= LONG_RUN for r in runs
-        )
-    if is_bare:
-        if _REFERENCE.fullmatch(value) or value.startswith(
-            ("!vault", "|", ">", "<<", "{", "[", "&", "*", "$")
-        ):
-            return False
-        if value.isdigit() and len(value) < FEW_DIGITS:
-            return False
-        # a bare word of Ruby or Terraform is a name; a number or `%q(x)` is not
-        if names_bare and not (value.isdigit() or value.startswith("%")):
-            return False
+        rest = _TEMPLATE.sub(" ", value)
+        runs = re.findall(r"[A-Za-z0-9]+", rest)
+        return bool(_ADDRESS.search(rest)) or any(len(run) >= LONG_RUN for run in runs)
     return _is_text(value)
+
+
+def _is_name(value: str, names_bare: bool) -> bool:
+    """Whether a value without quotes names something: a variable, a vault, a block below."""
+    if _REFERENCE.fullmatch(value) or value.startswith(NOT_HERE):
+        return True
+    is_number = value.isdigit()
+    if is_number and len(value) < FEW_DIGITS:
+        return True
+    # a bare word of Ruby or Terraform is a name; a number or `%q(x)` is not
+    return names_bare and not (is_number or value.startswith("%"))
 
 
 def _is_text(value: str) -> bool:
