@@ -33,6 +33,8 @@ def recalls(scores: Sequence[ScoredLabel], threshold: float) -> tuple[Recall, ..
 
 def lower_bound(kept: int, sizes: Sequence[int]) -> float:
     """Lower 95 % bound of the share that `kept` is of families of so many real ones each."""
+    if not kept:
+        return 0.0
     real = sum(sizes)
     tries = real**2 // sum(size**2 for size in sizes)
     return share_at_least(kept * tries // real, tries)

@@ -228,14 +228,20 @@ def test_a_recall_chooses_the_threshold(
 ) -> None:
     found = document(capfd, [*words, "--min-recall", "0.95"])
     assert found["threshold"] == {
-        "value": pytest.approx((0.525 + 0.5) / 2),
+        "value": pytest.approx((0.5 + 0.5) / 2),
         "mode": "recall",
-        "origin": "as --min-recall 0.95 asks: it keeps 19 of 20 real ones and 0 of 20 false "
+        "origin": "as --min-recall 0.95 asks: it keeps 20 of 20 real ones and 1 of 20 false "
         "alarms of the validation data",
+        "recall": {
+            "asked": 0.95,
+            "real_ones_needed": 19,
+            "families_needed": 59,
+            "found": [],
+        },
     }
     assert main([*words, "--min-recall", "0.99", "-o", str(tmp_path / "out")]) == 0
     said = capfd.readouterr().err
-    assert "warning: real smells in the validation data: 20, too few to tell a recall" in said
+    assert "warning: real smells in the validation data: 20, too few for a recall of 0.99" in said
     copied = tmp_path / "copied"
     shutil.copytree(final, copied)
     (copied / "validation_scores.json").unlink()

@@ -78,10 +78,11 @@ def test_labels_of_a_calibration_count_as_both(tmp_path: Path) -> None:
         (tmp_path / "calibration.json").write_text(json.dumps(document))
 
     label = {"smell": "hard_coded_secret", "technology": "ansible", "tp": 8, "fp": 1}
+    calibrated([{**label, "tp": 7}])
+    found = coverage(tmp_path, [FEW])
+    assert cause(found.lack("hard_coded_secret", ["ansible"])) is Cause.FEW_LABELS, "12 + 7"
     calibrated([label])
-    found = coverage(tmp_path, [ENOUGH, FEW])
-    assert found.lack("hard_coded_secret", ["ansible"]), "12 + 8 and 3 + 8"
-    assert cause(coverage(tmp_path, [FEW]).lack("hard_coded_secret", ["ansible"])) is None
+    assert coverage(tmp_path, [FEW]).lack("hard_coded_secret", ["ansible"]) is None
     (tmp_path / "trained_on.json").unlink()
     calibrated([{**label, "tp": 20}])
     assert coverage(tmp_path, None).lack("hard_coded_secret", ["ansible"]) is None

@@ -79,7 +79,7 @@ def test_recall_has_a_bound_over_families() -> None:
     assert tries_for(0.95) == 59
     of_one = [label(0, 0.9) for _ in range(59)]
     assert recalls(of_one, 0.5)[0].low == pytest.approx(0.05, abs=1e-5), "one witness"
-    overall, http, secret = recalls([*alone, label(1, 0.1, "hard_coded_secret")], 0.5)
+    overall, secret, http = recalls([*alone, label(1, 0.1, "hard_coded_secret")], 0.5)
     assert (overall.real, overall.kept, overall.groups) == (60, 59, 59)
     assert (http.smell, http.kept, secret.kept, secret.low) == ("use_of_http", 59, 0, 0.0)
     assert recalls([], 0.5)[0].low == 0
@@ -96,8 +96,9 @@ def test_the_bound_is_that_of_clopper_and_pearson(hits: int, tries: int) -> None
 def test_strange_lines_are_told_from_usual_ones() -> None:
     train = [f"url: http://mirror.example/pool/{word}.tgz" for word in ("app", "web", "cache")]
     usual = usual_of(known_text(train, [*train, "url: http://mirror.example/pool/db.tgz"]))
-    assert usual.holds("url: http://mirror.example/pool/app-2.tgz") is False
-    assert usual.holds("url:   http://mirror.example/web.tgz")
+    assert usual.holds("url:   http://mirror.example/pool/WEB.tgz")
+    strict = usual_of(known_text(train, train))
+    assert not strict.holds("url: http://mirror.example/pool/db.tgz")
     assert not usual.holds("# Passwort der Datenbank, bitte ändern")
     assert not usual.holds('resource "aws_db_instance" "default" {')
     with pytest.raises(ValueError, match="3 bytes"):
