@@ -1,8 +1,8 @@
 """What iacfilter-filter removes of planted repositories: python -m tests.bench.planted MODEL.
 
 MODEL is a run or a final/, such as one that tests.bench.real_encoder trains on weak labels. Further
-flags are those of the command: `--threshold 0.999999` is the worst model there is. The repositories are
-those of tests/filtering/planted.py, a report for each technology. Printed for each: credentials
+flags are those of the command: `--threshold 0.999999` makes it the worst there is. The repositories
+are those of tests/filtering/planted.py, a report for each technology. Printed for each: credentials
 planted and removed, false alarms planted and removed, of what the model may judge and of all.
 """
 

@@ -20,6 +20,7 @@ from iacfilter_hpc.trained_model.known_text import known_text
 from iacfilter_hpc.trained_model.trained_on import LabelCount, trained_on, write_trained_on
 from tests.filtering import planted
 from tests.filtering.planted import PlantedRepository
+from tests.samples.made import REAL_DATA
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
 
@@ -156,3 +157,49 @@ def test_lines_unlike_the_training_data_stay(
     unlike = found["safety"]["kept"]["unlike_training"]
     assert unlike > 10 and len(rows) == 1 + found["rows"]["kept"]
     assert any("unlike its training data" in warning for warning in found["warnings"])
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"needs {REAL_DATA}")
+@pytest.mark.parametrize(
+    ("name", "technology", "passwords"), [("terragoat", "terraform", 9), ("mysql", "chef", 12)]
+)
+def test_real_passwords_stay(
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    final: Path,
+    name: str,
+    technology: str,
+    passwords: int,
+) -> None:
+    """Reports of GLITCH on public repositories; nothing but the look of them protects them."""
+    folder = REAL_DATA / "glitch_output" / "main_21db8c4"
+    words = [str(folder / f"{name}.csv"), "--scripts", str(folder), "--model", str(final)]
+    free = [*NOTHING_REAL, *GIVEN_FREE, "--max-removed", "1", "--technology", technology]
+    found, rows = filtered(capfd, tmp_path, [*words, *free])
+    kept = [row for row in rows if ",sec_hard_pass," in row]
+    assert len(kept) == passwords
+    assert all("looks like a live credential" in row for row in kept)
+    assert found["rows"]["fp"] > 0, "user names go"
+
+
+def test_an_unseen_technology_is_not_judged_by_a_flag(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, repositories: Path, final: Path
+) -> None:
+    """Nor by the name of one that was seen: the path says what the file is."""
+    copied = tmp_path / "final"
+    copied.mkdir()
+    for path in final.iterdir():
+        (copied / path.name).write_bytes(path.read_bytes())
+    record = json.loads((copied / "trained_on.json").read_text())
+    record["labels"] = [each for each in record["labels"] if each["technology"] == "puppet"]
+    (copied / "trained_on.json").write_text(json.dumps(record))
+    write_manifest(copied)
+    chef = planted.repositories()[2]
+    written = report(tmp_path, [chef])
+    words = [str(written), "--scripts", str(repositories / "scripts"), "--model", str(copied)]
+    free = [*NOTHING_REAL, *GIVEN_FREE, "--max-removed", "1"]
+    for technology in ("chef", "terraform", "bicepp", "puppet"):
+        found, _ = filtered(capfd, tmp_path, [*words, *free, "--technology", technology])
+        assert found["rows"]["fp"] == 0, technology
+        kept = found["safety"]["kept"]
+        assert kept["not_learned"] + kept["live_credential"] == len(chef.rows)
