@@ -38,6 +38,12 @@ def add_safety_flags(parser: argparse.ArgumentParser) -> None:
         help="and in the data that chose its threshold (default: 10)",
     )
     group.add_argument(
+        "--min-smell-recall",
+        type=_share,
+        metavar="R",
+        help="and of whose real ones it keeps this share there (default: 0.5)",
+    )
+    group.add_argument(
         "--max-removed",
         type=_share,
         metavar="SHARE",
@@ -69,8 +75,13 @@ def safety_of(args: argparse.Namespace) -> SafetyOptions:
 
     default = SafetyOptions()
     return SafetyOptions(
-        min_train_tp=_given(args.min_train_tp, default.min_train_tp),
-        min_validation_tp=_given(args.min_validation_tp, default.min_validation_tp),
+        min_train_tp=default.min_train_tp if args.min_train_tp is None else args.min_train_tp,
+        min_validation_tp=default.min_validation_tp
+        if args.min_validation_tp is None
+        else args.min_validation_tp,
+        min_smell_recall=default.min_smell_recall
+        if args.min_smell_recall is None
+        else args.min_smell_recall,
         max_removed=default.max_removed if args.max_removed is None else args.max_removed,
         yes_remove=tuple(args.yes_remove),
         rules=args.rules,
@@ -130,6 +141,7 @@ def safety_document(done: Filtered) -> dict[str, object]:
     return {
         "min_train_tp": options.min_train_tp,
         "min_validation_tp": options.min_validation_tp,
+        "min_smell_recall": options.min_smell_recall,
         "max_removed": options.max_removed,
         "yes_remove": list(options.yes_remove),
         "rules": None if rules.path is None else str(rules.path),
@@ -176,10 +188,6 @@ def recall_table(promise: Promise) -> str:
     ]
     names = ["smell", "real ones kept", "recall", "lower bound", "over"]
     return terminal.table(names, rows, names[1:4])
-
-
-def _given(value: int | None, default: int) -> int:
-    return default if value is None else value
 
 
 def _count(text: str) -> int:

@@ -1,7 +1,8 @@
 """Coverage of a model: the smells and technologies of which it has seen enough to judge them.
 
-Enough are so many real ones in training, and so many in the data that chose the threshold. A model
-that saw twelve real secrets and 660 false ones has learned that secrets are false.
+Enough are so many real ones in training, and so many in the data that chose the threshold, of which
+at least half must be kept. A model that saw twelve real secrets and 660 false ones has learned that
+secrets are false; one that loses 13 of 14 real addresses on its own validation data removes all.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.samples.hashes import same_smell
 from iacfilter_hpc.trained_model.decision import Decision
-from iacfilter_hpc.trained_model.trained_on import LabelCount, find_labels
+from iacfilter_hpc.trained_model.recall import recalls
+from iacfilter_hpc.trained_model.trained_on import LabelCount, Recall, find_labels, find_scores
 
 MIN_TRAIN_TP = 20
 MIN_VALIDATION_TP = 10
 """As evaluations mark scores of fewer real ones: a threshold that ten chose is off by chance."""
+MIN_RECALL = 0.5
+"""Of a smell on the data that chose the threshold: below it more real ones are lost than kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Minimum:
 
     train_tp: int = MIN_TRAIN_TP
     validation_tp: int = MIN_VALIDATION_TP
+    recall: float = MIN_RECALL
 
     @property
     def takes_its_word(self) -> bool:
@@ -50,6 +55,7 @@ class Coverage:
     smells: frozenset[str]
     of_smell: dict[str, _Seen] | None
     of_technology: dict[str, _Seen] | None
+    recall: dict[str, Recall]
     minimum: Minimum
 
     def lack(self, smell: str, technologies: Iterable[str]) -> Reason | None:
@@ -63,11 +69,22 @@ class Coverage:
             smell, self.of_smell.get(smell, _Seen()), Cause.UNTRAINED_SMELL, self.minimum
         ):
             return reason
+        if reason := self._loss(smell):
+            return reason
         for name in technologies:
             seen = self.of_technology.get(name, _Seen())
             if reason := _lack(name, seen, Cause.UNTRAINED_TECHNOLOGY, self.minimum):
                 return reason
         return None
+
+    def _loss(self, smell: str) -> Reason | None:
+        """Why a smell is not judged of whose real ones too many are lost."""
+        found = self.recall.get(smell)
+        if found is None or found.kept >= self.minimum.recall * found.real:
+            return None
+        lost = found.real - found.kept
+        text = f"the model loses {lost} of {found.real} real ones of {smell} on its validation data"
+        return Reason(Cause.LOW_RECALL, text)
 
     def _word_of(self, smell: str) -> Reason | None:
         if not self.minimum.takes_its_word:
@@ -80,8 +97,8 @@ UNKNOWN_TRAINING = Reason(
 )
 
 
-def coverage_of(final: Path, decision: Decision, minimum: Minimum) -> Coverage:
-    """What the model in a directory has seen, its calibration included.
+def coverage_of(final: Path, decision: Decision, threshold: float, minimum: Minimum) -> Coverage:
+    """What the model in a directory has seen, its calibration included, and kept at a threshold.
 
     Raises:
         TrainingError: its record or its calibration is damaged.
@@ -89,11 +106,12 @@ def coverage_of(final: Path, decision: Decision, minimum: Minimum) -> Coverage:
     labels = find_labels(final)
     smells = frozenset(map(same_smell, decision.smells))
     if labels is None:
-        return Coverage(smells, None, None, minimum)
+        return Coverage(smells, None, None, {}, minimum)
     return Coverage(
         smells,
         _totals((each.smell, each) for each in labels),
         _totals((each.technology, each) for each in labels),
+        {each.smell: each for each in recalls(find_scores(final) or (), threshold) if each.smell},
         minimum,
     )
 

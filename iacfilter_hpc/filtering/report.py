@@ -180,11 +180,11 @@ def _judge(
     rules = find_rules(request.scripts, safety.rules)
     decision = read_decision(model.final)
     check_worth(model.final, decision, safety)
-    guard = guard_of(model.final, decision, safety, rules, scripts)
     # before the weights are loaded: a model without validation scores is refused at once
     threshold = choose_filter_threshold(
         model.final, decision, request.threshold, request.min_recall
     )
+    guard = guard_of(model.final, decision, threshold.value, safety, rules, scripts)
     deciding = DecidingModel(model.name, threshold.value, threshold.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.filtering.coverage import (
+    MIN_RECALL,
     MIN_TRAIN_TP,
     MIN_VALIDATION_TP,
     Coverage,
@@ -47,6 +48,7 @@ class SafetyOptions:
 
     min_train_tp: int = MIN_TRAIN_TP
     min_validation_tp: int = MIN_VALIDATION_TP
+    min_smell_recall: float = MIN_RECALL
     max_removed: float = MAX_REMOVED
     yes_remove: tuple[str, ...] = ()
     rules: Path | None = None
@@ -81,6 +83,7 @@ CLASSES = {
     Cause.UNTRAINED_TECHNOLOGY: Kept.NOT_LEARNED,
     Cause.UNKNOWN_TRAINING: Kept.NOT_LEARNED,
     Cause.FEW_LABELS: Kept.NOT_LEARNED,
+    Cause.LOW_RECALL: Kept.NOT_LEARNED,
     Cause.RULE: Kept.RULE,
     Cause.CREDENTIAL: Kept.CREDENTIAL,
     Cause.UNLIKE_TRAINING: Kept.UNLIKE_TRAINING,
@@ -138,15 +141,25 @@ class Guard:
 
 
 def guard_of(
-    final: Path, decision: Decision, options: SafetyOptions, rules: Rules, scripts: Scripts
+    final: Path,
+    decision: Decision,
+    threshold: float,
+    options: SafetyOptions,
+    rules: Rules,
+    scripts: Scripts,
 ) -> Guard:
-    """The guard of a filter with the model in a directory.
+    """The guard of a filter with the model in a directory, which keeps what has `threshold`.
 
     Raises:
         TrainingError: the model's record or its calibration is damaged.
     """
-    minimum = Minimum(train_tp=options.min_train_tp, validation_tp=options.min_validation_tp)
-    return Guard(coverage_of(final, decision, minimum), rules, _usual(final), scripts)
+    minimum = Minimum(
+        train_tp=options.min_train_tp,
+        validation_tp=options.min_validation_tp,
+        recall=options.min_smell_recall,
+    )
+    coverage = coverage_of(final, decision, threshold, minimum)
+    return Guard(coverage, rules, _usual(final), scripts)
 
 
 def _usual(final: Path) -> Usual | None:

@@ -37,6 +37,8 @@ class Cause(Enum):
     """The model does not say what it was trained on."""
     FEW_LABELS = auto()
     """The model saw too few real ones of its smell or technology."""
+    LOW_RECALL = auto()
+    """The model loses too many real ones of its smell, on its own validation data."""
     RULE = auto()
     """A rule of the user's keeps it, whatever the model says."""
     CREDENTIAL = auto()

@@ -13,7 +13,12 @@ from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.filtering.coverage import Coverage, Minimum, coverage_of
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.trained_model.evidence import ValidationScores
-from iacfilter_hpc.trained_model.trained_on import LabelCount, trained_on, write_trained_on
+from iacfilter_hpc.trained_model.trained_on import (
+    LabelCount,
+    ScoredLabel,
+    trained_on,
+    write_trained_on,
+)
 from tests.made_models import made_decision
 from tests.made_runs import DEMO
 
@@ -32,7 +37,7 @@ def coverage(
     if labels is not None:
         record = trained_on([], [], ValidationScores((), ()), ())
         write_trained_on(final, replace(record, labels=tuple(labels)))
-    return coverage_of(final, DECISION, minimum or Minimum())
+    return coverage_of(final, DECISION, 0.5, minimum or Minimum())
 
 
 def cause(reason: Reason | None) -> Cause | None:
@@ -70,6 +75,23 @@ def test_counts_of_a_smell_are_of_all_technologies(tmp_path: Path) -> None:
     assert cause(found.lack("use_of_http", ["chef"])) is Cause.FEW_LABELS
     found = coverage(tmp_path, [ten, replace(ENOUGH, technology="chef")])
     assert found.lack("use_of_http", ["chef"]) is None
+
+
+def test_a_smell_whose_real_ones_are_lost_is_not_judged(tmp_path: Path) -> None:
+    score = ScoredLabel(
+        smell="use_of_http", technology="ansible", group=0, is_family=True, p_tp=0.9, is_tp=True
+    )
+    lost = replace(score, p_tp=0.4)
+    for kept, cause_of in ((9, Cause.LOW_RECALL), (10, None)):
+        record = trained_on([], [], ValidationScores((), ()), ())
+        scores = (score,) * kept + (lost,) * (20 - kept)
+        write_trained_on(tmp_path, replace(record, labels=(ENOUGH,), scores=scores))
+        found = coverage_of(tmp_path, DECISION, 0.5, Minimum())
+        assert cause(found.lack("use_of_http", ["ansible"])) is cause_of
+        any_loss = coverage_of(tmp_path, DECISION, 0.5, Minimum(recall=0))
+        assert any_loss.lack("use_of_http", ["ansible"]) is None
+        at_less = coverage_of(tmp_path, DECISION, 0.3, Minimum())
+        assert at_less.lack("use_of_http", ["ansible"]) is None, "of the threshold that is used"
 
 
 def test_labels_of_a_calibration_count_as_both(tmp_path: Path) -> None:

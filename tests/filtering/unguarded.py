@@ -16,6 +16,7 @@ def unguarded(folder: Path) -> list[str]:
     rules.write_text(NO_RULES)
     smells = [word for name in NAMES for word in ("--yes-remove", name)]
     minimum = ["--min-train-tp", "0", "--min-validation-tp", "0", "--max-removed", "1"]
+    minimum += ["--min-smell-recall", "0"]
     return ["--allow-tiny", *minimum, *smells, "--rules", str(rules)]
 
 
