@@ -15,6 +15,7 @@ from iacfilter_hpc.trained_model.evidence import (
     write_seen,
     write_validation_scores,
 )
+from iacfilter_hpc.trained_model.trained_on import trained_on, write_trained_on
 
 
 def made_decision(validation: Path) -> Decision:
@@ -46,5 +47,8 @@ def make_final(final: Path, train: Path, validation: Path) -> None:
     write_decision(final, made_decision(validation))
     write_seen(final, seen_of(read_samples(train), held_out))
     is_tp = tuple(sample.label == "TP" for sample in held_out)
-    write_validation_scores(final, ValidationScores(tuple(0.7 for _ in is_tp), is_tp))
+    scores = ValidationScores(tuple(0.7 for _ in is_tp), is_tp)
+    write_validation_scores(final, scores)
+    record = trained_on(read_samples(train), held_out, scores, ())
+    write_trained_on(final, record)
     write_manifest(final)

@@ -13,6 +13,15 @@ from pathlib import Path
 from types import FrameType
 
 from iacfilter_hpc.cli import terminal
+from iacfilter_hpc.cli.filter_safety import (
+    add_safety_flags,
+    recall_document,
+    recall_table,
+    safety_document,
+    safety_of,
+    safety_table,
+    safety_warnings,
+)
 from iacfilter_hpc.errors import IacfilterError, counted
 from iacfilter_hpc.runs import layout
 
@@ -68,6 +77,7 @@ def arguments() -> argparse.ArgumentParser:
         help="what the report's paths have in place of DIR (default: found)",
     )
     _add_outputs(parser)
+    add_safety_flags(parser)
     return parser
 
 
@@ -83,7 +93,7 @@ def _add_threshold(group: argparse._MutuallyExclusiveGroup) -> None:
         type=_recall,
         metavar="R",
         help="the highest threshold that keeps this share of the real ones in the model's "
-        "validation data, such as 0.95",
+        "validation data and of the next one like them, such as 0.95; how sure that is, is said",
     )
 
 
@@ -131,6 +141,7 @@ def request_of(args: argparse.Namespace) -> FilterRequest:
         omit_suppressed=args.omit_suppressed,
         fail_on_findings=args.fail_on_findings,
         as_json=args.json,
+        safety=safety_of(args),
     )
 
 
@@ -171,6 +182,7 @@ def warnings(done: Filtered) -> list[str]:
         *technology_warnings(done.request.technology),
         *report_warnings(done.report),
         *_misplaced(done),
+        *safety_warnings(done),
     ]
     if not total.rows:
         found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
@@ -227,10 +239,12 @@ def document(done: Filtered) -> dict[str, object]:
             "value": done.threshold.value,
             "mode": done.threshold.mode,
             "origin": done.threshold.origin,
+            "recall": recall_document(done.threshold.promise),
         },
         "rows": {"read": total.rows, "kept": total.kept, **asdict(total)},
         "by_smell": {smell: asdict(counts) for smell, counts in done.tally.by_smell().items()},
         "unjudged": done.tally.reasons(),
+        "safety": safety_document(done),
         "outputs": {
             "rows": _text(done.request.output),
             "sarif": _text(done.request.sarif),
@@ -258,7 +272,10 @@ def render(done: Filtered) -> str:
         "",
         _by_smell(done.tally),
     ]
+    if done.threshold.promise is not None and done.threshold.promise.found:
+        lines += ["", recall_table(done.threshold.promise)]
     if reasons := done.tally.reasons():
+        lines += ["", safety_table(done)]
         rows = [[str(count), terminal.plain(reason)] for reason, count in reasons.items()]
         lines += ["", terminal.table(["rows", "not judged because"], rows, ["rows"])]
     return "\n".join(lines)

@@ -151,6 +151,17 @@ def _note_places(node: yaml.MappingNode, prefix: str, path: Path, places: dict[s
         places[key] = place
         if isinstance(value_node, yaml.MappingNode):
             _note_places(value_node, f"{key}.", path, places)
+        elif isinstance(value_node, yaml.SequenceNode):
+            _note_places_in_list(value_node, key, path, places)
+
+
+def _note_places_in_list(
+    node: yaml.SequenceNode, key: str, path: Path, places: dict[str, str]
+) -> None:
+    for index, item in enumerate(node.value):
+        places[f"{key}.{index}"] = f"{path}:{item.start_mark.line + 1}"
+        if isinstance(item, yaml.MappingNode):
+            _note_places(item, f"{key}.{index}.", path, places)
 
 
 def _plain_keys(values: Any) -> Any:

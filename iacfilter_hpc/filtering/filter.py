@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from iacfilter_hpc.evaluation.predict import score
+from iacfilter_hpc.filtering.first_reading import FirstReading
+from iacfilter_hpc.filtering.safety import Guard
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow
@@ -41,13 +43,15 @@ NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
 class Filter:
     """A model with its threshold, and where the scripts are that a report is about.
 
-    `technology` None means: as each file's extension says.
+    `technology` None means: as each file's extension says. `guard` None judges all that the model
+    was trained on, and removes whatever it says.
     """
 
     scorer: Scorer
     threshold: float
     scripts: Scripts
     technology: str | None
+    guard: Guard | None = None
     _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
 
     def judge(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
@@ -58,6 +62,17 @@ class Filter:
         Raises:
             DataError: the report can no longer be read.
         """
+        for chunk in self._chunks(rows):
+            yield self._decided(chunk)
+
+    def judge_again(self, rows: Iterable[Row], first: FirstReading) -> Iterator[list[DecidedRow]]:
+        """The same rows with the scores that a first reading has noted: nothing is scored twice."""
+        results = first.results()
+        for chunk in self._chunks(rows):
+            yield [self._with_result(*pair) for pair in zip(chunk, results, strict=False)]
+
+    def _chunks(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
+        """Rows that are to be scored, or have the reason why not, a chunk at a time."""
         # final/ names smells as the training file did, which may be in words of a report or an
         # oracle
         known = {smell_of_words(smell) or smell for smell in self.scorer.decision.smells}
@@ -68,10 +83,10 @@ class Filter:
             chunk.append(made)
             size += _size(made)
             if len(chunk) == ROWS_IN_A_CHUNK or size > TEXT_IN_A_CHUNK:
-                yield self._decided(chunk)
+                yield chunk
                 chunk, size = [], 0
         if chunk:
-            yield self._decided(chunk)
+            yield chunk
 
     def _prepared(self, row: Row, known: set[str]) -> DecidedRow:
         """A row as a sample, or with the reason why it is none for this model."""
@@ -91,10 +106,14 @@ class Filter:
         if isinstance(made, Unusable):
             return DecidedRow(row, file, None, reason=made.reason)
         # it would give a p(TP), but one that nobody has trained or validated
-        if made.smell not in known:
+        if self.guard is not None:
+            reason = self.guard.abstention(made, found.detail)
+        elif made.smell not in known:
             text = f"the model was not trained on {made.smell}"
-            return DecidedRow(row, file, made, reason=Reason(Cause.UNTRAINED_SMELL, text))
-        return DecidedRow(row, file, made)
+            reason = Reason(Cause.UNTRAINED_SMELL, text)
+        else:
+            reason = None
+        return DecidedRow(row, file, made, reason=reason)
 
     def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
         # by place, so that a detection reported twice is scored once and decided alike
@@ -113,7 +132,24 @@ class Filter:
         # every comparison with NaN is false, which would remove the row
         if math.isnan(p_tp):
             return replace(judged, reason=NO_SCORE)
-        return replace(judged, p_tp=p_tp, decision="TP" if p_tp >= self.threshold else "FP")
+        if p_tp >= self.threshold:
+            return replace(judged, p_tp=p_tp, decision="TP")
+        if reason := self._objection(judged):
+            return replace(judged, reason=reason)
+        return replace(judged, p_tp=p_tp, decision="FP")
+
+    def _objection(self, judged: DecidedRow) -> Reason | None:
+        """Why a row stays although the model would remove it."""
+        if self.guard is None or judged.sample is None or isinstance(judged.row.found, BadRow):
+            return None
+        return self.guard.objection(judged.sample, judged.row.found.detail)
+
+    def _with_result(self, prepared: DecidedRow, result: float | Reason) -> DecidedRow:
+        if prepared.sample is None or prepared.reason is not None:
+            return prepared
+        if isinstance(result, Reason):
+            return replace(prepared, reason=result)
+        return self._with_score(prepared, result)
 
     def _scores(self, samples: Sequence[Sample]) -> list[float | NoFit]:
         """p(TP) of each sample; the same input is scored once, also if it was so lately."""

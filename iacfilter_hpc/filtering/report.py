@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.config.extras import check_installed
 from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.filtering.safety import SafetyOptions
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -25,6 +26,7 @@ from iacfilter_hpc.glitch.checks import (
     refuse,
     reported_problems,
     script_problems,
+    smell_problems,
     stdout_problems,
 )
 from iacfilter_hpc.glitch.decisions import Tally
@@ -38,6 +40,8 @@ from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.find import Trained, find_trained
 
 if TYPE_CHECKING:
+    from iacfilter_hpc.filtering.removal import Spared
+    from iacfilter_hpc.filtering.rules import Rules
     from iacfilter_hpc.filtering.threshold import FilterThreshold
 
 # what scoring imports; DeepSpeed is no part of it
@@ -74,6 +78,7 @@ class FilterRequest:
     omit_suppressed: bool = False
     fail_on_findings: bool = False
     as_json: bool = False
+    safety: SafetyOptions = field(default_factory=SafetyOptions)
 
     @property
     def outputs(self) -> list[Output]:
@@ -95,6 +100,8 @@ class Filtered:
     tally: Tally
     log: SarifLog | None
     seconds: float
+    rules: Rules
+    spared: Spared
 
     @property
     def rows_a_second(self) -> float:
@@ -142,6 +149,7 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
         yield UsageError(
             "--omit-suppressed is about --sarif, which is not given", hint="give both or neither"
         )
+    yield from smell_problems("--yes-remove", request.safety.yes_remove)
     yield from output_problems(request.outputs, [request.report])
     yield from script_problems(request.outputs, request.scripts)
 
@@ -160,35 +168,60 @@ def _judge(
     # only now: torch takes seconds to import
     from iacfilter_hpc.evaluation.predict import load_scorer
     from iacfilter_hpc.filtering.filter import Filter
+    from iacfilter_hpc.filtering.first_reading import FirstReading, unchanged
+    from iacfilter_hpc.filtering.removal import spare
+    from iacfilter_hpc.filtering.rules import find_rules
+    from iacfilter_hpc.filtering.safety import guard_of
     from iacfilter_hpc.filtering.threshold import choose_filter_threshold
+    from iacfilter_hpc.filtering.worthless import check_worth
     from iacfilter_hpc.trained_model.decision import read_decision
 
+    safety = request.safety
+    rules = find_rules(request.scripts, safety.rules)
     decision = read_decision(model.final)
+    check_worth(model.final, decision, safety)
     # before the weights are loaded: a model without validation scores is refused at once
     threshold = choose_filter_threshold(
         model.final, decision, request.threshold, request.min_recall
     )
+    guard = guard_of(model.final, decision, threshold.value, safety, rules, scripts)
     deciding = DecidingModel(model.name, threshold.value, threshold.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once
     with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
         scorer = load_scorer(model.final)
-        started, tally = time.monotonic(), Tally()
-        sinks = [sink for sink in (rows, log) if sink is not None]
-        for sink in sinks:
-            sink.begin()
-        with progress(report) as advance:
-            row_filter = Filter(scorer, threshold.value, scripts, request.technology)
-            for judged in row_filter.judge(read_rows(report)):
+        started, first, tally = time.monotonic(), FirstReading(), Tally()
+        row_filter = Filter(scorer, threshold.value, scripts, request.technology, guard)
+        with unchanged(report):
+            with progress(report) as advance:
+                for judged in row_filter.judge(read_rows(report)):
+                    first.add(judged)
+                    advance(len(judged))
+            # what all rows together say decides what may be removed: so all come before the first
+            spared = spare(first.tally, safety)
+            sinks = [sink for sink in (rows, log) if sink is not None]
+            for sink in sinks:
+                sink.begin()
+            for judged in row_filter.judge_again(read_rows(report), first):
+                kept = spared.applied(judged)
                 for sink in sinks:
-                    sink.add(judged)
-                tally.add(judged)
-                advance(len(judged))
+                    sink.add(kept)
+                tally.add(kept)
         if log is not None:
             log.end()
         seconds = time.monotonic() - started
     return Filtered(
-        request, model, report, scripts, scorer.decision.approach, threshold, tally, log, seconds
+        request=request,
+        model=model,
+        report=report,
+        scripts=scripts,
+        approach=decision.approach,
+        threshold=threshold,
+        tally=tally,
+        log=log,
+        seconds=seconds,
+        rules=rules,
+        spared=spared,
     )
 
 

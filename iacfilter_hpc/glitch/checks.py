@@ -10,7 +10,7 @@ from pathlib import Path
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection, GlitchReport
 from iacfilter_hpc.glitch.scripts import Scripts
-from iacfilter_hpc.samples import technologies
+from iacfilter_hpc.samples import smells, technologies
 
 # the descriptor, not sys.stdout: what counts is where a shell has sent it
 STDOUT = 1
@@ -59,6 +59,15 @@ def name_problems(flag: str, name: str | None) -> Iterator[UsageError]:
         yield UsageError(
             f"{flag} {name!a} is not a name", hint="a name is one line of printable text"
         )
+
+
+def smell_problems(flag: str, names: Sequence[str]) -> Iterator[UsageError]:
+    """Names that are no smell of the table."""
+    for name in names:
+        if name not in smells.BY_NAME:
+            yield UsageError(
+                f"{flag} {name!a} is no smell", hint=f"smells are {', '.join(smells.NAMES)}"
+            )
 
 
 def output_problems(outputs: Sequence[Output], inputs: Sequence[Path]) -> Iterator[UsageError]:

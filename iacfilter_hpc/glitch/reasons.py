@@ -31,6 +31,26 @@ class Cause(Enum):
     NOT_IN_ORACLE = auto()
     UNTRAINED_SMELL = auto()
     """The model was not trained on its smell."""
+    UNTRAINED_TECHNOLOGY = auto()
+    """The model was not trained on its technology."""
+    UNKNOWN_TRAINING = auto()
+    """The model does not say what it was trained on."""
+    FEW_LABELS = auto()
+    """The model saw too few real ones of its smell or technology."""
+    LOW_RECALL = auto()
+    """The model loses too many real ones of its smell, on its own validation data."""
+    RULE = auto()
+    """A rule of the user's keeps it, whatever the model says."""
+    CREDENTIAL = auto()
+    """It looks like a live credential."""
+    UNLIKE_TRAINING = auto()
+    """The model would remove it, and its line is unlike those of the training data."""
+    WHOLE_SMELL = auto()
+    """The model would remove every one of its smell."""
+    TOO_MANY = auto()
+    """The model would remove more of the report than it may."""
+    CHANGED = auto()
+    """Its script changed while the report was filtered."""
     NO_FIT = auto()
     """Its prompt is longer than the model takes, even without context."""
     NO_SCORE = auto()

@@ -22,6 +22,7 @@ from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.markdown import code
 from iacfilter_hpc.trained_model.tables import markdown_table
+from iacfilter_hpc.trained_model.trained_on import Recall
 
 FEW_POSITIVES = 10
 """Real TPs of a smell below which the card warns: as in evaluation.metrics, a room above."""
@@ -142,6 +143,11 @@ flatter the model; `iacfilter-evaluate` scores it on other data.
 
 {ranking}
 
+Recall at the chosen threshold, with its lower 95 % bound, for which the samples of a family (a
+repository, or where none is known a file) count as all alike:
+
+{recall}
+
 The threshold is the one of the highest F1 of TP. `validation_scores.json` has each p(TP), so that
 another threshold can be chosen."""
 
@@ -154,6 +160,7 @@ def model_card(
     train: SampleFile,
     validation: SampleFile,
     facts: CardFacts,
+    recall: Sequence[Recall],
 ) -> str:
     """Model card, the text of README.md; it names files by name, never by where they lie.
 
@@ -165,7 +172,7 @@ def model_card(
         f"# {layout.name}": _introduction(decision, facts),
         TRAINING_DATA: _data(train, validation),
         "## Configuration": _configuration(config),
-        "## Results on validation data": _validation(decision, scores),
+        "## Results on validation data": _validation(decision, scores, recall),
         "## Limits": limits(decision, train.samples, validation.samples),
         "## Record": _record(record),
     }
@@ -232,7 +239,8 @@ def _data(train: SampleFile, validation: SampleFile) -> str:
     kinds = "\n\n".join(
         _by(field, train.samples, validation.samples) for field in ("smell", "technology")
     )
-    return f"{named}\n\n{kinds}\n\n`seen.json` has a key of each sample."
+    where = "`trained_on.json` counts them by smell and technology, `seen.json` has a key of each."
+    return f"{named}\n\n{kinds}\n\n{where}"
 
 
 def _by(field: str, train: Sequence[Sample], validation: Sequence[Sample]) -> str:
@@ -265,7 +273,7 @@ def _configuration(config: RunConfig) -> str:
     return f"```yaml\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}```"
 
 
-def _validation(decision: Decision, scores: ValidationScores) -> str:
+def _validation(decision: Decision, scores: ValidationScores, recall: Sequence[Recall]) -> str:
     # few metrics of its own: evaluation, whose table has them all, stands above this room
     rows = []
     # argmax beside it shows what choosing the threshold has gained on these samples
@@ -286,7 +294,22 @@ def _validation(decision: Decision, scores: ValidationScores) -> str:
         file=code(Path(decision.validation.file).name),
         scores=markdown_table(["threshold", "precision", "recall", "F1"], rows),
         ranking=ranking,
+        recall=_recall(recall),
     )
+
+
+def _recall(recall: Sequence[Recall]) -> str:
+    rows = [
+        [
+            "all" if each.smell is None else code(each.smell),
+            f"{each.kept} of {each.real}",
+            f"{each.kept / each.real:.3f}",
+            f"{each.low:.3f}",
+            each.grouped,
+        ]
+        for each in recall
+    ]
+    return markdown_table(["smell", "real ones kept", "recall", "lower bound", "over"], rows)
 
 
 def _record(record: RunRecord | None) -> str:

@@ -20,6 +20,7 @@ from iacfilter_hpc.trained_model.evidence import (
     write_seen,
     write_validation_scores,
 )
+from iacfilter_hpc.trained_model.trained_on import TrainedOn, write_trained_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def save_final(
     decision: Decision,
     scores: ValidationScores,
     seen: Seen,
+    record: TrainedOn,
     card: str,
     weights: Weights,
 ) -> None:
@@ -67,6 +69,7 @@ def save_final(
         write_decision(partial, decision)
         write_validation_scores(partial, scores)
         write_seen(partial, seen)
+        write_trained_on(partial, record)
         # PEFT writes one too, that knows nothing of the run
         (partial / CARD).write_text(card, encoding="utf-8")
         # last of the files, as it lists them

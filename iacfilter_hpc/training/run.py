@@ -32,7 +32,9 @@ from iacfilter_hpc.samples.sample import SampleFile
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision, Validation
 from iacfilter_hpc.trained_model.evidence import ValidationScores, seen_of
+from iacfilter_hpc.trained_model.recall import recalls
 from iacfilter_hpc.trained_model.save import save_final
+from iacfilter_hpc.trained_model.trained_on import scored_labels, trained_on
 from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
 from iacfilter_hpc.training.arguments import run_callbacks, training_arguments
@@ -131,11 +133,15 @@ def train(
     decision = _decision(config, made, validation_file, threshold, temperature, smells, form)
     seen = seen_of(train_file.samples, validation_file.samples)
     approach = approach_named(config.approach)
-    card = model_card(layout, config, decision, scores, train_file, validation_file, approach.card)
+    found = recalls(scored_labels(validation_file.samples, scores), threshold.value)
+    record = trained_on(train_file.samples, validation_file.samples, scores, found)
+    card = model_card(
+        layout, config, decision, scores, train_file, validation_file, approach.card, found
+    )
     # the last save may be an evaluation ago: another attempt may have taken over since
     if (lease := made.trainer.checkpoints.lease) is not None:
         lease.check()
-    save_final(made.trainer, layout, decision, scores, seen, card, approach.weights)
+    save_final(made.trainer, layout, decision, scores, seen, record, card, approach.weights)
     logger.info("threshold %.4f, validation F1 %.4f", threshold.value, threshold.f1)
     PartialState().destroy_process_group()
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.filtering.unguarded import unguarded
 from tests.tiny_finals import make_encoder_final
 
 BIN = Path(sys.executable).parent
@@ -105,6 +106,7 @@ def measure(folder: Path, final: Path, threads: int) -> Measured:
     """One fresh process of the command that writes rows and SARIF."""
     argv = [str(BIN / "iacfilter-filter"), str(folder / "glitch.csv"), "--json", "--annotate"]
     argv += ["--scripts", str(folder), "--model", str(final), "-o", str(folder / "out.csv")]
+    argv += unguarded(folder)
     environment = os.environ | {
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": str(threads),

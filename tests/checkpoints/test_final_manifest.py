@@ -13,6 +13,8 @@ from iacfilter_hpc.runs.files import sha256_of
 from tests.made_models import make_final
 from tests.made_runs import DEMO
 
+FILES = ("decision.json", "seen.json", "trained_on.json", "validation_scores.json")
+
 
 @pytest.fixture
 def final(tmp_path: Path) -> Path:
@@ -31,7 +33,7 @@ def test_a_whole_model(final: Path) -> None:
     verify(final)
     assert model_sha256(final) == sha256_of(final / "manifest.json")
     files = json.loads((final / "manifest.json").read_text())["files"]
-    assert sorted(files) == ["decision.json", "seen.json", "validation_scores.json"]
+    assert sorted(files) == list(FILES)
 
 
 def test_its_card_and_other_files_are_their_readers_own(final: Path) -> None:
@@ -81,10 +83,9 @@ def test_a_damaged_manifest(final: Path, text: str | None, says: str) -> None:
 
 def test_what_stands_for_a_model_does_not_change_with_the_version(final: Path) -> None:
     """Logs of looks and comparisons name models by the bytes of their manifests."""
-    names = ("decision.json", "seen.json", "validation_scores.json")
     files = {
         name: {"size": (final / name).stat().st_size, "sha256": sha256_of(final / name)}
-        for name in names
+        for name in FILES
     }
     written = json.dumps({"schema": 1, "files": files}, indent=2) + "\n"
     assert (final / "manifest.json").read_text() == written

@@ -22,6 +22,7 @@ from iacfilter_hpc.filtering.filter import Filter
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.rows import Row
 from tests.cli.commands import PROGRAMS
+from tests.filtering.unguarded import unguarded
 from tests.glitch.made_decisions import ROWS, write_all
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
@@ -39,7 +40,8 @@ def final(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def words(tmp_path: Path, final: Path) -> list[str]:
     report, scripts = write_all(tmp_path)
-    return [str(report.path), "--scripts", str(scripts.folder), "--model", str(final)]
+    flags = unguarded(tmp_path)
+    return [str(report.path), "--scripts", str(scripts.folder), *flags, "--model", str(final)]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from iacfilter_hpc.cli.data.__main__ import arguments as data_arguments
 from iacfilter_hpc.cli.logs import Streams
 from iacfilter_hpc.cli.submit import REHEARSAL, ResumeRequest, SubmitAction, SubmitRequest
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
+from iacfilter_hpc.filtering.safety import SafetyOptions
 from tests.made_runs import DEMO
 
 TEST = str(DEMO["test"])
@@ -22,7 +23,8 @@ DATA = ("--data", TEST)
 FILTER = ("report.csv", "--model", "mine", "--scripts", "scripts")
 
 
-PLAIN = (str, int, float, Path, tuple, frozenset, Enum, EvaluateOptions, type(None))
+OPTIONS = (EvaluateOptions, SafetyOptions)
+PLAIN = (str, int, float, Path, tuple, frozenset, Enum, *OPTIONS, type(None))
 """Types of a request's fields."""
 
 

@@ -16,6 +16,7 @@ from iacfilter_hpc.gpu_memory.recorded_peaks import UNCORRECTED, correction
 from iacfilter_hpc.runs.layout import RunLayout
 from tests.cli.commands import iacfilter
 from tests.fake_slurm import FakeSlurm
+from tests.filtering.unguarded import unguarded
 from tests.training.settings import DEMO, TRAINS
 
 pytestmark = TRAINS
@@ -104,7 +105,7 @@ def test_a_report_is_filtered_as_it_was(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["report/glitch.csv", "--scripts", "report/scripts", "--annotate", "-o", "again.csv"]
-    assert filter.main(["--model", "encoder", *words]) == 0
+    assert filter.main(["--model", "encoder", *words, *unguarded(tmp_path)]) == 0
     theirs, ours = (
         [line.rpartition(",") for line in Path(path).read_text().splitlines()]
         for path in ("report/filtered.csv", "again.csv")

@@ -18,6 +18,7 @@ from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file, r
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
+from iacfilter_hpc.trained_model.trained_on import Recall
 from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.run import train
 from tests.made_models import made_decision
@@ -27,6 +28,10 @@ from tests.training.settings import DEMO, TRAINS, run_config
 pytestmark = TRAINS
 
 TRAIN, VALIDATION = DEMO / "train.jsonl", DEMO / "validation.jsonl"
+RECALL = (
+    Recall(smell=None, real=2, kept=2, groups=2, are_families=True, low=0.223606),
+    Recall(smell="use_of_http", real=1, kept=0, groups=1, are_families=False, low=0.0),
+)
 SCORES = ValidationScores((0.9, 0.7, 0.65, 0.2), (True, False, True, False))
 
 
@@ -45,6 +50,7 @@ def card_of(
         SampleFile(TRAIN, tuple(samples or read_samples(TRAIN)), sha256_of(TRAIN)),
         read_sample_file(VALIDATION),
         approach_named(decision.approach).card,
+        RECALL,
     )
 
 
@@ -116,6 +122,8 @@ def test_it_scores_the_validation_data(layout: RunLayout) -> None:
     assert "4 samples of `validation.jsonl` chose the epoch, the temperature and the thr" in text
     assert "| chosen: 0.6100 | 0.667 | 1.000 | 0.800 |" in rows_of(text)
     assert "Average precision 0.833, area under the ROC curve 0.750." in text
+    assert "| all | 2 of 2 | 1.000 | 0.224 | 2 families |" in rows_of(text)
+    assert "| `use_of_http` | 0 of 1 | 0.000 | 0.000 | 1 file |" in rows_of(text)
 
 
 def test_its_configuration_names_no_place(layout: RunLayout, tmp_path: Path) -> None:
