@@ -36,6 +36,9 @@ from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
 from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.find import Trained, find_trained
+from iacfilter_hpc.verdicts.baseline import Baseline, read_baseline, write_baseline
+from iacfilter_hpc.verdicts.people import People, read_people
+from iacfilter_hpc.verdicts.repository import find_verdicts
 
 if TYPE_CHECKING:
     from iacfilter_hpc.filtering.threshold import FilterThreshold
@@ -55,7 +58,8 @@ class FilterRequest:
     """Request to filter: which report, with which model, and where the result goes.
 
     `threshold` and `min_recall` None mean the model's own threshold; `technology` None means as
-    each file's extension says, `prefix` None the one that is found. Without `output` the rows go to
+    each file's extension says, `prefix` None the one that is found. `verdicts` None means those
+    that are found from the scripts upwards, if `use_verdicts`. Without `output` the rows go to
     standard output, unless `as_json` says that this is for one JSON document.
     """
 
@@ -74,12 +78,22 @@ class FilterRequest:
     omit_suppressed: bool = False
     fail_on_findings: bool = False
     as_json: bool = False
+    verdicts: Path | None = None
+    use_verdicts: bool = True
+    baseline: Path | None = None
+    write_baseline: Path | None = None
 
     @property
     def outputs(self) -> list[Output]:
         """The files to be written: the rows, then the SARIF log."""
         named = (("--output", self.output), ("--sarif", self.sarif))
         return [Output(flag, path) for flag, path in named if path]
+
+    @property
+    def every_output(self) -> list[Output]:
+        """Those, and the baseline, which is written by itself once all rows are judged."""
+        written = self.write_baseline
+        return [*self.outputs, *([Output("--write-baseline", written)] if written else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,9 @@ class Filtered:
     tally: Tally
     log: SarifLog | None
     seconds: float
+    people: People | None = None
+    baseline: Baseline | None = None
+    baseline_written: int | None = None
 
     @property
     def rows_a_second(self) -> float:
@@ -116,9 +133,11 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     report = open_report(request.report, may_be_empty=True)
     prefix = prefix_of(report, request.scripts) if request.prefix is None else request.prefix
     scripts = Scripts(request.scripts, prefix)
-    outputs = request.outputs
+    outputs = request.every_output
     refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
-    return _judge(request, model, report, scripts, open_stdout, progress)
+    people = read_people(scripts, request.verdicts) if request.use_verdicts else None
+    baseline = read_baseline(request.baseline, scripts) if request.baseline else None
+    return _judge(request, model, report, scripts, people, baseline, open_stdout, progress)
 
 
 def _check(request: FilterRequest) -> None:
@@ -142,8 +161,11 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
         yield UsageError(
             "--omit-suppressed is about --sarif, which is not given", hint="give both or neither"
         )
-    yield from output_problems(request.outputs, [request.report])
-    yield from script_problems(request.outputs, request.scripts)
+    verdicts = find_verdicts(request.scripts, request.verdicts).path
+    yield from output_problems(request.every_output, [request.report, verdicts])
+    # a baseline may take the place of the one that was read
+    yield from output_problems(request.outputs, [request.baseline] if request.baseline else [])
+    yield from script_problems(request.every_output, request.scripts)
 
 
 def _judge(
@@ -151,6 +173,8 @@ def _judge(
     model: Trained,
     report: GlitchReport,
     scripts: Scripts,
+    people: People | None,
+    baseline: Baseline | None,
     open_stdout: OpenStdout,
     progress: Progress,
 ) -> Filtered:
@@ -178,8 +202,9 @@ def _judge(
         for sink in sinks:
             sink.begin()
         with progress(report) as advance:
-            row_filter = Filter(scorer, threshold.value, scripts, request.technology)
-            for judged in row_filter.judge(read_rows(report)):
+            row_filter = Filter(scorer, threshold.value, scripts, request.technology, people)
+            rows_read = read_rows(report)
+            for judged in row_filter.judge(baseline.only_new(rows_read) if baseline else rows_read):
                 for sink in sinks:
                     sink.add(judged)
                 tally.add(judged)
@@ -187,8 +212,22 @@ def _judge(
         if log is not None:
             log.end()
         seconds = time.monotonic() - started
+        # inside: where it cannot be written, no other file appears either
+        written = request.write_baseline
+        findings = write_baseline(written, report, scripts) if written else None
     return Filtered(
-        request, model, report, scripts, scorer.decision.approach, threshold, tally, log, seconds
+        request,
+        model,
+        report,
+        scripts,
+        scorer.decision.approach,
+        threshold,
+        tally,
+        log,
+        seconds,
+        people,
+        baseline,
+        findings,
     )
 
 

@@ -34,7 +34,7 @@ _START = r"(?P<path>.+?),(?P<line>-?[0-9]{1,9}),"
 # every code has an underscore, which tells it from words of a description
 _CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
 # in the other two formats the last column takes it in, and decision_in cuts it off again
-_DECISION = r"(?:,(?:TP|FP|UNJUDGED: [^,]+),[0-9.]*)?"
+_DECISION = r"(?:,(?:(?:TP|FP)(?: by a person)?|UNJUDGED: [^,]+),[0-9.]*)?"
 ROWS: dict[CsvFormat, re.Pattern[str]] = {
     "2022": re.compile(rf"{_START}{_CODE},(?P<detail>.*)"),
     # the description ends with its CWE, and may hold commas before it
@@ -43,7 +43,9 @@ ROWS: dict[CsvFormat, re.Pattern[str]] = {
 }
 DECISION_COLUMNS = ",DECISION,P_TP"
 """What iacfilter-filter adds to each row: its reports can be read as GLITCH's own."""
-DECISION = re.compile(r",(?:(?:TP|FP),[01]\.[0-9]{6}|UNJUDGED: [^,]+,)\Z")
+BY_PERSON = " by a person"
+"""Follows a decision that no model has made."""
+DECISION = re.compile(rf",(?:(?:TP|FP),[01]\.[0-9]{{6}}|(?:TP|FP){BY_PERSON},|UNJUDGED: [^,]+,)\Z")
 COLUMNS: dict[CsvFormat, str] = {
     "2022": "PATH,LINE,CODE,REPR",
     "v2": "PATH,LINE,ERROR,DESCRIPTION,CODE",
