@@ -23,7 +23,9 @@ from iacfilter_hpc.verdicts.verdict import Decision
 COLUMNS = ["file", "line", "smell", "decision", "note"]
 DECISIONS = {
     **{each.value.lower(): each for each in Decision},
-    "t": Decision.TP, "f": Decision.FP, "u": Decision.UNSURE,
+    "t": Decision.TP,
+    "f": Decision.FP,
+    "u": Decision.UNSURE,
 }
 
 

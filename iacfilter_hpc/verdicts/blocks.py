@@ -38,7 +38,7 @@ class Syntax:
     """
 
     suffixes: tuple[str, ...]
-    comment: str
+    comment: tuple[str, ...]
     container: re.Pattern[str]
     opener: re.Pattern[str] = NEVER
     closer: re.Pattern[str] = NEVER
@@ -49,7 +49,7 @@ class Syntax:
 SYNTAXES = (
     Syntax(
         suffixes=(".yml", ".yaml"),
-        comment="#",
+        comment=("#",),
         container=re.compile(
             r"(?:-\s+)*(?:tasks|pre_tasks|post_tasks|handlers|roles|block|rescue|always|jobs|steps)"
             r"\s*:\s*(?:#.*)?$"
@@ -59,7 +59,7 @@ SYNTAXES = (
     ),
     Syntax(
         suffixes=(".rb",),
-        comment="#",
+        comment=("#",),
         container=re.compile(
             r"(?:if|unless|case|when|else|elsif|begin|rescue|ensure|while|until|for|def|class|module"
             r"|action)\b|.*\bdo\s*\|[^|]*\|$"
@@ -70,7 +70,7 @@ SYNTAXES = (
     ),
     Syntax(
         suffixes=(".pp",),
-        comment="#",
+        comment=("#",),
         container=re.compile(
             r"[)}\]\s]*(?:(?:class|define|node|function|plan|application)\s+[^\s{]"
             r"|(?:if|elsif|else|unless|case)\b)|.*\|[^|]*\|\s*\{$|[\w'\"/$][^{]*:\s*\{$"
@@ -81,7 +81,7 @@ SYNTAXES = (
     ),
     Syntax(
         suffixes=(".tf", ".hcl", ".tfvars"),
-        comment="#",
+        comment=("#", "//"),
         container=NEVER,
         opener=re.compile(r".*[{(\[]$"),
         closer=re.compile(r"[)\]}]"),
