@@ -55,7 +55,8 @@ class People:
         verdict = self._doubted.get(place)
         if verdict and judged.reason is None:
             text = f"a person's verdict {verdict.decision} on this line has expired"
-            return replace(judged, reason=Reason(Cause.EXPIRED_VERDICT, text))
+            reason = Reason(Cause.EXPIRED_VERDICT, text)
+            return replace(judged, p_tp=None, decision=None, reason=reason)
         return judged
 
 
@@ -86,6 +87,6 @@ def read_people(scripts: Scripts, named: Path | None) -> People | None:
 def _decided(judged: DecidedRow, verdict: Verdict) -> DecidedRow:
     person = Person(verdict.by, verdict.at, verdict.note)
     if verdict.decision == Decision.UNSURE:
-        return replace(judged, person=person, reason=UNSURE)
+        return replace(judged, person=person, p_tp=None, decision=None, reason=UNSURE)
     decision = "TP" if verdict.decision == Decision.TP else "FP"
-    return replace(judged, person=person, decision=decision, reason=None)
+    return replace(judged, person=person, p_tp=None, decision=decision, reason=None)

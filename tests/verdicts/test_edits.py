@@ -63,7 +63,9 @@ def put(world: World, units: list[Unit]) -> set[tuple[str, int]]:
 def changed(world: World, unit: Unit, edit: Callable[[list[str], int], None]) -> list[Unit]:
     """All blocks, of which one has a line edited that is not cited."""
     lines = list(unit.lines)
-    at = world.draw.choice([i for i in range(len(lines)) if i != unit.cited])
+    # a text that no longer ends takes in all that follows
+    fit = [i for i, line in enumerate(lines) if i != unit.cited and "EOF" not in line]
+    at = world.draw.choice(fit)
     edit(lines, at)
     return [Unit(tuple(lines), 0) if each == unit else each for each in world.script.units]
 

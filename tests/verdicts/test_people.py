@@ -55,7 +55,7 @@ def test_people_overrule_the_model(tmp_path: Path, scripts: Path) -> None:
     judge(scripts, ODD, Decision.FP)
     rows = decided(tmp_path)
     assert [each.decision for each in rows[:7]] == ["FP", "TP", "TP", "TP", "FP", "FP", None]
-    assert rows[0].person is not None and rows[0].p_tp is not None
+    assert rows[0].person is not None and rows[0].p_tp is None
     assert rows[6].reason is not None and rows[6].reason.text == "a person is unsure"
     assert (rows[11].decision, rows[11].reason) == ("FP", None)
     tally = Tally()
