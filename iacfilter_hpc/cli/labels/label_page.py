@@ -7,11 +7,13 @@ is shown as printable characters: it must not move the cursor, nor hide a line.
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from iacfilter_hpc.cli import terminal
@@ -41,12 +43,21 @@ class Key(StrEnum):
 
 ANSWERS = {Key.REAL: Decision.TP, Key.FALSE: Decision.FP, Key.UNSURE: Decision.UNSURE}
 KEYS = "t real  f false alarm  u unsure  s skip  b back  n note  q quit"
-ENDS = ("\x04", "")
-"""Ctrl-D, and the end of a terminal that was closed."""
+CLOSED = "\x04"
+"""Ctrl-D, which ends input."""
+ESCAPE = b"\x1b"
+RUBOUT = (b"\x7f", b"\b")
+SEQUENCE = 0.02
+"""Seconds in which the rest of a key that sends several bytes follows."""
 
 
 def ask(labelling: Labelling, told: Callable[[Labelling], str], *, blind: bool) -> None:
     """Ask until every question has an answer, or the person quits; `told` comes after every ten."""
+    with _keys_at_once():
+        _ask(labelling, told, blind=blind)
+
+
+def _ask(labelling: Labelling, told: Callable[[Labelling], str], *, blind: bool) -> None:
     while (question := labelling.current) is not None:
         key, note = _answer(labelling, question, blind=blind)
         if key == Key.QUIT:
@@ -70,7 +81,7 @@ def _answer(labelling: Labelling, question: Question, *, blind: bool) -> tuple[K
         key = _read_key()
         if key == Key.NOTE:
             note = _read_note()
-        elif key in ENDS:
+        elif key == CLOSED:
             return Key.QUIT, None
         elif key in set(Key):
             return Key(key), note
@@ -133,19 +144,45 @@ def _cleared(text: str) -> str:
     return "\x1b[2J\x1b[H" + "\n".join(lines)
 
 
-def _read_key() -> str:
-    """One key, without Enter; Ctrl-C still interrupts."""
+@contextmanager
+def _keys_at_once() -> Iterator[None]:
+    """The terminal without lines and echo: a key is read when it is pressed; Ctrl-C interrupts."""
     handle = sys.stdin.fileno()
     before = termios.tcgetattr(handle)
     try:
-        # for one key at a time: a process that is killed meanwhile leaves such a terminal behind
-        tty.setcbreak(handle)
-        return os.read(handle, 1).decode("ascii", "replace").lower()
+        # not TCSAFLUSH, which would lose what a person has typed ahead
+        tty.setcbreak(handle, termios.TCSADRAIN)
+        yield
     finally:
         termios.tcsetattr(handle, termios.TCSADRAIN, before)
 
 
+def _read_key() -> str:
+    """One key; "" for one that is no letter, such as an arrow."""
+    byte = _read_byte()
+    if byte != ESCAPE:
+        return byte.decode("ascii", "replace")
+    # the End key is Escape, [ and F: what follows is no answer
+    while select.select([sys.stdin], [], [], SEQUENCE)[0] and _read_byte():
+        pass
+    return ""
+
+
+def _read_byte() -> bytes:
+    """A byte of the terminal; that of Ctrl-D also where the terminal has gone."""
+    return os.read(sys.stdin.fileno(), 1) or CLOSED.encode()
+
+
 def _read_note() -> str | None:
-    """A line of text, typed and ended with Enter."""
-    print("note: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() or None
+    """A line of text, ended with Enter."""
+    typed = b""
+    while (byte := _read_byte()) not in (b"\n", b"\r", CLOSED.encode()):
+        typed = _text(typed)[:-1].encode() if byte in RUBOUT else typed + byte
+        # the blank takes away a character that was rubbed out
+        print(f"\rnote: {printable(_text(typed))} \b", end="", file=sys.stderr, flush=True)
+    return _text(typed).strip() or None
+
+
+def _text(typed: bytes) -> str:
+    """What is whole of it: a letter may come in several bytes."""
+    return typed.decode("utf-8", "ignore")

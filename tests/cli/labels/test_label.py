@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 
 from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.verdict import VERDICT, Decision, Verdict
 from tests.cli.commands import iacfilter
-from tests.verdicts.made_verdicts import AGAIN, COMMENT, HTTP, SECRET, judge, make_repository
+from tests.verdicts.made_verdicts import AGAIN, HTTP, SECRET, judge, make_repository
 
 KEYS = "t real  f false alarm"
 SECONDS = 30
+RUBY = Place("suspicious_comment", "scripts/cookbooks/a b/caf\u00e9:1.rb", 1)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def opened() -> Iterator[list[Terminal]]:
 
 
 def cited(page: str) -> tuple[str, int]:
-    found = re.search(r"\d+ of \d+: (\S+):(\d+)", page)
+    found = re.search(r"\d+ of \d+: (.+):(\d+)\r", page)
     assert found, page
     return found[1], int(found[2])
 
@@ -119,12 +121,12 @@ def test_killed_in_the_middle_and_taken_up_again(
     opened.append(second)
     # the one that was shown when it was killed
     assert cited(second.page()) == cited(pages[3])
-    second.press("nit is a mirror\rf")
-    second.until("note: it is a mirror")
+    # typed ahead, in one go, and mended
+    second.press("nit is a mirrir\x7f\x7for\rf")
+    second.until("\r\nnote: it is a mirror\r\n")
     second.page()
     second.press("q")
-    shown = second.until("left")
-    assert "1 answer kept in" in shown
+    second.until("1 answer kept in")
     assert second.end() == 0
     assert verdicts(tmp_path)[:3] == kept
     last = verdicts(tmp_path)[3]
@@ -141,7 +143,7 @@ def test_a_page_shows_what_it_takes_to_decide(
         page = terminal.page()
         terminal.press("s")
     assert '\x1b[1m>  9      password: "hunter,2"\x1b[0m' in page
-    assert "    8      name: deploy" in page
+    assert "\n   8      name: deploy" in page
     assert "hard-coded secret (sec_hard_secr)" in page
     assert "A credential is written into the code as a literal" in page
     assert "GLITCH says: password:'hunter,2'" in page
@@ -169,7 +171,11 @@ def test_back_answers_again_and_skip_asks_another_time(
     assert cited(terminal.page()) == second
     terminal.press("s")
     terminal.page()
-    terminal.press("x\x04")
+    # keys that are none: End and F4 send letters too
+    for key in ("x", "\x1b[F", "\x1bOS", "F"):
+        terminal.press(key)
+        terminal.page()
+    terminal.press("\x04")
     assert terminal.end() == 0
     assert [each.decision for each in verdicts(tmp_path)] == [Decision.TP, Decision.FP]
     again = Terminal(*words)
@@ -203,7 +209,7 @@ def test_nothing_in_a_script_moves_the_cursor(
 ) -> None:
     (scripts / "odd.yml").write_text("a: 1\npassword: 'x\x1b[2Jy\u202ez'\n" + f"b: {'c' * 500}\n")
     report = tmp_path / "odd.csv"
-    report.write_text("odd.yml,2,sec_hard_pass,x\x1b]0;title\x07\n")
+    report.write_text("odd.yml,2,sec_hard_pass,x\x1b]0;password\x07\n")
     terminal = Terminal(str(report), "--scripts", str(scripts), TERM="dumb")
     opened.append(terminal)
     page = terminal.page()
@@ -234,7 +240,7 @@ def answered(tmp_path: Path, words: list[str], rows: str, code: int = 0) -> Any:
 def test_a_list_answers(tmp_path: Path, words: list[str]) -> None:
     rows = f'{HTTP.file},4,sec_https,f,"a mirror, and fast"\n./{SECRET.file},9,,TP,\n'
     found = answered(tmp_path, words, rows)["labelled"]
-    assert (found["given"], found["questions"], found["figures"]) == (2, 8, None)
+    assert (found["given"], found["questions"], found["figures"]) == (2, 7, None)
     assert found["by_smell"]["use_of_http"] == {"tp": 0, "fp": 1, "unsure": 0, "left": 2}
     assert found["left_out"]["file is missing"] == 1
     notes = [(each.line, each.decision, each.note) for each in verdicts(tmp_path)]
@@ -261,7 +267,7 @@ def test_verdicts_become_training_data(tmp_path: Path, scripts: Path) -> None:
     judge(scripts, HTTP, Decision.FP, by="ada", at="2026-01-01T00:00:00Z")
     judge(scripts, HTTP, Decision.TP, by="bob", at="2026-01-02T00:00:00Z")
     judge(scripts, SECRET, Decision.TP)
-    judge(scripts, COMMENT, Decision.UNSURE)
+    judge(scripts, RUBY, Decision.UNSURE)
     judge(scripts, AGAIN, Decision.FP)
     path = scripts / "roles/x/tasks/main.yml"
     path.write_text(path.read_text().replace("fetch it again", "fetch it twice"))
