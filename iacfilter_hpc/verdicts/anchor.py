@@ -71,7 +71,7 @@ def anchor(findings: Iterable[Remembered], repository: Repository) -> Anchored[R
 
 
 def _place_in(outline: Outline, finding: Remembered) -> Place | None:
-    lines = outline.lines_with(finding.text) if finding.line >= 1 else (finding.line,)
+    lines = outline.by_text.get(finding.text, ()) if finding.line >= 1 else (finding.line,)
     for line in lines:
         if outline.fingerprint(finding.smell, line) == finding.fingerprint:
             return Place(finding.smell, finding.file, line)
@@ -79,7 +79,7 @@ def _place_in(outline: Outline, finding: Remembered) -> Place | None:
 
 
 def _expired(outline: Outline, finding: Remembered) -> Expired[Remembered]:
-    lines = outline.lines_with(finding.text) if finding.text else ()
+    lines = outline.by_text.get(finding.text, ()) if finding.text else ()
     where = tuple(Place(finding.smell, finding.file, line) for line in lines)
     return Expired(finding, Expiry.BLOCK if where else Expiry.LINE, where)
 

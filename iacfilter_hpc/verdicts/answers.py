@@ -67,7 +67,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str | None, str | None]]]:
             if rows.fieldnames != COLUMNS:
                 raise DataError(f"{path}:1: the columns are not {','.join(COLUMNS)}", hint=QUOTED)
             for row in rows:
-                yield rows.line_num, row  # type: ignore[misc]
+                yield rows.line_num, row
     except OSError as error:
         raise unreadable(path, error) from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -11,16 +11,14 @@ from iacfilter_hpc.glitch.report import Detection
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import Unusable, build_sample
 from iacfilter_hpc.samples.groups import Groups, Origin
-from iacfilter_hpc.samples.sample import Label, Sample, write_samples
+from iacfilter_hpc.samples.sample import Sample, write_samples
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.verdicts.anchor import anchor
 from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.questions import SOURCE
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.repository import Kept
-from iacfilter_hpc.verdicts.verdict import VERDICT, Decision, Verdict, agreement, newest
-
-LABEL: dict[Decision, Label] = {Decision.TP: "TP", Decision.FP: "FP"}
+from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Verdict, agreement, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class _Making:
 
     def sample(self, place: Place, verdict: Verdict, confidence: float) -> Sample | str:
         """The sample of a verdict, or why there is none."""
-        if verdict.decision == Decision.UNSURE:
+        if verdict.decision not in LABEL:
             return "a person is unsure"
         smell = smell_of_words(place.smell)
         # the cited line for GLITCH's words: it is there, as the verdict stands

@@ -98,10 +98,6 @@ class Outline(_Cached):
         """The cited line as it is kept, "" for one that is not there."""
         return self.lines[line - 1].strip()[:LONGEST_TEXT] if 1 <= line <= len(self.lines) else ""
 
-    def lines_with(self, text: str) -> Sequence[int]:
-        """The lines that are kept as this text."""
-        return self._by_text.get(text, ())
-
     @cached_property
     def sketch(self) -> str:
         """The smallest hashes of the file's distinct lines, one after the other."""
@@ -109,7 +105,8 @@ class Outline(_Cached):
         return "".join(sorted(hashes)[:SKETCHED])
 
     @cached_property
-    def _by_text(self) -> dict[str, list[int]]:
+    def by_text(self) -> dict[str, list[int]]:
+        """The lines that are kept as each text."""
         found: dict[str, list[int]] = {}
         for line in range(1, len(self.lines) + 1):
             found.setdefault(self.text(line), []).append(line)

@@ -16,7 +16,7 @@ from iacfilter_hpc.verdicts.anchor import Anchored, Expiry, anchor
 from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.repository import ReportedPlaces, find_verdicts
-from iacfilter_hpc.verdicts.verdict import VERDICT, Decision, Verdict, newest
+from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Decision, Verdict, newest
 
 UNSURE = Reason(Cause.UNSURE, "a person is unsure")
 
@@ -86,7 +86,6 @@ def read_people(scripts: Scripts, named: Path | None) -> People | None:
 
 def _decided(judged: DecidedRow, verdict: Verdict) -> DecidedRow:
     person = Person(verdict.by, verdict.at, verdict.note)
-    if verdict.decision == Decision.UNSURE:
-        return replace(judged, person=person, p_tp=None, decision=None, reason=UNSURE)
-    decision = "TP" if verdict.decision == Decision.TP else "FP"
-    return replace(judged, person=person, p_tp=None, decision=decision, reason=None)
+    label = LABEL.get(verdict.decision)
+    reason = UNSURE if label is None else None
+    return replace(judged, person=person, p_tp=None, decision=label, reason=reason)

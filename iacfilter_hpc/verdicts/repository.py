@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection
 from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript
+from iacfilter_hpc.verdicts.blocks import SYNTAX_OF
 from iacfilter_hpc.verdicts.finding import Finding, Outline, Place
 
 FOLDER = ".iacfilter"
@@ -48,8 +49,7 @@ class Repository:
         below = folder.relative_to(os.path.realpath(self.root))
         return ReportedPlaces(scripts, PurePosixPath(below))
 
-    def finding(self, place: Place, copies: int) -> Finding | None:
-        """What a place is known by; None if there is no such line."""
+    def _finding(self, place: Place) -> Finding | None:
         outline = self.outline(place.file)
         made = outline.fingerprint(place.smell, place.line) if outline else None
         if outline is None or made is None:
@@ -60,38 +60,31 @@ class Repository:
             line=place.line,
             text=outline.text(place.line),
             fingerprint=made,
-            copies=copies,
+            copies=0,
             sketch=outline.sketch,
         )
 
     def findings(self, places: Iterable[Place]) -> list[Finding]:
         """What places are known by, less those that are none, with their copies counted."""
         # file after file, since few outlines are kept
-        found = [self.finding(place, 0) for place in sorted(set(places))]
+        ordered = sorted(set(places), key=lambda place: (place.file, place.line, place.smell))
+        found = [self._finding(place) for place in ordered]
         known = [each for each in found if each is not None]
         copies = self.places_of(known)
         return [
-            Finding(
-                smell=each.smell,
-                file=each.file,
-                line=each.line,
-                text=each.text,
-                fingerprint=each.fingerprint,
-                copies=len(copies[each.fingerprint] - {(each.file, each.line)}),
-                sketch=each.sketch,
-            )
+            replace(each, copies=len(copies[each.fingerprint] - {(each.file, each.line)}))
             for each in known
         ]
 
-    def places_of(self, findings: Iterable[Finding]) -> dict[str, set[tuple[str, int]]]:
+    def places_of(self, findings: Sequence[Finding]) -> dict[str, set[tuple[str, int]]]:
         """Every file and line in the repository that has one of these fingerprints."""
         found: dict[str, set[tuple[str, int]]] = {each.fingerprint: set() for each in findings}
         wanted: dict[str, dict[str, set[str]]] = {}
         for each in findings:
-            of_suffix = wanted.setdefault(_suffix(each.file), {})
-            of_suffix.setdefault(each.text, set()).add(each.smell)
+            of_kind = wanted.setdefault(_kind(each.file), {})
+            of_kind.setdefault(each.text, set()).add(each.smell)
         for file in self._files(frozenset(wanted)):
-            for fingerprint, line in self._cited(file, wanted[_suffix(file)]):
+            for fingerprint, line in self._cited(file, wanted[_kind(file)]):
                 if fingerprint in found:
                     found[fingerprint].add((file, line))
         return found
@@ -102,23 +95,24 @@ class Repository:
         outline = self._read(file)
         if outline is None:
             return
-        for text, of_text in smells.items():
+        # the fewer of both are looked through: a file may have more texts, or the findings
+        for text in smells.keys() & {*outline.by_text, ""}:
             # a finding without text is of the whole file
-            for line in outline.lines_with(text) if text else (-1,):
-                for smell in of_text:
+            for line in outline.by_text[text] if text else (-1,):
+                for smell in smells[text]:
                     fingerprint = outline.fingerprint(smell, line)
                     if fingerprint is not None:
                         yield fingerprint, line
 
-    def _files(self, suffixes: frozenset[str]) -> Iterator[str]:
-        """The files of these extensions; links are not followed."""
-        if not suffixes:
+    def _files(self, kinds: frozenset[str]) -> Iterator[str]:
+        """The files of these kinds; links are not followed."""
+        if not kinds:
             return
         for folder, names, files in os.walk(self.root):
             names[:] = sorted(set(names) - SKIPPED)
             below = PurePosixPath(Path(folder).relative_to(self.root))
             for name in sorted(files):
-                if _suffix(name) in suffixes and not (Path(folder) / name).is_symlink():
+                if _kind(name) in kinds and not (Path(folder) / name).is_symlink():
                     yield str(below / name)
 
     def _read(self, file: str) -> Outline | None:
@@ -202,6 +196,13 @@ def _upwards(folder: Path, root: Path) -> Iterator[Path]:
         yield each
         if each == root:
             return
+
+
+def _kind(file: str) -> str:
+    """One extension for all that files of the same syntax may have."""
+    suffix = _suffix(file)
+    syntax = SYNTAX_OF.get(suffix)
+    return suffix if syntax is None else syntax.suffixes[0]
 
 
 def _suffix(file: str) -> str:

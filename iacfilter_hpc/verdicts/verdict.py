@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.runs.record_schema import kind_of
+from iacfilter_hpc.samples.sample import Label
 from iacfilter_hpc.verdicts.finding import Finding
 
 
@@ -22,6 +23,10 @@ class Decision(StrEnum):
     TP = "TP"
     FP = "FP"
     UNSURE = "unsure"
+
+
+LABEL: dict[Decision, Label] = {Decision.TP: "TP", Decision.FP: "FP"}
+"""The label that a decision is; being unsure is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.verdicts.anchor import anchor
+from iacfilter_hpc.verdicts.blocks import SYNTAX_OF
 from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.repository import repository_at
 from tests.verdicts.made_scripts import SCRIPTS, SHARED, Made, Unit, made
@@ -38,7 +39,7 @@ class World:
 
     def renamed(self, script: Made | None = None) -> Made:
         chosen = script or self.script
-        suffix = Path(chosen.file).suffix
+        suffix = self.draw.choice(SYNTAX_OF[Path(chosen.file).suffix].suffixes)
         return replace(chosen, file=f"elsewhere/{self.draw.randrange(9)}/new{suffix}")
 
     @property
