@@ -147,10 +147,11 @@ def _blocks(lines: Sequence[str], syntax: Syntax) -> list[Block]:
     return [Block(tuple(found), paths.get(head, "")) for head, found in blocks.items()]
 
 
-def _nodes(lines: Sequence[str], syntax: Syntax) -> tuple[list[_Node], list[int]]:
-    """Every line of code, and the indices of comments, which stand at any indentation."""
+def _nodes(lines: Sequence[str], syntax: Syntax) -> tuple[list[_Node], list[list[int]]]:
+    """Every line of code, and the indices of each paragraph of comments, however indented."""
     nodes: list[_Node] = []
-    comments: list[int] = []
+    comments: list[list[int]] = []
+    is_open = False
     ends: str | None = None
     for index, line in enumerate(lines):
         text = line.strip()
@@ -159,7 +160,11 @@ def _nodes(lines: Sequence[str], syntax: Syntax) -> tuple[list[_Node], list[int]
             nodes.append(_Node(index, (len(line) + LONGEST_HEAD, 0), text, 0))
             ends = None if text.lstrip("|- ") == ends else ends
         elif text.startswith(syntax.comment):
-            comments.append(index)
+            if not (is_open and comments[-1][-1] == index - 1):
+                comments.append([])
+            comments[-1].append(index)
+            # a comment without words ends a paragraph: a manual of pages above a class is no block
+            is_open = bool(text.strip("#/ "))
         elif text and not (syntax.is_yaml and text in MARKS):
             nodes.append(_Node(index, _level(line, text, syntax), text, 0))
             ends = _heredoc(text, syntax)
@@ -252,11 +257,11 @@ def _below(group: Sequence[_Node]) -> Iterator[_Node]:
         waiting += node.children
 
 
-def _place_comments(comments: Sequence[int], places: dict[int, tuple[int, int]]) -> None:
-    """Give each run of comments to the block that it stands in, right above, or right below."""
+def _place_comments(comments: Sequence[Sequence[int]], places: dict[int, tuple[int, int]]) -> None:
+    """Give each paragraph of comments to the block it stands in, right above, or right below."""
     code = sorted(places)
     at = 0
-    for run in _runs(comments):
+    for run in comments:
         while at < len(code) and code[at] < run[0]:
             at += 1
         before = places[code[at - 1]][0] if at else None
@@ -270,15 +275,3 @@ def _place_comments(comments: Sequence[int], places: dict[int, tuple[int, int]])
         else:
             head = run[0]
         places.update((index, (head, 0)) for index in run)
-
-
-def _runs(indices: Sequence[int]) -> Iterator[list[int]]:
-    """Indices that follow one another without a gap."""
-    run: list[int] = []
-    for index in indices:
-        if run and index != run[-1] + 1:
-            yield run
-            run = []
-        run.append(index)
-    if run:
-        yield run

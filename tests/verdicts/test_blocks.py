@@ -101,6 +101,7 @@ class foo (
   }
 }
 """
+MANUAL = "# @summary\n#\n# @param x\n# last\nclass a {\n  $b = 1\n}\n"
 TERRAFORM = """\
 // a database
 resource "aws_db" "x" {
@@ -169,9 +170,10 @@ def numbers(text: str, suffix: str) -> list[list[int]]:
                 [22],
             ],
         ),
+        (MANUAL, ".pp", [[1, 2], [3, 4, 5, 7], [6]]),
         (TERRAFORM, ".tf", [list(range(1, 12)), [13]]),
     ],
-    ids=["play", "vars", "workflow", "recipe", "manifest", "terraform"],
+    ids=["play", "vars", "workflow", "recipe", "manifest", "manual", "terraform"],
 )
 def test_blocks(text: str, suffix: str, blocks: list[list[int]]) -> None:
     assert numbers(text, suffix) == blocks
