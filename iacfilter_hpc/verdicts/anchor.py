@@ -46,6 +46,10 @@ class Anchored(Generic[Remembered]):
     standing: dict[Place, Remembered]
     expired: tuple[Expired[Remembered], ...]
 
+    def at(self, place: Place) -> Remembered | None:
+        """The finding at a place, or the one that stands for its line as a whole."""
+        return self.standing.get(place) or self.standing.get(place.whole_line)
+
 
 def anchor(findings: Iterable[Remembered], repository: Repository) -> Anchored[Remembered]:
     """Find each remembered finding again, or say why it cannot be."""
@@ -73,14 +77,14 @@ def anchor(findings: Iterable[Remembered], repository: Repository) -> Anchored[R
 def _place_in(outline: Outline, finding: Remembered) -> Place | None:
     lines = outline.by_text.get(finding.text, ()) if finding.line >= 1 else (finding.line,)
     for line in lines:
-        if outline.fingerprint(finding.smell, line) == finding.fingerprint:
-            return Place(finding.smell, finding.file, line)
+        if outline.fingerprint(finding.smell, line, finding.words) == finding.fingerprint:
+            return finding.place._replace(line=line)
     return None
 
 
 def _expired(outline: Outline, finding: Remembered) -> Expired[Remembered]:
     lines = outline.by_text.get(finding.text, ()) if finding.text else ()
-    where = tuple(Place(finding.smell, finding.file, line) for line in lines)
+    where = tuple(finding.place._replace(line=line) for line in lines)
     return Expired(finding, Expiry.BLOCK if where else Expiry.LINE, where)
 
 
@@ -107,4 +111,4 @@ def _place_renamed(
     outline = repository.outline(file)
     if outline is None or likeness(outline.sketch, finding.sketch) < AS_RENAMED:
         return None
-    return Place(finding.smell, file, line)
+    return finding.place._replace(file=file, line=line)

@@ -4,7 +4,8 @@
     roles/db/tasks/main.yml,9,,FP,the vault's placeholder
     roles/db/tasks/main.yml,12,use_of_http,TP,
 
-Files are below the repository's root. Without a smell a line stands for the one finding there.
+Files are below the repository's root. An answer is for all that GLITCH says of a smell in a line;
+without a smell a line stands for the one smell there.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def read_answers(path: Path, questions: Sequence[Question]) -> list[Answer]:
     answers: list[Answer] = []
     problems: list[str] = []
     for number, row in _rows(path):
-        made = _answer(row, at)
+        made = _answers(row, at)
         if isinstance(made, str):
             problems.append(f"{path}:{number}: {made}")
         else:
-            answers.append(made)
+            answers += made
     if problems:
         raise DataError("\n".join(problems), hint="no answer was kept: mend the list")
     return answers
@@ -74,10 +75,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str | None, str | None]]]:
         raise DataError(f"{path} is not a CSV of UTF-8: {error}", hint=QUOTED) from error
 
 
-def _answer(
+def _answers(
     row: Mapping[str | None, str | None], at: Mapping[tuple[str, str], Sequence[Question]]
-) -> Answer | str:
-    """The answer of a row, or what is wrong with it."""
+) -> list[Answer] | str:
+    """The answers of a row, or what is wrong with it."""
     file, line, smell, said, note = (row.get(name) for name in COLUMNS)
     # csv puts what is beyond the header under None, and None for what is missing
     if None in row or file is None or line is None or smell is None or said is None or note is None:
@@ -89,6 +90,6 @@ def _answer(
     found = [each for each in there if not smell or each.place.smell == same_smell(smell)]
     if not found:
         return f"{file!a} has no finding in line {line!a}{f' of {smell!a}' if smell else ''}"
-    if len(found) > 1:
-        return f"line {line} has findings of {', '.join(q.place.smell for q in found)}: name one"
-    return Answer(found[0], decision, note.strip() or None)
+    if len(smells := {each.place.smell for each in found}) > 1:
+        return f"line {line} has findings of {', '.join(sorted(smells))}: name one"
+    return [Answer(each, decision, note.strip() or None) for each in found]

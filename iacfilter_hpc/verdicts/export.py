@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.questions import SOURCE
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.repository import Kept
-from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Verdict, agreement, newest
+from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Decision, Verdict, agreement, newest
+
+STRONGEST = (Decision.TP, Decision.UNSURE, Decision.FP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,13 @@ def export(kept: Kept, path: Path, origin: Origin, technology: str | None) -> Ex
     for each in every:
         of_key.setdefault(each.key, []).append(each)
     making = _Making(Scripts(kept.repository.root), Groups(rest=origin), technology)
-    made = [
-        making.sample(place, verdict, agreement(of_key[verdict.key], verdict))
-        for place, verdict in sorted(anchored.standing.items(), key=lambda item: item[0])
-    ]
+    of_line: dict[Place, list[Verdict]] = {}
+    for place, verdict in anchored.standing.items():
+        of_line.setdefault(place.whole_line, []).append(verdict)
+    made = []
+    for place in sorted(of_line):
+        verdict = _of_line(of_line[place])
+        made.append(making.sample(place, verdict, agreement(of_key[verdict.key], verdict)))
     samples = [each for each in made if isinstance(each, Sample)]
     left_out = Counter(each for each in made if isinstance(each, str))
     left_out.update(f"it has expired: {each.why}" for each in anchored.expired)
@@ -81,3 +87,9 @@ def export(kept: Kept, path: Path, origin: Origin, technology: str | None) -> Ex
         raise DataError("\n".join([f"{kept.path} has no verdict that makes a sample", *account]))
     write_samples(path, samples)
     return Exported(path, dict(Counter(str(each.label) for each in samples)), dict(left_out))
+
+
+def _of_line(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict on a line of which GLITCH has said several things: a sample is of a line."""
+    # one that is real makes it real, and a false alarm it is if all of them are
+    return min(verdicts, key=lambda verdict: STRONGEST.index(verdict.decision))

@@ -1,14 +1,15 @@
 """Finding that is remembered: what was reported where, and what it is known by later.
 
-A fingerprint is a hash of the smell, the cited line, its place in its block, the whole block and
-the lines that lead to it (blocks.py), without white space at the ends of lines. So it stays the
-same when lines move, when a file is renamed, and when anything else is changed or indented anew;
-and it is another one when the cited line or any line of its block changes, or what the block stands
-in.
+A fingerprint is a hash of the smell, GLITCH's words, the cited line, its place in its block, the
+whole block and the lines that lead to it (blocks.py), without white space at the ends of lines. So
+it stays the same when lines move, when a file is renamed, and when anything else is changed or
+indented anew; and it is another one when the cited line or any line of its block changes, or what
+the block stands in.
 
 Two places that are alike must not be taken for one another, or a new finding would hide behind an
 old verdict (bridgecrewio/checkov issue 7647):
 
+- in one line, GLITCH's words tell findings apart: a user and a password, or two missing attributes;
 - in one block, the line's place tells equal lines apart;
 - of equal blocks in one file nothing tells which is which once the file is edited, so their
   fingerprints hold the text of the whole file and the number among equals: any change ends them;
@@ -20,29 +21,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from iacfilter_hpc.samples.hashes import same_smell
+from iacfilter_hpc.glitch.report import Detection
+from iacfilter_hpc.samples.hashes import normalised, same_smell
 from iacfilter_hpc.verdicts.blocks import Block, blocks_of
 
 FORM = 1
 """Of fingerprints. Another one ends all verdicts, so blocks.py and this file change with care."""
 LONGEST_TEXT = 500
 """Characters of a cited line that are kept, for people and to look for it; the hash has all."""
+LONGEST_WORDS = 200
+LONGEST_HEAD = 4000
+"""Characters of a row before what it quotes."""
+SUGGESTION = re.compile(r"(?:^|(?<=,))Suggestion: [^\n]{0,1000}?\.(?=,)")
+"""GLITCH's description of what is absent: it names the attribute."""
 SKETCHED = 24
 """Lines of a file in its sketch: those with the smallest hashes, which is as good as at random."""
 DIGITS = 8
 
 
 class Place(NamedTuple):
-    """Place of a finding: its smell (GLITCH's code where that is none of ours), file and line."""
+    """Place of a finding: its smell (GLITCH's code where that is none of ours), file and line.
+
+    `words` tell it from others of its smell in that line; "" stands for the line as a whole.
+    """
 
     smell: str
     file: str
     line: int
+    words: str = ""
+
+    @property
+    def whole_line(self) -> Place:
+        """Place of whatever is said of this smell in the line."""
+        return self._replace(words="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +78,12 @@ class Finding:
     fingerprint: str
     copies: int
     sketch: str
+    words: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where it was when it was recorded."""
+        return Place(self.smell, self.file, self.line, self.words)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,20 +102,20 @@ class Outline(_Cached):
     lines: Sequence[str]
     suffix: str
 
-    def fingerprint(self, smell: str, line: int) -> str | None:
+    def fingerprint(self, smell: str, line: int, words: str = "") -> str | None:
         """32 hex digits for a finding in a line, from 1; None for a line that is in no block.
 
         A line before the first stands for the whole file: GLITCH writes -1 for what has no place.
         """
         if line < 1:
-            return _hash(FORM, same_smell(smell), "file", self._text)
+            return _hash(FORM, same_smell(smell), words, "file", self._text)
         number, place = self._places.get(line - 1, (None, 0))
         if number is None:
             return None
         digest = self._digests[number]
         twins = self._twins[digest]
         which = [self._text, twins.index(number)] if len(twins) > 1 else []
-        return _hash(FORM, same_smell(smell), "line", digest, place, *which)
+        return _hash(FORM, same_smell(smell), words, "line", digest, place, *which)
 
     def text(self, line: int) -> str:
         """The cited line as it is kept, "" for one that is not there."""
@@ -143,6 +166,17 @@ class Outline(_Cached):
     @cached_property
     def _text(self) -> str:
         return _hash(*(line.strip() for line in self.lines if line.strip()))
+
+
+def words_of(found: Detection) -> str:
+    """GLITCH's words by which a finding is told from others of its smell in its line.
+
+    What it quotes, and what it suggests: its titles and explanations are the same for each smell.
+    """
+    suggested = SUGGESTION.search(found.raw[:LONGEST_HEAD])
+    text = normalised(f"{suggested[0] if suggested else ''}{found.detail}")
+    # a value may have megabytes, and the hash tells such values apart
+    return text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]}~{_hash(text)}"
 
 
 def likeness(one: str, other: str) -> float:

@@ -191,7 +191,7 @@ def open_labelling(request: LabelRequest, score: Score | None) -> Labelling:
     standing = standing_verdicts(kept)
     found = _questions(request, kept)
     findings = kept.repository.findings(each.place for each in found.asked)
-    places = {Place(each.smell, each.file, each.line): each for each in findings}
+    places = {each.place: each for each in findings}
     # a blank line, or the mark of a document, is in no block
     asked = [each for each in found.asked if each.place in places]
     if not asked:
@@ -207,9 +207,7 @@ def open_labelling(request: LabelRequest, score: Score | None) -> Labelling:
         questions=questions,
         left_out=found.left_out,
         verdicts={
-            each.place: standing.standing[each.place]
-            for each in questions
-            if each.place in standing.standing
+            each.place: verdict for each in questions if (verdict := standing.at(each.place))
         },
         expired=len(standing.expired),
         _findings=places,

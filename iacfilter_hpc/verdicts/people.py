@@ -50,9 +50,9 @@ class People:
         place = self._places.of(found) if isinstance(found, Detection) else None
         if place is None:
             return judged
-        if verdict := self.anchored.standing.get(place):
+        if verdict := self.anchored.at(place):
             return _decided(judged, verdict)
-        verdict = self._doubted.get(place)
+        verdict = self._doubted.get(place.whole_line)
         if verdict and judged.reason is None:
             text = f"a person's verdict {verdict.decision} on this line has expired"
             reason = Reason(Cause.EXPIRED_VERDICT, text)
@@ -76,7 +76,7 @@ def read_people(scripts: Scripts, named: Path | None) -> People | None:
         )
     anchored = anchor(newest(read_records(kept.path, VERDICT)), kept.repository)
     doubted = {
-        place: each.finding
+        place.whole_line: each.finding
         for each in anchored.expired
         if each.finding.decision != Decision.FP
         for place in each.where

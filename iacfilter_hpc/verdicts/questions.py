@@ -19,7 +19,7 @@ from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.glitch.to_samples import Unusable, build_sample
 from iacfilter_hpc.samples.hashes import same_smell
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.verdicts.finding import Place
+from iacfilter_hpc.verdicts.finding import LONGEST_HEAD, SUGGESTION, Place
 from iacfilter_hpc.verdicts.repository import ReportedPlaces
 
 SOURCE = "human"
@@ -30,7 +30,10 @@ Score = Callable[[Sequence[Sample]], Sequence[float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Finding that a person is asked about; `said` are GLITCH's words, `code` its name of it."""
+    """Finding that a person is asked about; `said` are GLITCH's words, `code` its name of it.
+
+    Of a sample GLITCH's words are not known: its label is for the line as a whole.
+    """
 
     place: Place
     code: str
@@ -71,6 +74,7 @@ def questions_of_samples(samples: Iterable[Sample], places: ReportedPlaces) -> Q
         row = Detection(0, each.file, each.line, smell, smell, "", "")
         made = build_sample(row, places.scripts, technology=each.technology, source=each.source)
         place = places.of(row)
+        assert place is None or not place.words, "a sample has none of GLITCH's words"
         if isinstance(made, Unusable):
             left_out[made.reason.kind or made.reason.text] += 1
         elif made.content != each.content.strip():
@@ -89,12 +93,17 @@ def _of_row(
     made = build_sample(row, places.scripts, technology=technology, source=SOURCE)
     place = places.of(row)
     if isinstance(made, Sample) and place is not None:
-        return Question(place, row.code, row.detail, made)
+        return Question(place, row.code, _said(row), made)
     assert isinstance(made, Unusable), "what makes a sample has a place"
     # a person can judge what a model cannot, if the line is there to be shown
     if place is not None and made.reason.cause in (Cause.UNKNOWN_CODE, Cause.NO_TECHNOLOGY):
-        return Question(place, row.code, row.detail, None)
+        return Question(place, row.code, _said(row), None)
     return made.reason.kind or made.reason.text
+
+
+def _said(row: Detection) -> str:
+    suggested = SUGGESTION.search(row.raw[:LONGEST_HEAD])
+    return f"{suggested[0]} {row.detail}" if suggested else row.detail
 
 
 def scored(questions: Iterable[Question], score: Score) -> list[Question]:

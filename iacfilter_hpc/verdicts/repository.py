@@ -12,7 +12,7 @@ from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.report import Detection
 from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript
 from iacfilter_hpc.verdicts.blocks import SYNTAX_OF
-from iacfilter_hpc.verdicts.finding import Finding, Outline, Place
+from iacfilter_hpc.verdicts.finding import Finding, Outline, Place, words_of
 
 FOLDER = ".iacfilter"
 NAME = "verdicts.jsonl"
@@ -51,11 +51,12 @@ class Repository:
 
     def _finding(self, place: Place) -> Finding | None:
         outline = self.outline(place.file)
-        made = outline.fingerprint(place.smell, place.line) if outline else None
+        made = outline.fingerprint(place.smell, place.line, place.words) if outline else None
         if outline is None or made is None:
             return None
         return Finding(
             smell=place.smell,
+            words=place.words,
             file=place.file,
             line=place.line,
             text=outline.text(place.line),
@@ -67,7 +68,7 @@ class Repository:
     def findings(self, places: Iterable[Place]) -> list[Finding]:
         """What places are known by, less those that are none, with their copies counted."""
         # file after file, since few outlines are kept
-        ordered = sorted(set(places), key=lambda place: (place.file, place.line, place.smell))
+        ordered = sorted(set(places), key=lambda place: (place.file, place))
         found = [self._finding(place) for place in ordered]
         known = [each for each in found if each is not None]
         copies = self.places_of(known)
@@ -79,28 +80,30 @@ class Repository:
     def places_of(self, findings: Sequence[Finding]) -> dict[str, set[tuple[str, int]]]:
         """Every file and line in the repository that has one of these fingerprints."""
         found: dict[str, set[tuple[str, int]]] = {each.fingerprint: set() for each in findings}
-        wanted: dict[str, dict[str, set[str]]] = {}
+        wanted: dict[str, dict[str, set[tuple[str, str]]]] = {}
         for each in findings:
             of_kind = wanted.setdefault(_kind(each.file), {})
-            of_kind.setdefault(each.text, set()).add(each.smell)
+            of_kind.setdefault(each.text, set()).add((each.smell, each.words))
         for file in self._files(frozenset(wanted)):
             for fingerprint, line in self._cited(file, wanted[_kind(file)]):
                 if fingerprint in found:
                     found[fingerprint].add((file, line))
         return found
 
-    def _cited(self, file: str, smells: dict[str, set[str]]) -> Iterator[tuple[str, int]]:
+    def _cited(
+        self, file: str, reported: dict[str, set[tuple[str, str]]]
+    ) -> Iterator[tuple[str, int]]:
         """The fingerprints of a file's lines whose text is one of these."""
         # not by way of outline(): a walk through a repository leaves nothing behind
         outline = self._read(file)
         if outline is None:
             return
         # the fewer of both are looked through: a file may have more texts, or the findings
-        for text in smells.keys() & {*outline.by_text, ""}:
+        for text in reported.keys() & {*outline.by_text, ""}:
             # a finding without text is of the whole file
             for line in outline.by_text[text] if text else (-1,):
-                for smell in smells[text]:
-                    fingerprint = outline.fingerprint(smell, line)
+                for smell, words in reported[text]:
+                    fingerprint = outline.fingerprint(smell, line, words)
                     if fingerprint is not None:
                         yield fingerprint, line
 
@@ -139,7 +142,9 @@ class ReportedPlaces:
             file = self.scripts.relative(found.path)
             self._files[found.path] = None if file is None else str(self.below / file)
         file = self._files[found.path]
-        return None if file is None else Place(found.smell or found.code, file, found.line)
+        if file is None:
+            return None
+        return Place(found.smell or found.code, file, found.line, words_of(found))
 
 
 @dataclass(frozen=True, slots=True)

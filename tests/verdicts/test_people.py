@@ -16,6 +16,7 @@ from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.verdicts.anchor import Expiry
 from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.people import People, read_people
+from iacfilter_hpc.verdicts.repository import find_verdicts
 from iacfilter_hpc.verdicts.verdict import Decision
 from tests.glitch import made_decisions
 from tests.glitch.made_decisions import FILES, TASKS, write_all
@@ -138,6 +139,36 @@ def test_without_a_file_nobody_has_decided(tmp_path: Path, scripts: Path) -> Non
     assert read_people(below, None) is None
     with pytest.raises(UsageError, match=r"--verdicts none\.jsonl is not there"):
         read_people(below, Path("none.jsonl"))
+
+
+def test_a_verdict_is_on_one_of_the_findings_of_a_line(tmp_path: Path, scripts: Path) -> None:
+    """A user and a password in one line are two findings, and so are two missing attributes."""
+    (scripts / "both.yml").write_text("db: {user: root, password: hunter2}\n")
+    said = [
+        "sec_hard_user,Hard-coded user. (CWE-798),user:'root'",
+        "sec_hard_pass,Hard-coded password. (CWE-259),password:'hunter2'",
+        "sec_naming,Suggestion: check for a required attribute with name 'a.b'.,db x",
+        "sec_naming,Suggestion: check for a required attribute with name 'c'.,db x",
+    ]
+    rows = "".join(f"work/both.yml,1,{each}\n" for each in said)
+    report, below = write_all(tmp_path, f"PATH,LINE,ERROR,DESCRIPTION,CODE\n{rows}")
+    places = find_verdicts(scripts).repository.places(below)
+    found = [each for each in report.rows() if isinstance(each, Detection)]
+    for each in (found[0], found[2]):
+        place = places.of(each)
+        assert place is not None
+        judge(scripts, place, Decision.FP)
+    asked = read_people(below, None)
+    assert asked is not None
+    decided = [asked.decide(each) for each in made_decisions.judge(report, below, [0.9, 0.9])]
+    assert [each.person is not None for each in decided] == [True, False, True, False]
+    assert [each.decision for each in decided] == ["FP", "TP", "FP", None]
+
+
+def test_a_label_of_a_sample_is_for_its_line(tmp_path: Path, scripts: Path) -> None:
+    judge(scripts, SECRET, Decision.TP)
+    assert SECRET.words == ""
+    assert [each.decision for each in decided(tmp_path)[1:3]] == ["TP", "TP"]
 
 
 def test_a_prefix_does_not_matter(tmp_path: Path, scripts: Path) -> None:

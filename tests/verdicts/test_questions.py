@@ -51,7 +51,7 @@ def test_rows_become_questions_once_a_place(tmp_path: Path) -> None:
     report, scripts = write_all(tmp_path)
     places = find_verdicts(scripts_folder).repository.places(scripts)
     found = questions_of_rows(report.rows(), places, None)
-    asked = {each.place: each for each in found.asked}
+    asked = {each.place.whole_line: each for each in found.asked}
     assert {HTTP, SECRET, COMMENT, AGAIN} < set(asked)
     assert asked[SECRET].said == "password:'hunter,2'" and asked[SECRET].code == "sec_hard_secr"
     # a person can judge it, though no model can
@@ -72,9 +72,10 @@ def test_samples_become_questions_where_their_line_is(tmp_path: Path) -> None:
     samples[0] = replace(samples[0], content="another line")
     samples[1] = replace(samples[1], file="work/gone.yml")
     found = questions_of_samples(samples, places)
+    gone = {each.place.whole_line for each in rows.asked[:2]}
     assert {each.place for each in found.asked} == {
-        each.place for each in rows.asked if each.sample
-    } - {rows.asked[0].place, rows.asked[1].place}
+        each.place.whole_line for each in rows.asked if each.sample
+    } - gone
     assert found.left_out == {"the line is not the sample's": 1, "file is missing": 1}
 
 
@@ -88,6 +89,6 @@ def test_scores_go_to_what_a_model_can_read(tmp_path: Path) -> None:
         assert isinstance(samples, list) and all(isinstance(each, Sample) for each in samples)
         return [None if each.smell == "use_of_http" else 0.25 for each in samples]
 
-    found = {each.place: each.p_tp for each in scored(asked, score)}
+    found = {each.place.whole_line: each.p_tp for each in scored(asked, score)}
     assert (found[HTTP], found[SECRET]) == (None, 0.25)
     assert found[Place("design_long_statement", FILE, 4)] is None
