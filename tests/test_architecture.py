@@ -115,6 +115,7 @@ MAY_IMPORT = {
     "samples.near": "",
     "slurm": "config runs",
     "glitch": "samples runs",
+    "verdicts": "glitch samples runs",
     "gpu_memory": "config runs",
     "inputs": "samples checkpoints config runs",
     "trained_model": "inputs samples checkpoints config runs",

@@ -76,6 +76,7 @@ def arguments() -> argparse.ArgumentParser:
         metavar="PREFIX",
         help="what the report's paths have in place of DIR (default: found)",
     )
+    _add_memory(parser)
     _add_outputs(parser)
     add_safety_flags(parser)
     return parser
@@ -94,6 +95,32 @@ def _add_threshold(group: argparse._MutuallyExclusiveGroup) -> None:
         metavar="R",
         help="the highest threshold that keeps this share of the real ones in the model's "
         "validation data and of the next one like them, such as 0.95; how sure that is, is said",
+    )
+
+
+def _add_memory(parser: argparse.ArgumentParser) -> None:
+    verdicts = parser.add_mutually_exclusive_group()
+    verdicts.add_argument(
+        "--verdicts",
+        type=Path,
+        metavar="FILE",
+        help="people's decisions, which come before the model's (default: .iacfilter/verdicts.jsonl"
+        " of DIR or above it, up to the repository's root)",
+    )
+    verdicts.add_argument(
+        "--no-verdicts", action="store_true", help="let the model decide, whatever people have said"
+    )
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="show only what is not in it: a file of --write-baseline, or an earlier report",
+    )
+    parser.add_argument(
+        "--write-baseline",
+        type=Path,
+        metavar="FILE",
+        help="write what all rows are known by, moved or not",
     )
 
 
@@ -142,6 +169,10 @@ def request_of(args: argparse.Namespace) -> FilterRequest:
         fail_on_findings=args.fail_on_findings,
         as_json=args.json,
         safety=safety_of(args),
+        verdicts=args.verdicts,
+        use_verdicts=not args.no_verdicts,
+        baseline=args.baseline,
+        write_baseline=args.write_baseline,
     )
 
 
@@ -184,8 +215,13 @@ def warnings(done: Filtered) -> list[str]:
         *_misplaced(done),
         *safety_warnings(done),
     ]
-    if not total.rows:
+    if not total.rows and not (done.baseline and done.baseline.rows):
         found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
+    if done.baseline is not None and done.baseline.is_report:
+        found.append(
+            f"{done.baseline.path} is a report, which has no fingerprints: rows whose line has "
+            "moved since count as new; --write-baseline makes a baseline that knows them"
+        )
     if odd := done.scripts.latin1:
         read = counted(len(odd), "script is not UTF-8, and was", "scripts are not UTF-8, and were")
         found.append(f"{read} read as Latin-1: {_some(odd)}")
@@ -245,6 +281,7 @@ def document(done: Filtered) -> dict[str, object]:
         "by_smell": {smell: asdict(counts) for smell, counts in done.tally.by_smell().items()},
         "unjudged": done.tally.reasons(),
         "safety": safety_document(done),
+        **_memory(done),
         "outputs": {
             "rows": _text(done.request.output),
             "sarif": _text(done.request.sarif),
@@ -254,6 +291,26 @@ def document(done: Filtered) -> dict[str, object]:
         "seconds": round(done.seconds, 3),
         "rows_per_second": round(done.rows_a_second, 1),
         "warnings": warnings(done),
+    }
+
+
+def _memory(done: Filtered) -> dict[str, object]:
+    """What people and a baseline have said of the rows."""
+    total, people, baseline = done.tally.by_people(), done.people, done.baseline
+    verdicts = people and {
+        "file": str(people.path),
+        "standing": people.standing,
+        "expired": {why.name.lower(): count for why, count in people.expired.items()},
+    }
+    known = baseline and {
+        "file": str(baseline.path),
+        "known_rows": baseline.rows,
+        "gone": baseline.gone,
+    }
+    return {
+        "by_people": {"tp": total.tp, "fp": total.fp, "unsure": total.unjudged},
+        "verdicts": verdicts,
+        "baseline": known,
     }
 
 
@@ -267,6 +324,7 @@ def render(done: Filtered) -> str:
         f"  threshold  p(TP) >= {done.threshold.value:.4f}, {done.threshold.origin}",
         f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
         f"  {'marked FP ' if done.request.annotate else 'removed   '} {total.fp}",
+        *_remembered(done),
         *(f"  written    {written}" for written in _written(done)),
         f"  speed      {done.rows_a_second:.0f} rows a second, {done.seconds:.1f} s",
         "",
@@ -281,8 +339,23 @@ def render(done: Filtered) -> str:
     return "\n".join(lines)
 
 
+def _remembered(done: Filtered) -> Iterator[str]:
+    total, people, baseline = done.tally.by_people(), done.people, done.baseline
+    if people is not None:
+        yield f"  by people  {total.tp} TP, {total.fp} FP, {total.unjudged} unsure"
+        yield f"  verdicts   {people.standing} standing in {people.path}"
+        for why, count in people.expired.items():
+            yield f"  expired    {counted(count, 'verdict')}: {why}"
+    if baseline is not None:
+        known = f"{counted(baseline.rows, 'row')} known and not shown"
+        yield f"  baseline   {known}, {baseline.gone} gone since, by {baseline.path}"
+
+
 def _written(done: Filtered) -> list[str]:
     written = [] if done.request.output is None else [str(done.request.output)]
+    if done.request.write_baseline is not None:
+        findings = counted(done.baseline_written or 0, "finding")
+        written.append(f"{done.request.write_baseline}: a baseline of {findings}")
     if log := done.log:
         note = f", {log.suppressed} of them suppressed" if log.suppressed else ""
         written.append(f"{done.request.sarif}: {counted(log.results, 'result')}{note}")

@@ -33,7 +33,8 @@ class FirstReading:
     def add(self, judged: Iterable[DecidedRow]) -> None:
         """Note and count some rows."""
         rows = list(judged)
-        self.tally.add(rows)
+        # what people have decided goes whatever share it is: only the model is watched
+        self.tally.add(each for each in rows if each.person is None)
         for each in rows:
             self._p_tp.append(math.nan if each.p_tp is None else each.p_tp)
             self._reason.append(self._number(_lasting(each)))

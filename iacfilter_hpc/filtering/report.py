@@ -32,12 +32,15 @@ from iacfilter_hpc.glitch.checks import (
 from iacfilter_hpc.glitch.decisions import Tally
 from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.report import GlitchReport, open_report
-from iacfilter_hpc.glitch.rows import read_rows
+from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
 from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.find import Trained, find_trained
+from iacfilter_hpc.verdicts.baseline import Baseline, read_baseline, write_baseline
+from iacfilter_hpc.verdicts.people import People, read_people
+from iacfilter_hpc.verdicts.repository import find_verdicts
 
 if TYPE_CHECKING:
     from iacfilter_hpc.filtering.removal import Spared
@@ -59,7 +62,8 @@ class FilterRequest:
     """Request to filter: which report, with which model, and where the result goes.
 
     `threshold` and `min_recall` None mean the model's own threshold; `technology` None means as
-    each file's extension says, `prefix` None the one that is found. Without `output` the rows go to
+    each file's extension says, `prefix` None the one that is found. `verdicts` None means those
+    that are found from the scripts upwards, if `use_verdicts`. Without `output` the rows go to
     standard output, unless `as_json` says that this is for one JSON document.
     """
 
@@ -79,12 +83,22 @@ class FilterRequest:
     fail_on_findings: bool = False
     as_json: bool = False
     safety: SafetyOptions = field(default_factory=SafetyOptions)
+    verdicts: Path | None = None
+    use_verdicts: bool = True
+    baseline: Path | None = None
+    write_baseline: Path | None = None
 
     @property
     def outputs(self) -> list[Output]:
         """The files to be written: the rows, then the SARIF log."""
         named = (("--output", self.output), ("--sarif", self.sarif))
         return [Output(flag, path) for flag, path in named if path]
+
+    @property
+    def every_output(self) -> list[Output]:
+        """Those, and the baseline, which is written by itself once all rows are judged."""
+        written = self.write_baseline
+        return [*self.outputs, *([Output("--write-baseline", written)] if written else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,9 @@ class Filtered:
     seconds: float
     rules: Rules
     spared: Spared
+    people: People | None = None
+    baseline: Baseline | None = None
+    baseline_written: int | None = None
 
     @property
     def rows_a_second(self) -> float:
@@ -123,9 +140,11 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     report = open_report(request.report, may_be_empty=True)
     prefix = prefix_of(report, request.scripts) if request.prefix is None else request.prefix
     scripts = Scripts(request.scripts, prefix)
-    outputs = request.outputs
+    outputs = request.every_output
     refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
-    return _judge(request, model, report, scripts, open_stdout, progress)
+    people = read_people(scripts, request.verdicts) if request.use_verdicts else None
+    baseline = read_baseline(request.baseline, scripts) if request.baseline else None
+    return _judge(request, model, report, scripts, people, baseline, open_stdout, progress)
 
 
 def _check(request: FilterRequest) -> None:
@@ -150,8 +169,11 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
             "--omit-suppressed is about --sarif, which is not given", hint="give both or neither"
         )
     yield from smell_problems("--yes-remove", request.safety.yes_remove)
-    yield from output_problems(request.outputs, [request.report])
-    yield from script_problems(request.outputs, request.scripts)
+    verdicts = find_verdicts(request.scripts, request.verdicts).path
+    yield from output_problems(request.every_output, [request.report, verdicts])
+    # a baseline may take the place of the one that was read
+    yield from output_problems(request.outputs, [request.baseline] if request.baseline else [])
+    yield from script_problems(request.every_output, request.scripts)
 
 
 def _judge(
@@ -159,6 +181,8 @@ def _judge(
     model: Trained,
     report: GlitchReport,
     scripts: Scripts,
+    people: People | None,
+    baseline: Baseline | None,
     open_stdout: OpenStdout,
     progress: Progress,
 ) -> Filtered:
@@ -191,10 +215,10 @@ def _judge(
     with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
         scorer = load_scorer(model.final)
         started, first, tally = time.monotonic(), FirstReading(), Tally()
-        row_filter = Filter(scorer, threshold.value, scripts, request.technology, guard)
+        row_filter = Filter(scorer, threshold.value, scripts, request.technology, guard, people)
         with unchanged(report):
             with progress(report) as advance:
-                for judged in row_filter.judge(read_rows(report)):
+                for judged in row_filter.judge(_rows(report, baseline)):
                     first.add(judged)
                     advance(len(judged))
             # what all rows together say decides what may be removed: so all come before the first
@@ -202,7 +226,7 @@ def _judge(
             sinks = [sink for sink in (rows, log) if sink is not None]
             for sink in sinks:
                 sink.begin()
-            for judged in row_filter.judge_again(read_rows(report), first):
+            for judged in row_filter.judge_again(_rows(report, baseline), first):
                 kept = spared.applied(judged)
                 for sink in sinks:
                     sink.add(kept)
@@ -210,6 +234,9 @@ def _judge(
         if log is not None:
             log.end()
         seconds = time.monotonic() - started
+        # inside: where it cannot be written, no other file appears either
+        written = request.write_baseline
+        findings = write_baseline(written, report, scripts) if written else None
     return Filtered(
         request=request,
         model=model,
@@ -222,7 +249,16 @@ def _judge(
         seconds=seconds,
         rules=rules,
         spared=spared,
+        people=people,
+        baseline=baseline,
+        baseline_written=findings,
     )
+
+
+def _rows(report: GlitchReport, baseline: Baseline | None) -> Iterator[Row]:
+    """The rows to judge: all, or those that a baseline does not know."""
+    rows = read_rows(report)
+    return baseline.only_new(rows) if baseline else rows
 
 
 @contextmanager

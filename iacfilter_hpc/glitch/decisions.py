@@ -19,10 +19,20 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Person who has decided about a row: their name, when (ISO 8601), and a note of theirs."""
+
+    name: str
+    at: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DecidedRow:
     """A row with p(TP) and decision, or with the reason why it has none: such a row is kept.
 
-    `file` is the script's path below the scripts' folder, None if it leads elsewhere.
+    `file` is the script's path below the scripts' folder, None if it leads elsewhere. `person` is
+    who has decided, None where the model has: then alone there is a p(TP).
     """
 
     row: Row
@@ -31,6 +41,7 @@ class DecidedRow:
     p_tp: float | None = None
     decision: Label | None = None
     reason: Reason | None = None
+    person: Person | None = None
 
     @property
     def smell(self) -> str | None:
@@ -70,6 +81,7 @@ class Tally:
     _outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     _reasons: Counter[str] = field(default_factory=Counter)
     _causes: Counter[Cause] = field(default_factory=Counter)
+    _people: Counter[str] = field(default_factory=Counter)
 
     def add(self, judged: Iterable[DecidedRow]) -> None:
         """Count some rows."""
@@ -78,6 +90,8 @@ class Tally:
                 continue
             # counts and not rows: a report may have more rows than memory
             self._outcomes[each.counted_as, each.decision or ""] += 1
+            if each.person is not None:
+                self._people[each.decision or ""] += 1
             if each.reason is not None:
                 # every row has its own line number, and a reason a row would be no summary
                 self._reasons[each.reason.kind or each.reason.text] += 1
@@ -94,6 +108,10 @@ class Tally:
     def reasons(self) -> dict[str, int]:
         """Why rows were not judged, most frequent first; N stands for any number."""
         return dict(self._reasons.most_common())
+
+    def by_people(self) -> Counts:
+        """Counts of the rows that people have decided; `unjudged` are those they are unsure of."""
+        return Counts(self._people["TP"], self._people["FP"], self._people[""])
 
     def because(self, cause: Cause) -> int:
         """Rows that were not judged because of this."""

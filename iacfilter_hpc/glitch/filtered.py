@@ -4,6 +4,7 @@ A row is followed by two columns, DECISION and P_TP, which the header names if t
 
     a.yml,9,sec_https,url: http://a.example,TP,0.973124
     a.yml,12,sec_hard_secr,password: none,FP,0.031207        (only if all rows are written)
+    a.yml,14,sec_https,url: http://a.test,FP by a person,        (only if all rows are written)
     b.yml,3,sec_https,url: http://b.example,UNJUDGED: file is missing,
 
 Nothing in GLITCH's forms is quoted, and the last column of two of them is free text. So the columns
@@ -21,7 +22,7 @@ from typing import BinaryIO
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.glitch.decisions import DecidedRow
-from iacfilter_hpc.glitch.report import DECISION_COLUMNS, BadRow, GlitchReport
+from iacfilter_hpc.glitch.report import BY_PERSON, DECISION_COLUMNS, BadRow, GlitchReport
 from iacfilter_hpc.glitch.rows import PIECE, Row, Span, header_span
 from iacfilter_hpc.samples.byte_lines import BOM
 
@@ -95,6 +96,8 @@ class FilteredReport:
 def _columns(judged: DecidedRow) -> str:
     if judged.reason is not None:
         return f",{UNJUDGED}: {_without_commas(judged.reason.text)},"
+    if judged.person is not None:
+        return f",{judged.decision}{BY_PERSON},"
     # always six digits, by which report.DECISION knows the columns again
     return f",{judged.decision},{judged.p_tp:.6f}"
 

@@ -55,6 +55,10 @@ class Cause(Enum):
     """Its prompt is longer than the model takes, even without context."""
     NO_SCORE = auto()
     """The model's p(TP) is not a number."""
+    UNSURE = auto()
+    """A person has looked at it, and could not tell."""
+    EXPIRED_VERDICT = auto()
+    """A person has called it real, or could not tell, before it was changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ _CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
 # before the CWE with which they end
 _DESCRIPTION = r"(?P<description>-|Suggestion: .*?\.|[^,]*[.)]|.*?\(CWE-[^)]{1,80}\)\.?|[^,]*)"
 # in the replication package's form the last column takes it in, and decision_in cuts it off again
-_DECISION = r"(?:,(?:TP|FP|UNJUDGED: [^,]+),[0-9.]*)?"
+_DECISION = r"(?:,(?:(?:TP|FP)(?: by a person)?|UNJUDGED: [^,]+),[0-9.]*)?"
 _SHORT = rf"{_START}{_CODE},(?P<detail>.*)"
 _LONG = rf"{_START}{_CODE},{_DESCRIPTION},(?P<detail>.*)"
 ROWS: dict[CsvFormat, re.Pattern[str]] = {
@@ -57,7 +57,9 @@ ROWS: dict[CsvFormat, re.Pattern[str]] = {
 }
 DECISION_COLUMNS = ",DECISION,P_TP"
 """What iacfilter-filter adds to each row: its reports can be read as GLITCH's own."""
-DECISION = re.compile(r",(?:(?:TP|FP),[01]\.[0-9]{6}|UNJUDGED: [^,]+,)\Z")
+BY_PERSON = " by a person"
+"""Follows a decision that no model has made."""
+DECISION = re.compile(rf",(?:(?:TP|FP),[01]\.[0-9]{{6}}|(?:TP|FP){BY_PERSON},|UNJUDGED: [^,]+,)\Z")
 COLUMNS: dict[CsvFormat, str] = {
     "2022": "PATH,LINE,CODE,REPR",
     "v2": "PATH,LINE,ERROR,DESCRIPTION,CODE",

@@ -35,7 +35,7 @@ from urllib.parse import quote
 
 from iacfilter_hpc import __version__
 from iacfilter_hpc.errors import counted
-from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.decisions import DecidedRow, Person
 from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.samples.hashes import normalised
 from iacfilter_hpc.samples.sample import Sample
@@ -249,6 +249,8 @@ def _message(judged: DecidedRow, found: Detection, model: DecidingModel) -> str:
     said = (
         f"Not judged: {judged.reason.text}"
         if judged.reason is not None
+        else f"a person judges it {judged.decision}"
+        if judged.person is not None
         else f"p(TP) is {judged.p_tp:.4f}, the threshold {model.threshold:.4f}"
     )
     return plain_message(f"{_words_of(found)} {said}.")
@@ -272,10 +274,22 @@ def _own_words(found: Detection) -> str:
 
 
 def _suppression(judged: DecidedRow, model: DecidingModel) -> dict[str, str]:
+    if judged.person is not None:
+        return _accepted(_said_by(judged.person))
     why = (
         f"The model {model.name} judges it a false alarm: p(TP) {judged.p_tp:.4f} is below the "
         f"threshold {model.threshold:.4f}."
     )
+    return _accepted(why)
+
+
+def _said_by(person: Person) -> str:
+    """What a person has said, as the justification of a suppression (3.35.4)."""
+    note = f": {person.note}" if person.note else "."
+    return f"{person.name} judged it a false alarm on {person.at}{note}"
+
+
+def _accepted(why: str) -> dict[str, str]:
     return {"kind": "external", "status": "accepted", "justification": unicode(why)}
 
 
@@ -307,7 +321,9 @@ def _columns(sample: Sample) -> dict[str, object]:
 
 
 def _properties(judged: DecidedRow, found: Detection) -> dict[str, object]:
+    by_person = {} if judged.person is None else {"person": unicode(judged.person.name)}
     return {
+        **by_person,
         "code": unicode(found.code),
         "smell": found.smell,
         "description": unicode(found.description[:LONGEST_SNIPPET]) or None,

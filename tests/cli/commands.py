@@ -17,6 +17,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "filter",
+    "label",
     "export",
 )
 PROGRAMS = Path(sys.executable).parent

@@ -41,6 +41,7 @@ COMMANDS = {
     "evaluate": ("mine", *DATA),
     "compare": ("mine", *DATA),
     "filter": FILTER,
+    "labels.label": ("report.csv", "--scripts", "scripts"),
     "export": ("mine", "-o", "out"),
     "submit": ("--approach", "encoder", "--gpus", "2"),
     "data.import_report": ("import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"),
