@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import TrainingError, counted
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
+from iacfilter_hpc.trained_model.calibration import find_calibration, read_threshold_scores
 from iacfilter_hpc.trained_model.decision import Decision
-from iacfilter_hpc.trained_model.evidence import read_validation_scores
 from iacfilter_hpc.training.calibrate import threshold_for_recall
 
 Mode = Literal["model", "fixed", "recall"]
@@ -42,6 +42,14 @@ def choose_filter_threshold(
         return FilterThreshold(threshold, "fixed", f"as --threshold {threshold:g} asks")
     if recall is not None:
         return _for_recall(final, recall)
+    if (calibration := find_calibration(final)) is not None:
+        data = calibration.data
+        return FilterThreshold(
+            calibration.threshold,
+            "model",
+            f"that of its calibration on {counted(data.samples, 'label')} of "
+            f"{Path(data.file).name}",
+        )
     validation = decision.validation
     return FilterThreshold(
         decision.threshold,
@@ -52,7 +60,7 @@ def choose_filter_threshold(
 
 
 def _for_recall(final: Path, recall: float) -> FilterThreshold:
-    scores = read_validation_scores(final)
+    scores = read_threshold_scores(final)
     real = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if is_tp]
     if not real:
         raise TrainingError(
