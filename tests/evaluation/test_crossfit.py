@@ -126,7 +126,7 @@ def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
 def off_by_an_offset(
     train: Sequence[Sample], held_out: Sequence[Sample], epochs: Sequence[int]
 ) -> list[list[float]]:
-    """An untouched model that ranks well and is 6 too low; each epoch mends that and ranks worse."""
+    """An untouched model that ranks well, 6 too low; an epoch mends that, and each ranks worse."""
     noise = random.Random(held_out[0].key)
     return [
         [
