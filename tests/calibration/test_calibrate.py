@@ -134,7 +134,7 @@ def test_what_fitted_it_is_not_evaluated_on(one: Trained, tmp_path: Path) -> Non
     data = file_of(tmp_path, LABELLED)
     found = calibrate([one], data, OPTIONS).calibration
     options = EvaluateOptions(output=tmp_path / "results", draws=100)
-    with pytest.raises(TrainingError, match="40 of 40 samples .* fitted this model's calibration"):
+    with pytest.raises(TrainingError, match=r"40 of 40 samples .* fitted this model's calibration"):
         evaluate(one, data, options)
     shown = evaluate(one, data, replace(options, threshold="argmax"))
     assert any("40 of 40 samples are among those that fitted" in w for w in shown.warnings)
@@ -205,10 +205,10 @@ def test_models_of_several_seeds_are_averaged(one: Trained, two: Trained, tmp_pa
     write_manifest(two.final)
     (two.final / "seen.json").write_text("{}")
     write_manifest(two.final)
-    with pytest.raises(TrainingError, match="with two: .* is another model now"):
+    with pytest.raises(TrainingError, match=r"with two: .* is another model now"):
         load_scorer(one.final)
     shutil.rmtree(two.final)
-    with pytest.raises(TrainingError, match="with two: .* is gone"):
+    with pytest.raises(TrainingError, match=r"with two: .* is gone"):
         load_scorer(one.final)
 
 
