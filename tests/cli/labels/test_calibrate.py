@@ -89,7 +89,7 @@ def test_wrong_requests_are_told(
 def test_users_add_functions(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "functions.yaml"
     path.write_text(
-        "functions:\n- {name: mine, about: Mine., vote: TP, content: '[a-m]', smells: [sec_https]}\n"
+        "functions:\n- {name: mine, about: Mine., vote: TP, content: '[a-m]', smells: [any]}\n"
     )
     data = str(model / "labelled.jsonl")
     assert run(model, "--data", data, "--functions", str(path)) == 0
