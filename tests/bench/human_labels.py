@@ -12,23 +12,24 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
 from scipy.special import expit
 
 from iacfilter_hpc.calibration.calibrate import averaged_log_odds
-from iacfilter_hpc.calibration.fit import judge, table_of
+from iacfilter_hpc.calibration.fit import fit, judge, table_of
 from iacfilter_hpc.calibration.forms import FORMS, Form
 from iacfilter_hpc.comparison.baselines import cross_fit_tfidf
 from iacfilter_hpc.comparison.statistics import Pair, compare_pairs
 from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
 from iacfilter_hpc.evaluation.bootstrap import bootstrap_scores
+from iacfilter_hpc.evaluation.crossfit import split_groups
 from iacfilter_hpc.evaluation.metrics import score
 from iacfilter_hpc.labelling.functions import FUNCTIONS
 from iacfilter_hpc.samples.groups import read_groups, with_groups
-from iacfilter_hpc.samples.sample import Sample, read_samples
+from iacfilter_hpc.samples.sample import LABELS, Sample, read_samples
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.find import of_run
 from tests.bench.real_encoder import MEASURES, SHORT, baseline_decisions, joined, run_of, train
@@ -62,7 +63,7 @@ def main() -> None:
         samples = with_groups(read_samples(oracle), groups)
         for seed in seeds:
             train(data, seed)
-        print(f"{'':44}" + "".join(f"{name:>12}" for name in (*SHORT, "F1 95 %", "AP 95 %")))
+        print(f"{'':44}" + "".join(f"{name:>13}" for name in (*SHORT, "F1 95 %", "AP 95 %")))
         first = {
             name: report(name, recipe, samples)
             for name, recipe in recipes(data, oracle, samples, seeds).items()
@@ -99,6 +100,7 @@ def recipes(
         mixed = [mean(row) for row in zip(*(each[seed] for seed in chosen), strict=True)]
         found[f"{name}, offset and scale"] = calibrated(mixed, samples, FORMS[:1])
         found[f"{name}, form by folds"] = calibrated(mixed, samples, FORMS)
+        found[f"{name}, an LLM's labels"] = taught(mixed, samples, data, oracle)
     return found
 
 
@@ -124,6 +126,28 @@ def calibrated(odds: Sequence[float], samples: Sequence[Sample], forms: tuple[Fo
     def decide(seed: int) -> Decisions:
         judged = judge(table, FOLDS, seed, forms)
         return Decisions(tuple(judged.decided), judged.p_tp)
+
+    return decide
+
+
+def taught(odds: Sequence[float], samples: Sequence[Sample], data: Path, oracle: Path) -> Recipe:
+    """The same with an LLM's decisions in the place of people's labels, on which it is judged."""
+    decisions = baseline_decisions(data, oracle, "secllm_I")
+    relabelled = [
+        replace(sample, label=LABELS[decided])
+        for sample, decided in zip(samples, decisions, strict=True)
+    ]
+    table = table_of(relabelled, odds, FUNCTIONS)
+
+    def decide(seed: int) -> Decisions:
+        p_tp, thresholds = [0.0] * len(samples), [0.0] * len(samples)
+        for split in split_groups(samples, FOLDS, seed):
+            fitted = fit(table.rows(split.inside), seed)
+            held_out = expit(fitted.log_odds(table.rows(split.outside))).tolist()
+            for place, p in zip(split.outside, held_out, strict=True):
+                p_tp[place], thresholds[place] = p, fitted.threshold
+        kept = tuple(p >= t for p, t in zip(p_tp, thresholds, strict=True))
+        return Decisions(kept, tuple(p_tp))
 
     return decide
 
