@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-import numpy as np
 import pytest
 from scipy.special import expit
 
-from iacfilter_hpc.calibration.fit import best_expected_f1, fit, judge, table_of
+from iacfilter_hpc.calibration.fit import fit, judge, table_of, vote_shares
 from iacfilter_hpc.calibration.forms import FORMS
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.evaluation.metrics import score
@@ -58,6 +57,13 @@ def test_votes_are_weighed_where_they_tell_more_than_the_model() -> None:
     assert TermKind.VOTE in found.choice.form.kinds
     # a vote counts -1 for FP: agreeing functions have positive weights, whatever their vote
     assert weights["package_source"] > 0 and weights["local_url"] > 0
+    # and share one weight as the label model has it, which asks for no labels
+    shares = vote_shares(table)
+    assert weights["package_source"] / weights["local_url"] == pytest.approx(
+        shares["package_source"] / shares["local_url"]
+    )
+    other = replace(table, samples=tuple(replace(one, label="TP") for one in samples))
+    assert vote_shares(other) == shares
 
 
 def test_what_is_true_of_one_family_alone_is_no_help_elsewhere() -> None:
@@ -115,23 +121,3 @@ def test_too_few_families_are_told_by_their_flag() -> None:
         fit(table_of(samples, [0.0] * 20, []), seed=0)
     with pytest.raises(UsageError, match=r"--folds 3: "):
         judge(table_of(samples, [0.0] * 20, []), 3, seed=0)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_the_threshold_is_that_of_the_best_expected_f1(seed: int) -> None:
-    random = Random(seed)
-    p_tp = [round(random.betavariate(0.5, 0.8), random.choice((1, 6))) for _ in range(30)]
-    found = best_expected_f1(p_tp)
-
-    def expected(threshold: float) -> float:
-        kept = [p for p in p_tp if p >= threshold]
-        return 2 * sum(kept) / (len(kept) + sum(p_tp)) if kept else 0.0
-
-    assert 0 < found < 1
-    assert expected(found) == pytest.approx(max(expected(p) for p in p_tp))
-
-
-def test_a_threshold_of_extremes_stays_inside() -> None:
-    assert 0 < best_expected_f1([0.0, 0.0]) < 1
-    assert 0 < best_expected_f1([1.0]) < 1
-    assert 0 < best_expected_f1(np.array([0.3])) < 0.3
