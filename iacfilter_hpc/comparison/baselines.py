@@ -144,14 +144,14 @@ def cross_fit_tfidf(samples: Sequence[Sample], folds: int, seed: int) -> Baselin
         train: Sequence[Sample], held_out: Sequence[Sample], _: Sequence[int]
     ) -> list[Sequence[float]]:
         pipeline = build_pipeline().fit(_texts(train), [each.label == "TP" for each in train])
-        # decision_function, not predict_proba: cross_fit fits a temperature to log-odds
+        # decision_function, not predict_proba: cross_fit fits scale and offset to log-odds
         log_odds: list[float] = pipeline.decision_function(_texts(held_out)).tolist()
         # one list for the one candidate
         return [log_odds]
 
     # a single candidate, since a regression has no epochs to choose: the inner folds are left
-    # with temperature and threshold, which makes it the protocol that cross-fit runs have
-    fitted = cross_fit(samples, fit, folds, seed, lambda _: None, candidates=(0,))
+    # with scale, offset and threshold, which makes it the protocol that cross-fit runs have
+    fitted = cross_fit(samples, fit, folds, seed, lambda _: None, candidates=(0,)).scores
     pairs = zip(fitted.p_tp, fitted.thresholds, strict=True)
     member = Member(
         name=TFIDF_FOLDS,

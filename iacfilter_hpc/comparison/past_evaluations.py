@@ -37,6 +37,7 @@ class PastOverlap:
     train: Count
     validation: Count
     is_validation_file: bool
+    calibration: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class PastEvaluation:
     def is_seen(self) -> bool:
         """Whether the model or its threshold had seen some of the samples."""
         known = self.overlap
-        return known.train > 0 or known.validation > 0 or known.is_validation_file
+        return known.train + known.validation + known.calibration > 0 or known.is_validation_file
 
 
 @dataclass(frozen=True, slots=True)

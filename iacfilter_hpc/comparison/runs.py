@@ -29,7 +29,6 @@ from iacfilter_hpc.evaluation.test_set_log import look_at, record_look
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import RunRecord
-from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.find import of_run
 
 HINT = "iacfilter-compare --fresh scores the run again, whatever is there"
@@ -153,7 +152,7 @@ def score_candidate(
         p_tp=tuple(row.p_tp for row in decisions.rows if row.p_tp is not None),
         # a cross-fit has a threshold and a temperature in each fold
         threshold=None if own.cross_fit else candidate.admitted.threshold,
-        threshold_origin=_origin(decision, own, decisions.fold_seed),
+        threshold_origin=_origin(candidate.admitted, own, decisions.fold_seed),
         source=decisions.source,
         seed=candidate.config.training.seed,
         temperature=None if own.cross_fit else decision.temperature,
@@ -246,12 +245,15 @@ def _config_without_seed(candidate: Candidate) -> str:
     return json.dumps({**values, "data_sha256": data_of(candidate)}, sort_keys=True)
 
 
-def _origin(decision: Decision, options: EvaluateOptions, fold_seed: int | None) -> str:
+def _origin(admitted: Admitted, options: EvaluateOptions, fold_seed: int | None) -> str:
     if options.cross_fit is not None:
         return f"inner folds of {options.cross_fit} folds, seed {fold_seed}"
     if options.threshold == "argmax":
         return "argmax, as asked for"
     if options.threshold != "validation":
         return "a number, as asked for"
-    origin = decision.validation
+    if admitted.calibration is not None:
+        data = admitted.calibration.data
+        return f"calibration on {Path(data.file).name} (sha256 {data.sha256[:8]})"
+    origin = admitted.decision.validation
     return f"best F1 ({origin.f1:.3f}) on {Path(origin.file).name} (sha256 {origin.sha256[:8]})"

@@ -1,7 +1,7 @@
 """Cross-fitting: fine-tune on some folds of a labelled set, report on the others, each in turn.
 
 What is reported of a sample never rests on its own fold: inner folds of the remaining ones choose
-how long to train, the temperature and the threshold. Folds keep groups (families) whole.
+how long to train, scale, offset and threshold. Folds keep groups (families) whole.
 Source: Chernozhukov et al., Double/debiased machine learning, 2018; Varma and Simon, Bias in error
 estimation when using cross-validation for model selection, 2006 (nested folds).
 """
@@ -16,8 +16,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.training.calibrate import choose_threshold, fit_temperature, scaled
+from iacfilter_hpc.training.calibrate import Scale, choose_threshold, fit_scale, scaled
 
+FLAG = "--cross-fit"
 INNER_FOLDS = 4
 """Inner folds, where groups and labels allow as many."""
 
@@ -61,28 +62,35 @@ def plan_folds(samples: Sequence[Sample], folds: int, seed: int) -> list[Fold]:
             number,
             split.inside,
             split.outside,
-            _inner_folds([samples[i] for i in split.inside], number, seed),
+            inner_folds([samples[i] for i in split.inside], seed, f" of fold {number}"),
         )
         for number, split in enumerate(splits, start=1)
     ]
 
 
-def split_groups(samples: Sequence[Sample], folds: int, seed: int) -> tuple[Split, ...]:
+def split_groups(
+    samples: Sequence[Sample], folds: int, seed: int, flag: str = FLAG
+) -> tuple[Split, ...]:
     """Each fold: groups whole, labels as even as groups allow.
 
     Raises:
-        UsageError: too few samples of a label, or a fold would train on one class only.
+        UsageError: too few samples of a label, or a fold would train on one class only; the message
+            names the flag that asked for so many.
     """
     found = _split(samples, folds, seed)
     if isinstance(found, str):
         raise UsageError(
-            f"--cross-fit {folds}: {found}", hint="try fewer folds, finer groups, or more samples"
+            f"{flag} {folds}: {found}", hint="try fewer folds, finer groups, or more samples"
         )
     return found
 
 
-def _inner_folds(train: Sequence[Sample], number: int, seed: int) -> tuple[Split, ...]:
-    """As many folds as groups and labels allow, but no more than are wanted."""
+def inner_folds(train: Sequence[Sample], seed: int, of: str = "") -> tuple[Split, ...]:
+    """As many folds as groups and labels allow, but no more than are wanted; `of` names them.
+
+    Raises:
+        UsageError: there are not even two.
+    """
     labels = [sample.label == "TP" for sample in train]
     most = min(INNER_FOLDS, _groups(train), labels.count(True), labels.count(False))
     problem: str | tuple[Split, ...] = (
@@ -97,7 +105,7 @@ def _inner_folds(train: Sequence[Sample], number: int, seed: int) -> tuple[Split
         if not isinstance(problem, str):
             return problem
     raise UsageError(
-        f"inner folds of fold {number}: {problem}",
+        f"inner folds{of}: {problem}",
         hint="try fewer or more folds, finer groups, or more samples",
     )
 
@@ -105,6 +113,8 @@ def _inner_folds(train: Sequence[Sample], number: int, seed: int) -> tuple[Split
 def _split(samples: Sequence[Sample], folds: int, seed: int) -> tuple[Split, ...] | str:
     """The folds, or why there are none: as text, since inner folds try again with fewer."""
     labels = np.array([sample.label == "TP" for sample in samples])
+    if _groups(samples) < folds:
+        return f"folds keep groups whole, and the data has {_groups(samples)}"
     # scikit-learn only warns of it, and leaves folds without that label
     if min(labels.sum(), (~labels).sum()) < folds:
         return (
@@ -128,6 +138,7 @@ def _groups(samples: Sequence[Sample]) -> int:
 
 EPOCHS = (0, 2, 4, 8)
 """What the inner folds choose from; 0 keeps the run's weights and only chooses a threshold."""
+UNTOUCHED = 0
 
 Fit = Callable[[Sequence[Sample], Sequence[Sample], Sequence[int]], Sequence[Sequence[float]]]
 """(train, held out, epochs) -> log-odds of the held-out samples after each number of epochs."""
@@ -153,6 +164,7 @@ class FoldChoice:
     epochs: int
     temperature: float
     threshold: float
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +177,22 @@ class CrossFit:
 
 
 @dataclass(frozen=True, slots=True)
-class CrossFitted:
+class FoldScores:
     """p(TP) and threshold of each sample, in order, both from models that did not see its fold."""
 
     p_tp: tuple[float, ...]
     thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFitted:
+    """Scores of a cross-fit; `untouched` are those of the weights that it began with.
+
+    They have a scale and a threshold from the same folds. None where there was no choice.
+    """
+
+    scores: FoldScores
+    untouched: FoldScores | None
     record: CrossFit
 
 
@@ -187,25 +210,26 @@ def cross_fit(
         UsageError: too few groups for so many folds, or folds without both classes.
     """
     plan = plan_folds(samples, folds, seed)
-    p_tp, thresholds = [0.0] * len(samples), [0.0] * len(samples)
+    tuned, untouched = _Scores.of(samples), _Scores.of(samples)
+    is_choice = UNTOUCHED in candidates and len(candidates) > 1
     choices = []
     for fold in plan:
         train = [samples[i] for i in fold.inside]
         held_out = [samples[i] for i in fold.outside]
-        # log-odds of held-out samples: on what it was trained on, a model is too sure of itself to
-        # fit a temperature or a threshold
-        losses, log_odds = _inner_scores(train, fold.inner, fit, candidates)
-        # Of equals the fewest epochs. A known weakness: the temperature scales and never shifts. On
-        # human labels (the oracle of GLITCH) 0 epochs were never chosen, though the untouched
-        # weights with a threshold of their own did better (F1 .775 against .696).
-        best = int(np.argmin(losses))
         is_tp = [sample.label == "TP" for sample in train]
-        temperature = fit_temperature(log_odds[best], is_tp)
-        threshold = choose_threshold(scaled(log_odds[best], temperature), is_tp).value
+        # log-odds of held-out samples: on what it was trained on, a model is too sure of itself to
+        # fit a scale or a threshold
+        losses, log_odds = _inner_scores(train, fold.inner, fit, candidates)
+        # of equals the fewest epochs
+        best = int(np.argmin(losses))
+        wanted = [best, candidates.index(UNTOUCHED)] if is_choice else [best]
         # once more on all of `train`, of which each inner model has left out a part
-        (found,) = fit(train, held_out, (candidates[best],))
-        for i, p in zip(fold.outside, scaled(found, temperature), strict=True):
-            p_tp[i], thresholds[i] = p, threshold
+        epochs = sorted({candidates[index] for index in wanted})
+        found = dict(zip(epochs, fit(train, held_out, epochs), strict=True))
+        for scores, index in zip((tuned, untouched), wanted, strict=False):
+            rule = _rule(log_odds[index], is_tp)
+            scores.add(fold.outside, found[candidates[index]], rule)
+        rule = _rule(log_odds[best], is_tp)
         choice = FoldChoice(
             fold=fold.number,
             samples=len(held_out),
@@ -215,18 +239,52 @@ def cross_fit(
             candidates=candidates,
             inner_loss=tuple(losses),
             epochs=candidates[best],
-            temperature=temperature,
-            threshold=threshold,
+            temperature=rule.scale.temperature,
+            threshold=rule.threshold,
+            offset=rule.scale.offset,
         )
         say(
             f"fold {fold.number} of {folds}: {counted(choice.samples, 'sample')} of "
             f"{counted(choice.groups, 'group')}; "
             f"{choice.inner_folds} inner folds chose {counted(choice.epochs, 'epoch')}, "
-            f"threshold {threshold:.4f}"
+            f"threshold {rule.threshold:.4f}"
         )
         choices.append(choice)
     record = CrossFit(folds, seed, tuple(choices))
-    return CrossFitted(tuple(p_tp), tuple(thresholds), record)
+    return CrossFitted(tuned.whole(), untouched.whole() if is_choice else None, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    scale: Scale
+    threshold: float
+
+
+def _rule(log_odds: Sequence[float], is_tp: Sequence[bool]) -> _Rule:
+    """Scale of these log-odds, and the threshold of the best F1 on that scale."""
+    scale = fit_scale(log_odds, is_tp)
+    p_tp = scaled(log_odds, scale.temperature, scale.offset)
+    return _Rule(scale, choose_threshold(p_tp, is_tp).value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """p(TP) and thresholds of samples, filled fold by fold."""
+
+    p_tp: list[float]
+    thresholds: list[float]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> _Scores:
+        return cls([0.0] * len(samples), [0.0] * len(samples))
+
+    def add(self, places: Sequence[int], log_odds: Sequence[float], rule: _Rule) -> None:
+        p_tp = scaled(log_odds, rule.scale.temperature, rule.scale.offset)
+        for place, p in zip(places, p_tp, strict=True):
+            self.p_tp[place], self.thresholds[place] = p, rule.threshold
+
+    def whole(self) -> FoldScores:
+        return FoldScores(tuple(self.p_tp), tuple(self.thresholds))
 
 
 def _inner_scores(
@@ -245,11 +303,14 @@ def _inner_scores(
 
 
 def _cross_entropy(log_odds: Sequence[float], samples: Sequence[Sample]) -> float:
-    """Mean cross entropy after the temperature that fits these samples best.
+    """Mean cross entropy after the scale and offset that fit these samples best.
 
-    One number is fitted to all of them, for every candidate alike.
+    Two numbers are fitted to all of them, for every candidate alike.
     """
     is_tp = np.array([sample.label == "TP" for sample in samples])
-    # what is reported has a temperature as well, so over-confidence that it mends must not decide
-    odds = np.asarray(log_odds) / fit_temperature(log_odds, is_tp)
+    # What is reported has them as well, so what they mend must not decide. A temperature alone
+    # spoke for more epochs wherever the labels were of another kind than those of training: an
+    # untouched model is then wrong by an offset, which a few epochs mend and a number does too.
+    scale = fit_scale(log_odds, is_tp)
+    odds = np.asarray(log_odds) / scale.temperature + scale.offset
     return float(np.logaddexp(0, np.where(is_tp, -odds, odds)).mean())

@@ -79,7 +79,7 @@ def evaluate(
     number = record_look(log, look)
     # also where folds decide: samples_per_s is the speed of the run's own model
     started = time.perf_counter()
-    p_tp = score(scorer, encoded)
+    p_tp = score(scorer, data.samples, encoded)
     seconds = time.perf_counter() - started
     # one a sample, since each fold of a cross-fit chooses its own
     thresholds = [admitted.threshold] * len(p_tp)
@@ -87,8 +87,9 @@ def evaluate(
     if options.cross_fit is not None:
         assert model.run is not None, "admit takes no other"
         fitted = _cross_fit(model.run, data, options.cross_fit, options.used_seed)
-        p_tp, thresholds = list(fitted.p_tp), list(fitted.thresholds)
+        p_tp, thresholds = list(fitted.scores.p_tp), list(fitted.scores.thresholds)
     predictions = make_predictions(data.samples, encoded, p_tp, thresholds)
+    untouched = None if fitted is None else fitted.untouched
     done = Evaluation(
         run=model.name,
         model_sha256=admitted.sha256,
@@ -107,6 +108,14 @@ def evaluate(
         samples_per_s=len(predictions) / seconds,
         cross_fit=None if fitted is None else fitted.record,
         provenance=provenance(),
+        calibration=admitted.calibration,
+        untouched=None
+        if untouched is None
+        else break_down(
+            make_predictions(data.samples, encoded, untouched.p_tp, untouched.thresholds),
+            options.draws,
+            options.used_seed,
+        ).overall,
     )
     write(done)
     return done

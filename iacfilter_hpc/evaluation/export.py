@@ -18,14 +18,18 @@ from iacfilter_hpc.checkpoints.manifest import FILE as MANIFEST
 from iacfilter_hpc.checkpoints.permissions import share
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import IacfilterError, counted
-from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds
+from iacfilter_hpc.evaluation.predict import load_uncalibrated, score_log_odds
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.runs.layout import resource
 from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.calibration import FILE as CALIBRATION
+from iacfilter_hpc.trained_model.calibration import carry_over
 from iacfilter_hpc.trained_model.card import merged_card
 from iacfilter_hpc.trained_model.decision import FILE as DECISION
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 
+ANEW = (CARD, MANIFEST, DECISION, CALIBRATION)
+"""Files of a model that are written anew, for other weights and another dtype."""
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 # they ship with the package: an export can be compared wherever it is made
@@ -69,7 +73,7 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
         raise IacfilterError(
             f"{directory} exists", hint="-o names a directory that is not there yet"
         )
-    scorer = load_scorer(final)
+    scorer = load_uncalibrated(final)
     samples = [row for name in DEMO for row in read_samples(resource("configs", "demo", name))]
     # a demo prompt that the model cannot take leaves nothing to compare
     encoded = [each for each in scorer.encode(samples) if isinstance(each, Encoded)]
@@ -83,11 +87,12 @@ def export(final: Path, directory: Path, dtype: Dtype | None = None) -> Exported
         shutil.rmtree(partial, ignore_errors=True)
         _write(model, final, partial)
         write_decision(partial, replace(decision, dtype=chosen))
-        # load_scorer verifies it, so it precedes the scoring; the card, which tells the difference
-        # that scoring finds, is no part of a manifest
+        # load_uncalibrated verifies it, so it precedes the scoring; the card, which tells the
+        # difference that scoring finds, is no part of a manifest
         write_manifest(partial)
+        carry_over(final, partial)
         del scorer, model  # two of 7B are too many
-        after = score_log_odds(load_scorer(partial), encoded)
+        after = score_log_odds(load_uncalibrated(partial), encoded)
         difference = max(abs(a - b) for a, b in zip(before, after, strict=True))
         _write_card(final, partial, chosen, difference, len(encoded))
         share(partial)
@@ -113,10 +118,9 @@ def _merged(model: nn.Module, dtype: Dtype) -> PreTrainedModel:
 def _write(model: PreTrainedModel, final: Path, partial: Path) -> None:
     model.save_pretrained(partial)
     for path in final.iterdir():
-        # tokenizer, validation scores and samples seen go along, as filter and evaluate need them;
-        # card, manifest and decision are written anew, for other weights and another dtype
+        # tokenizer, validation scores and samples seen go along, as filter and evaluate need them
         is_of_adapter = path.name.startswith("adapter_")
-        if path.is_file() and not is_of_adapter and path.name not in (CARD, MANIFEST, DECISION):
+        if path.is_file() and not is_of_adapter and path.name not in ANEW:
             shutil.copyfile(path, partial / path.name)
 
 

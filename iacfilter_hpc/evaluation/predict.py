@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 
-from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE, verify
+from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE, model_sha256, verify
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
 from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.trained_model.calibration import ANEW, Calibrator, Partner, find_calibration
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.approaches.scorer import Scorer
@@ -35,7 +36,35 @@ class Scored:
 
 
 def load_scorer(final: Path) -> Scorer:
-    """Load the model of a final/ directory, on a GPU if there is one.
+    """Load the model of a final/ directory with its calibration, on a GPU if there is one.
+
+    Raises:
+        TrainingError: `final` holds no finished model, files of it are missing or changed, its
+            calibration is damaged, or a model that this averages with is gone or another one.
+    """
+    calibration = find_calibration(final)
+    if calibration is None:
+        return load_uncalibrated(final)
+    # before the weights: what cannot be applied is said at once
+    calibrator = Calibrator.of(calibration)
+    for partner in calibration.partners:
+        _check_partner(final, partner)
+    partners = tuple(load_uncalibrated(Path(each.final)) for each in calibration.partners)
+    return replace(load_uncalibrated(final), calibrator=calibrator, partners=partners)
+
+
+def _check_partner(final: Path, partner: Partner) -> None:
+    place = Path(partner.final)
+    if not place.is_dir() or model_sha256(place) != partner.sha256:
+        state = "is another model now" if place.is_dir() else "is gone"
+        raise TrainingError(
+            f"the calibration of {final} averages log-odds with {partner.name}: {place} {state}",
+            hint=ANEW,
+        )
+
+
+def load_uncalibrated(final: Path) -> Scorer:
+    """Load the model of a final/ directory alone, as training left it.
 
     Raises:
         TrainingError: `final` holds no finished model, or files of it are missing or changed.
@@ -71,14 +100,39 @@ def score_samples(
         DataError: prompts that cannot be made to fit the model; each is named.
     """
     encoded = all_fitting(samples, scorer.encode(samples))
-    p_tp = score(scorer, encoded, budget)
+    p_tp = score(scorer, samples, encoded, budget)
     scored = [Scored(*row) for row in zip(samples, p_tp, encoded, strict=True)]
     return scored, audit(samples, encoded)
 
 
-def score(scorer: Scorer, encoded: Sequence[Encoded], budget: int | None = None) -> list[float]:
-    """p(TP) of each row, after temperature."""
-    return scaled(score_log_odds(scorer, encoded, budget), scorer.decision.temperature)
+def score(
+    scorer: Scorer,
+    samples: Sequence[Sample],
+    encoded: Sequence[Encoded],
+    budget: int | None = None,
+) -> list[float]:
+    """p(TP) of each sample, which `encoded` holds in the same order."""
+    return probabilities(scorer, samples, own_log_odds(scorer, encoded, budget))
+
+
+def probabilities(
+    scorer: Scorer, samples: Sequence[Sample], log_odds: Sequence[float]
+) -> list[float]:
+    """p(TP) of samples whose own log-odds are these: calibrated, if the model is."""
+    if scorer.calibrator is None:
+        return scaled(log_odds, 1.0)
+    return [scorer.calibrator.p_tp(*row) for row in zip(samples, log_odds, strict=True)]
+
+
+def own_log_odds(
+    scorer: Scorer, encoded: Sequence[Encoded], budget: int | None = None
+) -> list[float]:
+    """Log-odds of TP after temperature, the mean with those of partners; uncalibrated."""
+    found = [
+        [odds / model.decision.temperature for odds in score_log_odds(model, encoded, budget)]
+        for model in (scorer, *scorer.partners)
+    ]
+    return [sum(odds) / len(found) for odds in zip(*found, strict=True)]
 
 
 def score_log_odds(

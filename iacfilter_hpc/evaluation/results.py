@@ -21,6 +21,7 @@ from iacfilter_hpc.evaluation.predictions import Prediction, predictions_text
 from iacfilter_hpc.inputs.encoded import Audit
 from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.runs.provenance import Provenance
+from iacfilter_hpc.trained_model.calibration import Calibration
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.find import Trained
 
@@ -108,7 +109,8 @@ class Evaluation:
     `model_sha256` is that of the model's manifest. `look` counts the looks at the file's content
     that `looks_log` has, this one included; `samples_per_s` is the speed of scoring alone, the
     model being loaded. `cross_fit` is None where the run's own model decided; else each fold has a
-    threshold and a temperature of its own.
+    threshold and a temperature of its own. `calibration` is None where the model has none. Beside a
+    cross-fit, `untouched` are the scores of the weights that it began with, in the same folds.
     """
 
     run: str
@@ -128,6 +130,8 @@ class Evaluation:
     samples_per_s: float
     cross_fit: CrossFit | None
     provenance: Provenance
+    calibration: Calibration | None = None
+    untouched: SubsetScores | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -141,6 +145,7 @@ def document(done: Evaluation) -> dict[str, Any]:
     # what the run chose is told only where it decided
     own = options.threshold == "validation" and fitted is None
     mode = options.threshold if isinstance(options.threshold, str) else "fixed"
+    origin = None if done.calibration is None else done.calibration.data
     bootstrap = {"draws": options.draws, "seed": options.used_seed, "level": 0.95}
     return {
         "schema": SCHEMA,
@@ -154,8 +159,9 @@ def document(done: Evaluation) -> dict[str, Any]:
         "cross_fit": None if fitted is None else asdict(fitted),
         "threshold": done.threshold if fitted is None else None,
         "threshold_mode": mode if fitted is None else "cross-fit",
-        "threshold_origin": asdict(done.decision.validation) if own else None,
+        "threshold_origin": asdict(origin or done.decision.validation) if own else None,
         "temperature": done.decision.temperature if fitted is None else None,
+        "calibration": None if done.calibration is None else _calibration(done.calibration),
         "warnings": done.warnings,
         "overlap": asdict(done.overlap),
         "look": done.look,
@@ -164,6 +170,7 @@ def document(done: Evaluation) -> dict[str, Any]:
         "samples_per_s": done.samples_per_s,
         "bootstrap": {**bootstrap, **asdict(done.group_counts)},
         "overall": _subset(breakdown.overall),
+        "untouched": None if done.untouched is None else _subset(done.untouched),
         "macro_f1_by_smell": breakdown.macro_f1,
         "by_smell": {each.name: _subset(each) for each in breakdown.by_smell},
         "by_technology": {each.name: _subset(each) for each in breakdown.by_technology},
@@ -186,6 +193,16 @@ def write(done: Evaluation) -> None:
 
 def _sha256_of_predictions(done: Evaluation) -> str:
     return hashlib.sha256(predictions_text(done.predictions).encode()).hexdigest()
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "sha256": calibration.sha256,
+        "form": calibration.form,
+        "threshold": calibration.threshold,
+        "partners": [asdict(partner) for partner in calibration.partners],
+        "data": asdict(calibration.data),
+    }
 
 
 def _subset(subset: SubsetScores) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, FEWEST_GROUPS, Interv
 from iacfilter_hpc.evaluation.breakdown import SubsetScores
 from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES, in_reading_order, pooled_names
 from iacfilter_hpc.evaluation.results import Evaluation
+from iacfilter_hpc.trained_model.calibration import Calibration
 from iacfilter_hpc.trained_model.tables import aligned_table
 
 WIDTH = 100
@@ -88,12 +89,15 @@ def _threshold(done: Evaluation) -> list[str]:
             f"Fold {each.fold}: {counted(each.samples, 'sample')} of "
             f"{counted(each.groups, 'group')}; "
             f"{each.inner_folds} inner folds chose {counted(each.epochs, 'epoch')}, "
-            f"TP if p(TP) >= {each.threshold:.4f}, temperature {each.temperature:.3f}."
+            f"TP if p(TP) >= {each.threshold:.4f}, temperature {each.temperature:.3f}, "
+            f"offset {each.offset:.3f}."
             for each in done.cross_fit.choices
         ]
     origin, temperature = done.decision.validation, done.decision.temperature
     source = f"validation data {origin.file} (sha256 {origin.sha256[:8]})"
     rule = f"Threshold: TP if p(TP) >= {done.threshold:.4f}"
+    if done.calibration is not None:
+        return _calibrated(done, done.calibration)
     if done.options.threshold == "validation":
         return [
             f"{rule}, the best F1 ({origin.f1:.3f}; {origin.f1_at_half:.3f} at 0.5)",
@@ -104,6 +108,16 @@ def _threshold(done: Evaluation) -> list[str]:
         f"{rule}, as --threshold {done.options.threshold} asks.",
         f"Temperature of p(TP): {temperature:.3f}, fitted on",
         f"  {source}.",
+    ]
+
+
+def _calibrated(done: Evaluation, calibration: Calibration) -> list[str]:
+    data, rule = calibration.data, f"Threshold: TP if p(TP) >= {done.threshold:.4f}"
+    own = done.options.threshold == "validation"
+    return [
+        f"{rule}, {'that of its calibration' if own else f'as --threshold {done.threshold} asks'}.",
+        f"p(TP) is calibrated ({calibration.form}), fitted on {counted(data.samples, 'sample')} of",
+        f"  {data.file} (sha256 {data.sha256[:8]}).",
     ]
 
 
@@ -127,6 +141,7 @@ def render(done: Evaluation) -> str:
         "",
         _confusion(done.breakdown.overall),
         "",
+        *([*_untouched(done.untouched), ""] if done.untouched else []),
         _by_name([*done.breakdown.by_smell, *done.breakdown.by_technology]),
         "",
         *footnotes(done),
@@ -147,6 +162,16 @@ def _overall(done: Evaluation) -> str:
             rows.append(["F1, mean over smells (macro)", number(done.breakdown.macro_f1), NONE])
     columns = [_title(overall), "score", "95 % interval"]
     return aligned_table(columns, rows, columns[1:])
+
+
+def _untouched(scores: SubsetScores) -> list[str]:
+    """The model as it was, beside what fine-tuning has made of it."""
+    shown = ((metric.title, metric.key) for metric in in_reading_order() if metric.column)
+    numbers = ", ".join(f"{title} {number(scores.scores[key])}" for title, key in shown)
+    return [
+        f"Untouched, with scale, offset and threshold of the same folds: {numbers};",
+        f"  F1 {span(scores.intervals['f1'])}.",
+    ]
 
 
 def _confusion(subset: SubsetScores) -> str:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from iacfilter_hpc.evaluation.predict import score
+from iacfilter_hpc.evaluation.predict import own_log_odds, probabilities
 from iacfilter_hpc.filtering.first_reading import FirstReading
 from iacfilter_hpc.filtering.safety import Guard
 from iacfilter_hpc.glitch.decisions import DecidedRow
@@ -160,11 +160,12 @@ class Filter:
         encoded = self.scorer.encode(samples)
         inputs = {_input_key(each): each for each in encoded if not isinstance(each, NoFit)}
         new = {key: each for key, each in inputs.items() if key not in self._remembered}
-        fresh = score(self.scorer, list(new.values()))
+        # log-odds are of the input alone; a calibrated p(TP) is of the sample, which may differ
+        fresh = own_log_odds(self.scorer, list(new.values()))
         self._remembered.update(zip(new, fresh, strict=True))
         found = [
-            each if isinstance(each, NoFit) else self._remembered[_input_key(each)]
-            for each in encoded
+            each if isinstance(each, NoFit) else self._p_tp(sample, _input_key(each))
+            for sample, each in zip(samples, encoded, strict=True)
         ]
         for key in inputs:
             self._remembered.move_to_end(key)
@@ -172,6 +173,10 @@ class Filter:
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
         return found
+
+    def _p_tp(self, sample: Sample, key: bytes) -> float:
+        (p_tp,) = probabilities(self.scorer, [sample], [self._remembered[key]])
+        return p_tp
 
 
 def _is_open(judged: DecidedRow) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from iacfilter_hpc.errors import TrainingError
+from iacfilter_hpc.errors import TrainingError, counted
+from iacfilter_hpc.trained_model.calibration import find_calibration
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores, read_validation_scores
 from iacfilter_hpc.trained_model.recall import recalls, tries_for
@@ -57,6 +58,14 @@ def choose_filter_threshold(
         return FilterThreshold(threshold, "fixed", f"as --threshold {threshold:g} asks")
     if recall is not None:
         return _for_recall(final, recall)
+    if (calibration := find_calibration(final)) is not None:
+        data = calibration.data
+        return FilterThreshold(
+            calibration.threshold,
+            "model",
+            f"that of its calibration on {counted(data.samples, 'label')} of "
+            f"{Path(data.file).name}",
+        )
     validation = decision.validation
     return FilterThreshold(
         decision.threshold,

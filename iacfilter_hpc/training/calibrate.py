@@ -6,11 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 SMALLEST, LARGEST = 0.05, 20.0
 """Bounds of the temperature: small log-odds that are all right want less, wrong ones infinity."""
+LARGEST_OFFSET = 20.0
+"""Bound of the offset, beyond which p(TP) is 0 or 1 whatever a model says."""
+
+
+def _targets(positive: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    tp, fp = positive.sum(), (~positive).sum()
+    return np.asarray(np.where(positive, (tp + 1) / (tp + 2), 1 / (fp + 2)), dtype=np.float64)
+
+
+def _cross_entropy(z: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> float:
+    # log(1 + exp) as one function: exp of a large log-odds alone overflows
+    return float((target * np.logaddexp(0, -z) + (1 - target) * np.logaddexp(0, z)).mean())
 
 
 def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
@@ -25,13 +37,10 @@ def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
     """
     positive = np.asarray(is_tp, dtype=bool)
     odds = np.asarray(log_odds, dtype=np.float64)
-    tp, fp = positive.sum(), (~positive).sum()
-    target = np.where(positive, (tp + 1) / (tp + 2), 1 / (fp + 2))
+    target = _targets(positive)
 
     def cross_entropy(log_t: float) -> float:
-        z = odds / np.exp(log_t)
-        # log(1 + exp) as one function: exp of a large log-odds alone overflows
-        return float((target * np.logaddexp(0, -z) + (1 - target) * np.logaddexp(0, z)).mean())
+        return _cross_entropy(odds / np.exp(log_t), target)
 
     # over log T, where doubling and halving are steps of one length
     found = minimize_scalar(
@@ -40,10 +49,39 @@ def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
     return float(np.exp(found.x))
 
 
-def scaled(log_odds: npt.ArrayLike, temperature: float) -> list[float]:
-    """p(TP) = sigmoid(log_odds / temperature), shape [n]."""
-    p_tp: list[float] = expit(np.asarray(log_odds, dtype=np.float64) / temperature).tolist()
+def scaled(log_odds: npt.ArrayLike, temperature: float, offset: float = 0.0) -> list[float]:
+    """p(TP) = sigmoid(log_odds / temperature + offset), shape [n]."""
+    odds = np.asarray(log_odds, dtype=np.float64) / temperature + offset
+    p_tp: list[float] = expit(odds).tolist()
     return p_tp
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Scale of p(TP) = sigmoid(log-odds / `temperature` + `offset`)."""
+
+    temperature: float
+    offset: float
+
+
+def fit_scale(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> Scale:
+    """Temperature and offset that minimise the cross entropy, with Platt's targets; shape [n] each.
+
+    The offset is what other data need: where TPs are rarer or more frequent than in training, all
+    log-odds are wrong by one number, and no temperature mends it.
+    Source: Platt, Probabilistic Outputs for Support Vector Machines, 1999.
+    """
+    positive = np.asarray(is_tp, dtype=bool)
+    odds, target = np.asarray(log_odds, dtype=np.float64), _targets(positive)
+
+    def cross_entropy(scale: npt.NDArray[np.float64]) -> float:
+        return _cross_entropy(odds / np.exp(scale[0]) + scale[1], target)
+
+    bounds = [(np.log(SMALLEST), np.log(LARGEST)), (-LARGEST_OFFSET, LARGEST_OFFSET)]
+    # from the temperature that is best alone: the offset then moves it little
+    start = [np.log(fit_temperature(odds, positive)), 0.0]
+    found = minimize(cross_entropy, start, method="L-BFGS-B", bounds=bounds)
+    return Scale(float(np.exp(found.x[0])), float(found.x[1]))
 
 
 DEFAULT = 0.5

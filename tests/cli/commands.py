@@ -19,6 +19,7 @@ COMMANDS = (
     "filter",
     "label",
     "export",
+    "calibrate",
 )
 PROGRAMS = Path(sys.executable).parent
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"

@@ -1,4 +1,4 @@
-"""iacfilter-data: turn detections into samples, check sample files, split them."""
+"""iacfilter-data: turn detections into samples, check sample files, split and weakly label them."""
 
 from __future__ import annotations
 
@@ -194,12 +194,36 @@ def add_split(commands: Commands[argparse.ArgumentParser]) -> None:
     )
 
 
+def add_weak_label(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add iacfilter-data weak-label and its flags."""
+    parser = _add(
+        commands, "weak-label", "label samples by the votes of labelling functions", _weak_label
+    )
+    parser.add_argument(
+        "samples", type=Path, metavar="JSONL", help="samples; labels that they have are not used"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="JSONL", help="where the labelled ones are written"
+    )
+    parser.add_argument(
+        "--functions", type=Path, metavar="YAML", help="labelling functions of your own"
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=parse_confidence,
+        default=0.5,
+        metavar="P",
+        help="leave out labels that are less likely to be right (default: 0.5)",
+    )
+
+
 EPILOG = """\
 examples:
   iacfilter-data import glitch.csv --scripts DIR -o samples.jsonl
   iacfilter-data import glitch.csv --scripts DIR --oracle labels.csv -o labelled.jsonl
   iacfilter-data split labelled.jsonl --sizes 600/75 --seed 1 -o split
   iacfilter-data check split/train.jsonl split/validation.jsonl
+  iacfilter-data weak-label samples.jsonl -o weak.jsonl
 """
 
 
@@ -212,6 +236,7 @@ def arguments() -> argparse.ArgumentParser:
     add_import(commands)
     add_check(commands)
     add_split(commands)
+    add_weak_label(commands)
     return parser
 
 
@@ -257,6 +282,28 @@ def parse_smell(text: str) -> str:
     near = " or ".join(get_close_matches(text, known))
     said = f"did you mean {near}?" if near else "--help lists them"
     raise argparse.ArgumentTypeError(f"{text!a} is neither a smell nor a code of GLITCH: {said}")
+
+
+def _weak_label(args: argparse.Namespace) -> int:
+    from iacfilter_hpc.cli.data import weak_label
+
+    return weak_label.run(weak_label.request_of(args), as_json=args.json)
+
+
+def parse_confidence(text: str) -> float:
+    """A probability from 0.5 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    # NaN is in no range
+    if 0.5 <= value <= 1:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!a} is no number from 0.5 to 1")
 
 
 def parse_sizes(text: str) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ from iacfilter_hpc.packing.attention_choice import Choice
 from iacfilter_hpc.packing.collators import Batch, Row
 from iacfilter_hpc.packing.prefixes import Ids
 from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.trained_model.calibration import Calibrator
 from iacfilter_hpc.trained_model.decision import Decision
 
 Logits = Iterator[tuple[Ids, torch.Tensor]]
@@ -25,7 +26,8 @@ class Scorer:
     """Loaded model: how samples become token ids, and distinct ones of those logits.
 
     `logits` computes at most so many tokens at once, and an input at least; `tokens_per_batch` is
-    what suits the device. `choice` says how.
+    what suits the device. `choice` says how. Log-odds are averaged with those of `partners`, and
+    `calibrator` makes them p(TP); without one the temperature alone does.
     """
 
     decision: Decision
@@ -35,6 +37,8 @@ class Scorer:
     encode: Callable[[Sequence[Sample]], Sequence[Encoded | NoFit]]
     logits: Callable[[Sequence[Ids], int], Logits]
     tokens_per_batch: int
+    calibrator: Calibrator | None = None
+    partners: tuple[Scorer, ...] = ()
 
 
 def batches_within(rows: Iterable[Ids], budget: int) -> Iterator[list[Ids]]:
