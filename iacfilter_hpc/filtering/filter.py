@@ -33,6 +33,7 @@ TEXT_IN_A_CHUNK = 8 * 1024 * 1024
 # a report repeats lines (templates, copies of roles); a hash and a number are little memory
 REMEMBERED = 16384
 SOURCE = "iacfilter-filter"
+NOT_CHOSEN = Reason(Cause.NOT_CHOSEN, "its smell is none of those that --smells names")
 NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
 
 
@@ -40,13 +41,14 @@ NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
 class Filter:
     """A model with its threshold, and where the scripts are that a report is about.
 
-    `technology` None means: as each file's extension says.
+    `technology` None means: as each file's extension says. `smells` None: all that it knows.
     """
 
     scorer: Scorer
     threshold: float
     scripts: Scripts
     technology: str | None
+    smells: frozenset[str] | None = None
     _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
 
     def judge(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
@@ -80,6 +82,8 @@ class Filter:
                 row, None, None, reason=Reason(Cause.BAD_ROW, found.problem, found.kind)
             )
         file = self.scripts.relative(found.path)
+        if self.smells is not None and found.smell not in self.smells:
+            return DecidedRow(row, file, None, reason=NOT_CHOSEN)
         made = build_sample(found, self.scripts, technology=self.technology, source=SOURCE)
         if isinstance(made, Unusable):
             return DecidedRow(row, file, None, reason=made.reason)

@@ -17,6 +17,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "filter",
+    "scan",
     "export",
 )
 PROGRAMS = Path(sys.executable).parent

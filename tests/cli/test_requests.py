@@ -39,6 +39,7 @@ COMMANDS = {
     "evaluate": ("mine", *DATA),
     "compare": ("mine", *DATA),
     "filter": FILTER,
+    "scan": ("scripts", "--model", "mine"),
     "export": ("mine", "-o", "out"),
     "submit": ("--approach", "encoder", "--gpus", "2"),
     "data.import_report": ("import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"),
