@@ -25,9 +25,9 @@ examples:
   iacfilter-scan . --model ~/copied/final --changed-since origin/main --fail-on-findings
 
 GLITCH is a program of its own: the one on PATH, else `python -m glitch`, else --glitch PATH. It is
-run once for each technology that DIR has scripts of, on copies of them in a temporary directory, and
-nothing is written in DIR that no flag names. Its rows are then those of a report that
-`iacfilter-filter` is given, with paths relative to DIR.
+run once for each technology that DIR has scripts of, on copies in a temporary directory: nothing is
+written in DIR that no flag names. Its rows are then filtered as by iacfilter-filter, with paths
+relative to DIR.
 """
 
 
@@ -46,6 +46,9 @@ def arguments() -> argparse.ArgumentParser:
         help="only scripts that differ from this revision of git, such as origin/main, or are new",
     )
     parser.add_argument(
+        "--no-untracked", action="store_true", help="of these, none that git does not track yet"
+    )
+    parser.add_argument(
         "--keep-report", type=Path, metavar="FILE", help="GLITCH's rows, before they are filtered"
     )
     # of what iacfilter-filter asks, a scan knows this itself
@@ -62,6 +65,7 @@ def request_of(args: argparse.Namespace) -> ScanRequest:
         folder=args.scripts,
         glitch=args.glitch,
         changed_since=args.changed_since,
+        untracked=not args.no_untracked,
         keep_report=args.keep_report,
     )
 

@@ -174,7 +174,9 @@ def _refuse_wrong_scripts(request: FilterRequest, report: GlitchReport, scripts:
 
 
 def _problems(request: FilterRequest) -> Iterator[UsageError]:
-    yield from input_problems(request.report)
+    # a report that is made by us is there when it is asked for, and not before
+    if not request.made_from:
+        yield from input_problems(request.report)
     # with -o and without --json nothing goes to standard output
     if request.as_json or not request.output:
         yield from stdout_problems(request.report)

@@ -2,7 +2,7 @@
 
 Meant is what a branch has changed: the comparison is with the commit from which it and the revision
 went apart, so what others have changed meanwhile does not count. Changes that are not committed do,
-and so do new files that git does not ignore.
+and unless they are left out so do new files, those aside that git ignores.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Changes:
         return not self.paths.isdisjoint([file, *above])
 
 
-def changed_since(folder: Path, revision: str) -> Changes:
+def changed_since(folder: Path, revision: str, *, untracked: bool = True) -> Changes:
     """The files below a folder that differ from a revision, deleted ones left out.
 
-    A file that was renamed counts by its new name.
+    A file that was renamed counts by its new name; `untracked` takes in what git has not seen yet.
 
     Raises:
         UsageError: the folder is in no repository, the revision is unknown, or its history is not
@@ -43,9 +43,11 @@ def changed_since(folder: Path, revision: str) -> Changes:
     start = repository.start_of(revision)
     listed = ("-z", "--name-only", "--no-renames", "--diff-filter=d", "--relative")
     differing = repository.ask("diff", *listed, "--no-ext-diff", start, "--", ".")
-    new = repository.ask("ls-files", "-z", "--others", "--exclude-standard", "--", ".")
     # bytes between NULs: a name may hold whatever it likes, also a line end
-    names = [*_output(differing).split(b"\0"), *_output(new).split(b"\0")]
+    names = _output(differing).split(b"\0")
+    if untracked:
+        new = repository.ask("ls-files", "-z", "--others", "--exclude-standard", "--", ".")
+        names += _output(new).split(b"\0")
     # a repository inside this one is told as a folder, with a slash at its end
     return Changes(frozenset(os.fsdecode(name.rstrip(b"/")) for name in names if name))
 

@@ -42,12 +42,14 @@ Say = Callable[[str], None]
 class ScanRequest:
     """Request to scan: which folder, with which GLITCH (None: the one found), and what of it.
 
-    `changed_since` leaves out scripts that are as they were at that revision of git.
+    `changed_since` leaves out scripts that are as they were at that revision of git; `untracked`
+    keeps those that git does not know yet.
     """
 
     folder: Path
     glitch: Path | None = None
     changed_since: str | None = None
+    untracked: bool = True
     keep_report: Path | None = None
 
     @property
@@ -100,6 +102,13 @@ def check_scan(request: ScanRequest, outputs: Sequence[Output]) -> None:
     """
     problems = [*output_problems([*outputs, *request.outputs], [])]
     problems += script_problems(request.outputs, request.folder)
+    if request.changed_since is None and not request.untracked:
+        problems.append(
+            UsageError(
+                "--no-untracked is about --changed-since, which is not given",
+                hint="give both or neither",
+            )
+        )
     if request.changed_since is not None:
         problems += name_problems("--changed-since", request.changed_since)
     refuse([*_folder_problems(request.folder), *problems])
@@ -157,7 +166,7 @@ def _chosen(request: ScanRequest, found: Found) -> dict[str, list[str]]:
         )
     if request.changed_since is None:
         return found.by_technology
-    changes = changed_since(request.folder, request.changed_since)
+    changes = changed_since(request.folder, request.changed_since, untracked=request.untracked)
     kept = {name: _changed(files, changes) for name, files in found.by_technology.items()}
     return {name: files for name, files in kept.items() if files}
 
