@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from iacfilter_hpc.samples.technologies import technology_of
+from iacfilter_hpc.samples.technologies import TECHNOLOGIES, technology_of
 
 # a percent sign is none of them, so that every one in a copy's name is an encoded character
 ODD = re.compile(r"[^\w ./@+=:~-]")
@@ -49,7 +49,7 @@ class Unread:
 
 
 def find_scripts(folder: Path) -> Found:
-    """The scripts below a folder, in the order of their names.
+    """The scripts below a folder, by technology in the table's order, then by name.
 
     Links are left out, as GLITCH leaves them out: what they lead to is read where it is, or is not
     the repository's.
@@ -60,7 +60,8 @@ def find_scripts(folder: Path) -> Found:
         if name.endswith(READ) and (technology := technology_of(name)):
             by_technology[technology].append(name)
     unreadable = [Unread(str(error.filename), str(error.strerror)) for error in shut]
-    return Found(dict(by_technology), tuple(unreadable))
+    known = [each.name for each in TECHNOLOGIES if each.name in by_technology]
+    return Found({name: by_technology[name] for name in known}, tuple(unreadable))
 
 
 def copy_scripts(folder: Path, names: Iterable[str], into: Path) -> list[Unread]:

@@ -26,6 +26,7 @@ from iacfilter_hpc.runs.validation_errors import problems_in
 HEADER = "PATH,LINE,ERROR,DESCRIPTION,CODE"
 LONGEST = 1000
 """Characters of a message or a line that go into a row."""
+LONGEST_CODE = 100
 SHOWN = 3
 
 
@@ -279,7 +280,7 @@ def _path(uri: str) -> str:
 
 
 def _slug(name: str) -> str:
-    return "_".join(re.findall(r"[a-z0-9]+", name.lower())) or "no_rule"
+    return "_".join(re.findall(r"[a-z0-9]+", name.lower()[:LONGEST_CODE])) or "no_rule"
 
 
 def _plain(text: str) -> str:

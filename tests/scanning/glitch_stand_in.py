@@ -45,7 +45,7 @@ def main() -> None:
     with Path(args.output).open("w") as rows:
         print("PATH,LINE,ERROR,DESCRIPTION,CODE", file=rows)
         for path in files(args.path, EXTENSIONS[args.tech]):
-            print(f"\ranalysing: {args.tech}", end="", file=sys.stderr)
+            print(f"\rANALYZING {args.tech}: [1.0it/s]", end="", file=sys.stderr)
             for row in found(path):
                 print(row, file=rows)
     print(TABLE)

@@ -49,7 +49,8 @@ def make_glitch(folder: Path) -> Path:
     program = folder / "glitch"
     folder.mkdir(parents=True, exist_ok=True)
     source = Path(glitch_stand_in.__file__).read_text(encoding="utf-8")
-    program.write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")
+    # -IS: it needs no packages, and starts in half the time without looking for them
+    program.write_text(f"#!{sys.executable} -IS\n{source}", encoding="utf-8")
     program.chmod(0o755)
     return program
 

@@ -156,11 +156,13 @@ def test_hostile_texts_stay_one_row_each(tmp_path: Path) -> None:
 
 
 def test_rules_of_extensions(tmp_path: Path) -> None:
-    document: Any = log(result("r", rule={"id": "r", "index": 0, "toolComponent": {"index": 0}}))
+    document: Any = log(result("r"))
+    named = {"id": "r", "index": 0, "toolComponent": {"index": 0}}
+    document["runs"][0]["results"][0]["rule"] = named
     tool = document["runs"][0]["tool"]
     tool["extensions"] = [{"name": "pack", "rules": [rule("r", tags=["cwe-798"])]}]
     assert read(tmp_path, document)[1][0].smell == "hard_coded_secret"
-    document["runs"][0]["results"][0]["rule"]["toolComponent"]["index"] = 7
+    named["toolComponent"] = {"index": 7}
     assert read(tmp_path, document)[1][0].smell == "hard_coded_secret", "by its id"
 
 
