@@ -117,6 +117,7 @@ MAY_IMPORT = {
     "slurm": "config runs",
     "glitch": "samples runs",
     "verdicts": "glitch samples runs",
+    "scanning": "glitch samples runs",
     "gpu_memory": "config runs",
     "inputs": "samples checkpoints config runs",
     "trained_model": "inputs labelling samples checkpoints config runs",

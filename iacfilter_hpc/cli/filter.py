@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +22,7 @@ from iacfilter_hpc.cli.filter_safety import (
     safety_table,
     safety_warnings,
 )
-from iacfilter_hpc.errors import IacfilterError, counted
+from iacfilter_hpc.errors import IacfilterError, UsageError, counted
 from iacfilter_hpc.runs import layout
 
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
@@ -47,7 +47,8 @@ What -o and --sarif name appears whole or not at all. Standard output cannot pro
 error, what stands behind > is the beginning of the rows.
 GLITCH's rows come back as they were, each followed by DECISION,P_TP: `TP,0.973124`, and for what
 cannot be judged `UNJUDGED: file is missing,`. Such rows are kept. GitHub code scanning opens an
-alert for every result of a SARIF file, suppressed or not: give it one made with --omit-suppressed.
+alert for every result of a SARIF file, suppressed or not: give it one made with --omit-suppressed,
+which is the default in its actions.
 The paths in it are relative to DIR, so DIR should be the repository's root.
 """
 
@@ -56,18 +57,22 @@ def arguments() -> argparse.ArgumentParser:
     """The parser, with every flag of the command."""
     parser = terminal.parser("iacfilter-filter", __doc__.partition(": ")[2].strip(), epilog=EPILOG)
     parser.add_argument(
-        "report", type=Path, metavar="REPORT", help="GLITCH's CSV, of any of its forms"
+        "report",
+        type=Path,
+        nargs="?",
+        metavar="REPORT",
+        help="GLITCH's CSV, of any of its forms",
     )
     parser.add_argument(
-        "--model",
-        required=True,
-        metavar="RUN",
-        help="a run's name, its directory, or a copy of its final/",
+        "--sarif-in",
+        type=Path,
+        metavar="FILE",
+        help="another tool's SARIF in place of REPORT: what is about smells of GLITCH is judged, "
+        "the rest passes",
     )
     parser.add_argument(
         "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
     )
-    _add_threshold(parser.add_mutually_exclusive_group())
     parser.add_argument(
         "--technology", metavar="NAME", help="of all scripts (default: by each file's extension)"
     )
@@ -76,10 +81,36 @@ def arguments() -> argparse.ArgumentParser:
         metavar="PREFIX",
         help="what the report's paths have in place of DIR (default: found)",
     )
+    add_judging(parser)
+    return parser
+
+
+def add_judging(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of every command that judges a report, and is answered by `judge`."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="RUN",
+        help="a run's name, its directory, or a copy of its final/",
+    )
+    _add_threshold(parser.add_mutually_exclusive_group())
+    parser.add_argument(
+        "--smells",
+        type=_smells,
+        metavar="NAMES",
+        help="a list such as hard_coded_secret,use_of_http: only these are judged and count as "
+        "findings, all other rows pass",
+    )
+    parser.add_argument(
+        "--unjudged",
+        choices=("keep", "ignore"),
+        default="keep",
+        help="whether rows that no model has judged count as findings (default: keep); among the "
+        "rows they stay in any case",
+    )
     _add_memory(parser)
     _add_outputs(parser)
     add_safety_flags(parser)
-    return parser
 
 
 def _add_threshold(group: argparse._MutuallyExclusiveGroup) -> None:
@@ -140,20 +171,39 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="SARIF 2.1.0: everything reported, what is judged FP as suppressed",
     )
-    parser.add_argument(
-        "--omit-suppressed", action="store_true", help="leave out of --sarif what is judged FP"
+    suppressed = parser.add_mutually_exclusive_group()
+    suppressed.add_argument(
+        "--omit-suppressed",
+        action="store_true",
+        help="leave out of --sarif what is judged FP (default where $GITHUB_ACTIONS is true)",
+    )
+    suppressed.add_argument(
+        "--keep-suppressed", action="store_true", help="keep it there, in GitHub's actions too"
     )
     parser.add_argument(
-        "--fail-on-findings", action="store_true", help="exit code 1 if any row is kept"
+        "--code-quality", type=Path, metavar="FILE", help="the findings for GitLab, as JSON"
+    )
+    parser.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="counts and findings as Markdown, for a job's page",
+    )
+    parser.add_argument(
+        "--fail-on-findings",
+        action="store_true",
+        help="exit code 1 if there are findings, 2 after any error",
     )
 
 
 def request_of(args: argparse.Namespace) -> FilterRequest:
     """The request that the flags make."""
+    from iacfilter_hpc.filtering.findings import Unjudged
     from iacfilter_hpc.filtering.report import FilterRequest
 
     return FilterRequest(
-        report=args.report,
+        # one of the two: _chosen_report has seen to it
+        report=args.report or args.sarif_in,
         scripts=args.scripts,
         models=layout.models_dir(args.models_dir),
         model=args.model,
@@ -165,7 +215,7 @@ def request_of(args: argparse.Namespace) -> FilterRequest:
         sarif=args.sarif,
         annotate=args.annotate,
         bare=args.bare,
-        omit_suppressed=args.omit_suppressed,
+        omit_suppressed=args.omit_suppressed or is_omitted_unasked(args),
         fail_on_findings=args.fail_on_findings,
         as_json=args.json,
         safety=safety_of(args),
@@ -173,32 +223,81 @@ def request_of(args: argparse.Namespace) -> FilterRequest:
         use_verdicts=not args.no_verdicts,
         baseline=args.baseline,
         write_baseline=args.write_baseline,
+        smells=_selected(args.smells),
+        unjudged=Unjudged(args.unjudged),
+        code_quality=args.code_quality,
+        summary=args.summary,
     )
+
+
+def is_omitted_unasked(args: argparse.Namespace) -> bool:
+    """Whether a log for GitHub leaves out what is judged FP: it opens an alert for each result."""
+    asked = args.omit_suppressed or args.keep_suppressed
+    return bool(args.sarif) and not asked and os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
-    args = arguments().parse_args(argv)
+    parser = arguments()
+    args = parser.parse_args(argv)
+    if (args.report is None) == (args.sarif_in is None):
+        parser.error("give either REPORT or --sarif-in FILE")
+    return run_judging(args, lambda: _filter(request_of(args), args.sarif_in))
+
+
+def run_judging(args: argparse.Namespace, command: Callable[[], int]) -> int:
+    """Run a command that judges a report, and return its exit code."""
+    if is_omitted_unasked(args):
+        terminal.say(
+            "GITHUB_ACTIONS is true, so --sarif leaves out what is judged FP: --keep-suppressed "
+            "writes it"
+        )
     # around run(), which makes exit code 130 of the interrupt that a signal is turned into
     with _ended_by_signals():
-        return terminal.run(lambda: _filter(request_of(args)))
+        # to a build that is to end at findings, an error must not look like one
+        return terminal.run(command, failure=2 if args.fail_on_findings else None)
 
 
-def _filter(request: FilterRequest) -> int:
+def _filter(request: FilterRequest, sarif: Path | None) -> int:
+    if sarif is None:
+        return judge(request, Heading())
+    from iacfilter_hpc.scanning.sarif_in import report_of_sarif
+
+    with report_of_sarif(sarif) as made:
+        told = counted(made.rows, "finding")
+        lines = [f"{sarif}: {told}, {made.known} of smells that GLITCH knows"]
+        if made.closed:
+            lines.append(f"  left out   {made.closed} suppressed, passed or absent")
+        fields = {"findings": made.rows, "known": made.known, "left_out": made.closed}
+        heading = Heading(tuple(lines), {"sarif_in": {"file": str(sarif), **fields}})
+        return judge(replace(request, report=made.report, made_from=sarif), heading)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Heading of an answer: where the report came from, as lines, as fields, and as warnings."""
+
+    lines: tuple[str, ...] = ()
+    fields: dict[str, object] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def judge(request: FilterRequest, heading: Heading) -> int:
+    """Filter a report, tell what came of it, and return the exit code."""
     from iacfilter_hpc.filtering.report import filter_report
 
     done = filter_report(request, lambda: _open_stdout(request), _progress)
-    for warning in warnings(done):
+    warned = [*heading.warnings, *warnings(done)]
+    for warning in warned:
         terminal.say(f"warning: {warning}")
     if request.as_json:
-        terminal.print_json(document(done))
+        terminal.print_json({**document(done), **heading.fields, "warnings": warned})
     else:
         # to stderr: the rows may be on stdout
-        terminal.say(render(done))
-    kept = done.tally.total().kept
-    if request.fail_on_findings and kept:
-        said = counted(kept, "row is", "rows are")
-        terminal.say(f"findings: {said} kept, so --fail-on-findings ends with exit code 1")
+        terminal.say("\n".join([*heading.lines, render(done)]))
+    if request.fail_on_findings and done.findings:
+        said = counted(done.findings, "finding")
+        terminal.say(f"findings: {said}, so --fail-on-findings ends with exit code 1")
         return 1
     return 0
 
@@ -216,7 +315,7 @@ def warnings(done: Filtered) -> list[str]:
         *safety_warnings(done),
     ]
     if not total.rows and not (done.baseline and done.baseline.rows):
-        found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
+        found.append(f"{done.request.shown} reports nothing: is it all that was found?")
     if done.baseline is not None and done.baseline.is_report:
         found.append(
             f"{done.baseline.path} is a report, which has no fingerprints: rows whose line has "
@@ -224,7 +323,7 @@ def warnings(done: Filtered) -> list[str]:
         )
     if odd := done.scripts.latin1:
         read = counted(len(odd), "script is not UTF-8, and was", "scripts are not UTF-8, and were")
-        found.append(f"{read} read as Latin-1: {_some(odd)}")
+        found.append(f"{read} read as Latin-1: {some(odd)}")
     if done.log is not None and done.log.results > GITHUB_TAKES:
         found.append(
             f"{done.request.sarif} has {done.log.results} results; GitHub code scanning takes "
@@ -254,7 +353,8 @@ def _misplaced(done: Filtered) -> Iterator[str]:
             yield f"{count} of {rows} rows are kept because {why}: see --scripts and --path-prefix"
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
     shown = ", ".join(ascii(name) for name in names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
@@ -263,7 +363,7 @@ def document(done: Filtered) -> dict[str, object]:
     """The JSON document of a filtered report."""
     total, log = done.tally.total(), done.log
     return {
-        "report": str(done.report.path),
+        "report": str(done.request.shown),
         "form": done.report.format,
         "prefix": done.scripts.prefix,
         "model": {
@@ -278,6 +378,7 @@ def document(done: Filtered) -> dict[str, object]:
             "recall": recall_document(done.threshold.promise),
         },
         "rows": {"read": total.rows, "kept": total.kept, **asdict(total)},
+        "findings": done.findings,
         "by_smell": {smell: asdict(counts) for smell, counts in done.tally.by_smell().items()},
         "unjudged": done.tally.reasons(),
         "safety": safety_document(done),
@@ -287,6 +388,8 @@ def document(done: Filtered) -> dict[str, object]:
             "sarif": _text(done.request.sarif),
             "sarif_results": None if log is None else log.results,
             "sarif_suppressed": None if log is None else log.suppressed,
+            "code_quality": _text(done.request.code_quality),
+            "summary": _text(done.request.summary),
         },
         "seconds": round(done.seconds, 3),
         "rows_per_second": round(done.rows_a_second, 1),
@@ -319,12 +422,13 @@ def render(done: Filtered) -> str:
     total, prefix = done.tally.total(), done.scripts.prefix
     below = f"paths below {terminal.plain(prefix)}" if prefix else "paths as they are"
     lines = [
-        f"{done.report.path}: {counted(total.rows, 'row')} of form {done.report.format}, {below}",
+        f"{done.request.shown}: {counted(total.rows, 'row')} of form {done.report.format}, {below}",
         f"  model      {done.model.name} ({done.model.final})",
         f"  threshold  p(TP) >= {done.threshold.value:.4f}, {done.threshold.origin}",
         f"  kept       {total.kept}: {total.tp} judged TP, {total.unjudged} not judged",
         f"  {'marked FP ' if done.request.annotate else 'removed   '} {total.fp}",
         *_remembered(done),
+        *_counted_findings(done),
         *(f"  written    {written}" for written in _written(done)),
         f"  speed      {done.rows_a_second:.0f} rows a second, {done.seconds:.1f} s",
         "",
@@ -351,15 +455,25 @@ def _remembered(done: Filtered) -> Iterator[str]:
         yield f"  baseline   {known}, {baseline.gone} gone since, by {baseline.path}"
 
 
+def _counted_findings(done: Filtered) -> Iterator[str]:
+    """How many rows count, where that is not all that are kept."""
+    request = done.request
+    if request.smells is not None or request.unjudged == "ignore":
+        of = f" of {', '.join(sorted(request.smells))}" if request.smells else ""
+        judged = " and were judged" if request.unjudged == "ignore" else ""
+        yield f"  findings   {done.findings}: the rows{of} that are kept{judged}"
+
+
 def _written(done: Filtered) -> list[str]:
-    written = [] if done.request.output is None else [str(done.request.output)]
-    if done.request.write_baseline is not None:
+    request = done.request
+    written = [] if request.output is None else [str(request.output)]
+    if request.write_baseline is not None:
         findings = counted(done.baseline_written or 0, "finding")
-        written.append(f"{done.request.write_baseline}: a baseline of {findings}")
+        written.append(f"{request.write_baseline}: a baseline of {findings}")
     if log := done.log:
         note = f", {log.suppressed} of them suppressed" if log.suppressed else ""
-        written.append(f"{done.request.sarif}: {counted(log.results, 'result')}{note}")
-    return written
+        written.append(f"{request.sarif}: {counted(log.results, 'result')}{note}")
+    return [*written, *(str(path) for path in (request.code_quality, request.summary) if path)]
 
 
 def _by_smell(tally: Tally) -> str:
@@ -393,8 +507,8 @@ def _open_stdout(request: FilterRequest) -> Write:
             while left:
                 left = left[os.write(handle, left) :]
         except BrokenPipeError as error:
-            # `| head` is no error, unless a SARIF log or an exit code is to speak of all rows
-            if not (request.sarif or request.fail_on_findings):
+            # `| head` is no error, unless a file or an exit code is to speak of all rows
+            if not (request.outputs or request.fail_on_findings):
                 raise
             raise IacfilterError(
                 "the reader of standard output stopped before the end, so nothing is decided",
@@ -439,6 +553,29 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _smells(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
+
+
+def _selected(words: list[str] | None) -> frozenset[str] | None:
+    import difflib
+
+    from iacfilter_hpc.filtering.findings import known_smells
+    from iacfilter_hpc.samples.smells import NAMES
+
+    if words is None:
+        return None
+    smells, unknown = known_smells(words)
+    if unknown:
+        said = ", ".join(ascii(word) for word in unknown)
+        near = difflib.get_close_matches(unknown[0], NAMES, n=1)
+        raise UsageError(
+            f"--smells: {said} is no smell that GLITCH reports",
+            hint=f"did you mean {near[0]}?" if near else f"known are {', '.join(NAMES)}",
+        )
+    return smells
 
 
 def _threshold(text: str) -> float:

@@ -68,15 +68,17 @@ def parser(
     return made
 
 
-def run(command: Callable[[], int]) -> int:
+def run(command: Callable[[], int], *, failure: int | None = None) -> int:
     """Run a command and return its exit code; its errors become `error:` and `hint:` on stderr.
 
-    With $IACFILTER_TRACEBACK set they are raised instead. Other exceptions are faults in the code,
-    and always are: a report of one needs the traceback.
+    `failure` is the exit code of every error, None: each kind's own. With $IACFILTER_TRACEBACK set
+    errors are raised instead. Other exceptions are faults in the code, and always are: a report of
+    one needs the traceback.
     """
     _take_any_name()
     try:
-        code = command()
+        with _faults_end_with(failure):
+            code = command()
         # here, where a full disk or a closed pipe is still an error like others, and not at exit
         sys.stdout.flush()
         return code
@@ -84,7 +86,7 @@ def run(command: Callable[[], int]) -> int:
         if os.environ.get("IACFILTER_TRACEBACK"):
             raise
         say(error.text())
-        return error.exit_code
+        return failure or error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
@@ -97,7 +99,22 @@ def run(command: Callable[[], int]) -> int:
         if os.environ.get("IACFILTER_TRACEBACK"):
             raise
         say(f"error: {error.filename or 'the system'}: {error.strerror or error}")
-        return IacfilterError.exit_code
+        return failure or IacfilterError.exit_code
+
+
+@contextmanager
+def _faults_end_with(failure: int | None) -> Iterator[None]:
+    """A fault in the code ends with its traceback and this exit code, not with Python's own 1."""
+    handled = (IacfilterError, OSError, KeyboardInterrupt, SystemExit)
+    try:
+        yield
+    except BaseException as fault:
+        if failure is None or isinstance(fault, handled):
+            raise
+        import traceback
+
+        traceback.print_exception(fault)
+        raise SystemExit(failure) from fault
 
 
 def _take_any_name() -> None:

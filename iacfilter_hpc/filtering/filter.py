@@ -37,6 +37,7 @@ TEXT_IN_A_CHUNK = 8 * 1024 * 1024
 # a report repeats lines (templates, copies of roles); a hash and a number are little memory
 REMEMBERED = 16384
 SOURCE = "iacfilter-filter"
+NOT_CHOSEN = Reason(Cause.NOT_CHOSEN, "its smell is none of those that --smells names")
 NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
 
 
@@ -46,6 +47,7 @@ class Filter:
 
     `technology` None means: as each file's extension says. `guard` None judges all that the model
     was trained on, and removes whatever it says. What `people` have decided the model is not asked.
+    `smells` None: all that it knows.
     """
 
     scorer: Scorer
@@ -54,6 +56,7 @@ class Filter:
     technology: str | None
     guard: Guard | None = None
     people: People | None = None
+    smells: frozenset[str] | None = None
     _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
 
     def judge(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
@@ -100,6 +103,8 @@ class Filter:
                 row, None, None, reason=Reason(Cause.BAD_ROW, found.problem, found.kind)
             )
         file = self.scripts.relative(found.path)
+        if self.smells is not None and found.smell not in self.smells:
+            return DecidedRow(row, file, None, reason=NOT_CHOSEN)
         made = build_sample(
             found,
             self.scripts,

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.config.extras import check_installed
-from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.errors import UsageError, counted
+from iacfilter_hpc.filtering.code_quality import CodeQualityReport
+from iacfilter_hpc.filtering.findings import Findings, Unjudged
 from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.summary import JobSummary
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -29,9 +32,9 @@ from iacfilter_hpc.glitch.checks import (
     smell_problems,
     stdout_problems,
 )
-from iacfilter_hpc.glitch.decisions import Tally
+from iacfilter_hpc.glitch.decisions import DecidedRow, Tally
 from iacfilter_hpc.glitch.filtered import FilteredReport
-from iacfilter_hpc.glitch.report import GlitchReport, open_report
+from iacfilter_hpc.glitch.report import Detection, GlitchReport, open_report
 from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
@@ -64,7 +67,8 @@ class FilterRequest:
     `threshold` and `min_recall` None mean the model's own threshold; `technology` None means as
     each file's extension says, `prefix` None the one that is found. `verdicts` None means those
     that are found from the scripts upwards, if `use_verdicts`. Without `output` the rows go to
-    standard output, unless `as_json` says that this is for one JSON document.
+    standard output, unless `as_json` says that this is for one JSON document. `made_from` is the
+    file or folder that a temporary report was made from, which is what a person knows.
     """
 
     report: Path
@@ -87,11 +91,21 @@ class FilterRequest:
     use_verdicts: bool = True
     baseline: Path | None = None
     write_baseline: Path | None = None
+    smells: frozenset[str] | None = None
+    unjudged: Unjudged = Unjudged.KEEP
+    code_quality: Path | None = None
+    summary: Path | None = None
+    made_from: Path | None = None
 
     @property
     def outputs(self) -> list[Output]:
-        """The files to be written: the rows, then the SARIF log."""
-        named = (("--output", self.output), ("--sarif", self.sarif))
+        """The files to be written."""
+        named = (
+            ("--output", self.output),
+            ("--sarif", self.sarif),
+            ("--code-quality", self.code_quality),
+            ("--summary", self.summary),
+        )
         return [Output(flag, path) for flag, path in named if path]
 
     @property
@@ -100,10 +114,22 @@ class FilterRequest:
         written = self.write_baseline
         return [*self.outputs, *([Output("--write-baseline", written)] if written else [])]
 
+    def findings(self) -> Findings:
+        """Which of the kept rows count."""
+        return Findings(self.smells, self.unjudged)
+
+    @property
+    def shown(self) -> Path:
+        """What the report is called."""
+        return self.made_from or self.report
+
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """Filtered report and its account; `seconds` are of judging, without loading the model."""
+    """Filtered report and its account; `seconds` are of judging, without loading the model.
+
+    `findings` counts the rows that are kept and count (see Findings).
+    """
 
     request: FilterRequest
     model: Trained
@@ -113,6 +139,7 @@ class Filtered:
     threshold: FilterThreshold
     tally: Tally
     log: SarifLog | None
+    findings: int
     seconds: float
     rules: Rules
     spared: Spared
@@ -134,27 +161,47 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
         IacfilterError: packages are missing here; there is no such model, or it is not whole.
         DataError: the report cannot be read, or has no row of any known form.
     """
-    _check(request)
-    model = find_trained(request.models, request.model)
+    model = check_request(request)
     # empty is what GLITCH of 2022 writes when it has found nothing, and a clean scan must pass
     report = open_report(request.report, may_be_empty=True)
     prefix = prefix_of(report, request.scripts) if request.prefix is None else request.prefix
     scripts = Scripts(request.scripts, prefix)
     outputs = request.every_output
     refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
+    _refuse_wrong_scripts(request, report, scripts)
     people = read_people(scripts, request.verdicts) if request.use_verdicts else None
     baseline = read_baseline(request.baseline, scripts) if request.baseline else None
     return _judge(request, model, report, scripts, people, baseline, open_stdout, progress)
 
 
-def _check(request: FilterRequest) -> None:
-    """Raise what is wrong with the request, whatever model and report hold."""
+def check_request(request: FilterRequest) -> Trained:
+    """Raise what is wrong with the request, whatever the report holds, and find the model."""
     refuse(list(_problems(request)))
     check_installed(PACKAGES)
+    return find_trained(request.models, request.model)
+
+
+def _refuse_wrong_scripts(request: FilterRequest, report: GlitchReport, scripts: Scripts) -> None:
+    """Raise if the report is about scripts of which not one is there: the folder is another one.
+
+    Every row would be kept unjudged, and the result look careful where nothing was filtered.
+    """
+    named = {row.path for row in report.rows() if isinstance(row, Detection)}
+    files = (scripts.relative(path) for path in named)
+    if named and not any(file is not None and scripts.holds(file) for file in files):
+        below = f"for paths below {scripts.prefix}" if scripts.prefix else "for paths as they are"
+        raise UsageError(
+            f"{request.shown} names {counted(len(named), 'script')}, and none is in "
+            f"--scripts {scripts.folder}, {below}",
+            hint="--scripts is the folder that GLITCH has read, --path-prefix what the report's "
+            "paths have in its place",
+        )
 
 
 def _problems(request: FilterRequest) -> Iterator[UsageError]:
-    yield from input_problems(request.report)
+    # a report that is made by us is there when it is asked for, and not before
+    if not request.made_from:
+        yield from input_problems(request.report)
     # with -o and without --json nothing goes to standard output
     if request.as_json or not request.output:
         yield from stdout_problems(request.report)
@@ -170,7 +217,8 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
         )
     yield from smell_problems("--yes-remove", request.safety.yes_remove)
     verdicts = find_verdicts(request.scripts, request.verdicts).path
-    yield from output_problems(request.every_output, [request.report, verdicts])
+    inputs = [path for path in (request.report, request.made_from, verdicts) if path]
+    yield from output_problems(request.every_output, inputs)
     # a baseline may take the place of the one that was read
     yield from output_problems(request.outputs, [request.baseline] if request.baseline else [])
     yield from script_problems(request.every_output, request.scripts)
@@ -212,10 +260,12 @@ def _judge(
     deciding = DecidingModel(model.name, threshold.value, threshold.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once
-    with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
+    with _open_outputs(request, report, deciding, open_stdout) as sinks:
         scorer = load_scorer(model.final)
         started, first, tally = time.monotonic(), FirstReading(), Tally()
-        row_filter = Filter(scorer, threshold.value, scripts, request.technology, guard, people)
+        row_filter = Filter(
+            scorer, threshold.value, scripts, request.technology, guard, people, request.smells
+        )
         with unchanged(report):
             with progress(report) as advance:
                 for judged in row_filter.judge(_rows(report, baseline)):
@@ -223,20 +273,16 @@ def _judge(
                     advance(len(judged))
             # what all rows together say decides what may be removed: so all come before the first
             spared = spare(first.tally, safety)
-            sinks = [sink for sink in (rows, log) if sink is not None]
-            for sink in sinks:
-                sink.begin()
+            sinks.begin()
             for judged in row_filter.judge_again(_rows(report, baseline), first):
                 kept = spared.applied(judged)
-                for sink in sinks:
-                    sink.add(kept)
+                sinks.add(kept)
                 tally.add(kept)
-        if log is not None:
-            log.end()
+        sinks.end(tally)
         seconds = time.monotonic() - started
         # inside: where it cannot be written, no other file appears either
         written = request.write_baseline
-        findings = write_baseline(written, report, scripts) if written else None
+        known = write_baseline(written, report, scripts) if written else None
     return Filtered(
         request=request,
         model=model,
@@ -245,13 +291,14 @@ def _judge(
         approach=decision.approach,
         threshold=threshold,
         tally=tally,
-        log=log,
+        log=sinks.log,
+        findings=sinks.count,
         seconds=seconds,
         rules=rules,
         spared=spared,
         people=people,
         baseline=baseline,
-        baseline_written=findings,
+        baseline_written=known,
     )
 
 
@@ -261,24 +308,63 @@ def _rows(report: GlitchReport, baseline: Baseline | None) -> Iterator[Row]:
     return baseline.only_new(rows) if baseline else rows
 
 
+@dataclass(slots=True)
+class _Sinks:
+    """What is written of judged rows: all of them, those that a log shows, or the findings alone.
+
+    `count` is how many findings there were.
+    """
+
+    findings: Findings
+    rows: FilteredReport | None
+    log: SarifLog | None
+    quality: CodeQualityReport | None
+    summary: JobSummary | None
+    count: int = 0
+
+    def begin(self) -> None:
+        for sink in (self.rows, self.log, self.quality):
+            if sink is not None:
+                sink.begin()
+
+    def add(self, judged: Sequence[DecidedRow]) -> None:
+        found = [row for row in judged if self.findings.counts(row)]
+        self.count += len(found)
+        if self.rows is not None:
+            self.rows.add(judged)
+        if self.log is not None:
+            self.log.add(row for row in judged if self.findings.shows(row))
+        for sink in (self.quality, self.summary):
+            if sink is not None:
+                sink.add(found)
+
+    def end(self, tally: Tally) -> None:
+        for sink in (self.log, self.quality):
+            if sink is not None:
+                sink.end()
+        if self.summary is not None:
+            self.summary.end(tally)
+
+
 @contextmanager
 def _open_outputs(
     request: FilterRequest, report: GlitchReport, model: DecidingModel, open_stdout: OpenStdout
-) -> Iterator[tuple[FilteredReport | None, SarifLog | None]]:
-    """The rows and the SARIF log, of which no file appears before all is well."""
+) -> Iterator[_Sinks]:
+    """The rows and what else is asked for, of which no file appears before all is well."""
     # through links: replacing the link would leave the old file where it points
     paths = [output.real for output in request.outputs]
     with replacing(*paths) as files, report.path.open("rb") as source:
-        writers: list[Write] = [file.write for file in files]
-        rows: Write | None = None
-        if request.output:
-            # in the order of `outputs`: the rows first, so that what is left is the log
-            rows = writers.pop(0)
-        elif not request.as_json:
+        writers = {o.flag: file.write for o, file in zip(request.outputs, files, strict=True)}
+        rows: Write | None = writers.get("--output")
+        if rows is None and not request.as_json:
             rows = open_stdout()
-        yield (
+        log, quality, summary = map(writers.get, ("--sarif", "--code-quality", "--summary"))
+        yield _Sinks(
+            request.findings,
             FilteredReport(report, source, rows, every=request.annotate, bare=request.bare)
             if rows
             else None,
-            SarifLog(writers[0], model, request.omit_suppressed) if request.sarif else None,
+            SarifLog(log, model, request.omit_suppressed) if log else None,
+            CodeQualityReport(quality) if quality else None,
+            JobSummary(summary, model) if summary else None,
         )

@@ -29,6 +29,8 @@ class Cause(Enum):
     TOO_LONG = auto()
     """Its sample is longer than a line of a sample file may be."""
     NOT_IN_ORACLE = auto()
+    NOT_CHOSEN = auto()
+    """Its smell is not among those that are asked for."""
     UNTRAINED_SMELL = auto()
     """The model was not trained on its smell."""
     UNTRAINED_TECHNOLOGY = auto()

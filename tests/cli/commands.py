@@ -18,6 +18,7 @@ COMMANDS = (
     "compare",
     "filter",
     "label",
+    "scan",
     "export",
     "calibrate",
 )

@@ -42,6 +42,7 @@ COMMANDS = {
     "compare": ("mine", *DATA),
     "filter": FILTER,
     "labels.label": ("report.csv", "--scripts", "scripts"),
+    "scan": ("scripts", "--model", "mine"),
     "export": ("mine", "-o", "out"),
     "submit": ("--approach", "encoder", "--gpus", "2"),
     "data.import_report": ("import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"),

@@ -1,0 +1,1 @@
+"""Tests of scanning: GLITCH found and run, git asked, SARIF turned into a report."""
