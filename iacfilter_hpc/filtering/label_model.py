@@ -71,12 +71,14 @@ def load_label_model(final: Path) -> LabelModel:
     def scores(samples: Sequence[Sample]) -> list[float | None]:
         encoded = scorer.encode(samples)
         # of a smell that it was not trained on a model's p(TP) means nothing
-        fits = [
-            None if isinstance(each, NoFit) or sample.smell not in known else each
-            for sample, each in zip(samples, encoded, strict=True)
-        ]
-        found = iter(score(scorer, [each for each in fits if each is not None]))
-        return [None if each is None else next(found) for each in fits]
+        fits = {
+            place: each
+            for place, (sample, each) in enumerate(zip(samples, encoded, strict=True))
+            if not isinstance(each, NoFit) and sample.smell in known
+        }
+        p_tp = score(scorer, [samples[place] for place in fits], list(fits.values()))
+        found = dict(zip(fits, p_tp, strict=True))
+        return [found.get(place) for place in range(len(samples))]
 
     return LabelModel(scores, choose_filter_threshold(final, read_decision(final)))
 

@@ -114,6 +114,7 @@ class FilterRequest:
         written = self.write_baseline
         return [*self.outputs, *([Output("--write-baseline", written)] if written else [])]
 
+    @property
     def findings(self) -> Findings:
         """Which of the kept rows count."""
         return Findings(self.smells, self.unjudged)
