@@ -292,8 +292,9 @@ def _check_beginning(report: GlitchReport) -> None:
             raise DataError(
                 f"{report.path} is GLITCH's form for people, which has no codes", hint=CSV_HINT
             )
-        # a report of several technologies has the same on its first line
-        if report.header is None and _spelt(text) in HEADERS:
+        # perhaps on the line of a bar of progress, which ends in a carriage return; a report of
+        # several technologies has the same on its first line
+        if report.header is None and _spelt(text.rpartition("\r")[2]) in HEADERS:
             raise DataError(
                 f"{report.path}:{number}: the header of a report, below other output",
                 hint="GLITCH prints its progress on standard error: write > REPORT without 2>&1",
