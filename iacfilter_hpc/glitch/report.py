@@ -73,7 +73,7 @@ ABOUT = re.compile(r"(?P<about>(?>[^,]*? - )(?:[^,]*[.)]|.*?\(CWE-[^)]{1,80}\)\.
 PEOPLE = re.compile(r"Issue(?: on line -?[0-9]+)?: .+ - ")
 """A line of GLITCH's form for people: the second, unless bars of progress stand before it."""
 LOOKED_AT = 50
-"""Lines in which that form shows."""
+"""Lines in which it shows that a file is of that form, or has a header below its first line."""
 TALK = re.compile(
     # prettytable's borders and rows of four or two cells
     r"\+-[-+]*\+|\|(?:[^|]*\|){2}(?:(?:[^|]*\|){2})?"
@@ -83,8 +83,7 @@ TALK = re.compile(
     r"|\r?ANALYZING [A-Z][^\r]*(?:\rANALYZING [A-Z][^\r]*)*"
 )
 PLACE = re.compile(rf",-?[0-9]{{1,9}},{_CODE},")
-TOTAL = re.compile(r"(?:\| *)?Combined *[|&] *(?P<count>[0-9,]+) *[|&].*")
-
+TOTAL = re.compile(r"(?:\| *)?Combined *[|&] *(?P<count>[0-9][0-9,]{0,20}) *[|&].*")
 
 SHOWN_OF_LONG_ROW = 1000
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -294,8 +293,9 @@ def _check_beginning(report: GlitchReport) -> None:
             raise DataError(
                 f"{report.path} is GLITCH's form for people, which has no codes", hint=CSV_HINT
             )
-        # a report of several technologies has the same on its first line
-        if report.header is None and _spelt(text) in HEADERS:
+        # perhaps on the line of a bar of progress, which ends in a carriage return; a report of
+        # several technologies has the same on its first line
+        if report.header is None and _spelt(text.rpartition("\r")[2]) in HEADERS:
             raise DataError(
                 f"{report.path}:{number}: the header of a report, below other output",
                 hint="GLITCH prints its progress on standard error: write > REPORT without 2>&1",
@@ -308,15 +308,20 @@ def _without_rows(report: GlitchReport, may_be_empty: bool) -> GlitchReport:
     Raises:
         DataError: it is no report, or another file has its rows.
     """
-    lines = [row for row in report.rows() if isinstance(row, BadRow) and row.raw.strip()]
-    totals = [found["count"] for row in lines if (found := TOTAL.fullmatch(row.raw.strip()))]
-    if not totals or not all(row.is_talk for row in lines):
+    totals: list[int] = []
+    for row in report.rows():
+        if not (isinstance(row, BadRow) and row.is_blank):
+            totals.clear()
+            break
+        if found := TOTAL.fullmatch(row.raw.strip()):
+            totals.append(int(found["count"].replace(",", "")))
+    if not totals:
         raise DataError(f"{report.path} has no row {' or '.join(COLUMNS.values())}", hint=HINT)
     # GLITCH of 2022 prints no header: with --csv, statistics are all of a clean scan's output
-    if may_be_empty and set(totals) == {"0"}:
+    if may_be_empty and not sum(totals):
         return report
     raise DataError(
-        f"{report.path} holds GLITCH's statistics alone, which count {' and '.join(totals)}",
+        f"{report.path} holds GLITCH's statistics alone, which count {sum(totals)}",
         hint=f"its rows are in the file that GLITCH was told to write; {CSV_HINT}",
     )
 

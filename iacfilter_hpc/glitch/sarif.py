@@ -129,7 +129,7 @@ def _rule(smell: Smell, rule: Rule) -> dict[str, object]:
         properties["security-severity"] = f"{smell.severity:.1f}"
     return {
         "id": rule.id,
-        "name": _in_capitals(rule.name),
+        "name": _pascal(rule.name),
         "shortDescription": {"text": f"{rule.name}."},
         "fullDescription": {"text": f"{rule.description} {smell.meaning}"},
         "help": {"text": f"It is real where {smell.tp} It is a false alarm where {smell.fp}"},
@@ -144,7 +144,7 @@ def _other_rule(code: str) -> dict[str, object]:
     """A rule that only the report names."""
     return {
         "id": unicode(code),
-        "name": _in_capitals(unicode(code)),
+        "name": _pascal(unicode(code)),
         "shortDescription": {"text": plain_message(f"{code}, as GLITCH reports it.")},
         "fullDescription": {
             "text": plain_message(f"GLITCH reports {code}, which is none of the {len(RULES)} rules")
@@ -179,8 +179,8 @@ def _taxonomy() -> dict[str, object]:
     }
 
 
-def _in_capitals(words: str) -> str:
-    return "".join(f"{word[0].upper()}{word[1:]}" for word in re.findall(r"[^\W_]+", words))
+def _pascal(words: str) -> str:
+    return "".join(word.capitalize() for word in re.findall(r"[^\W_]+", words))
 
 
 # no absolute path: a log is the same on any machine, and GitHub looks in the repository

@@ -110,13 +110,18 @@ def form_of(prompts: Iterable[str]) -> PromptForm:
 
     By their first words, so that files say it themselves.
     """
-    found = Counter(_form_of(prompt) for prompt in prompts)
+    found = Counter(_form_of(prompt) or OLDEST for prompt in prompts)
     # of as many the older one, whatever comes first in a file
     return max(sorted(found), key=lambda form: found[form], default=OLDEST)
 
 
-def _form_of(prompt: str) -> PromptForm:
-    return next((form for form, task in TASKS.items() if prompt.startswith(task)), OLDEST)
+def count_foreign(prompts: Iterable[str]) -> int:
+    """How many of these prompts are of another making, which no form can repeat."""
+    return sum(_form_of(prompt) is None for prompt in prompts)
+
+
+def _form_of(prompt: str) -> PromptForm | None:
+    return next((form for form, task in TASKS.items() if prompt.startswith(task)), None)
 
 
 def _said(smell: str, reported: Reported) -> tuple[str, str]:

@@ -22,13 +22,13 @@ from iacfilter_hpc.checkpoints.lease import claim
 from iacfilter_hpc.config.batch_sizes import batch_sizes
 from iacfilter_hpc.config.extras import check_extras, extras_of
 from iacfilter_hpc.config.schema import TINY, RunConfig
-from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError
+from iacfilter_hpc.errors import DataError, IacfilterError, TrainingError, counted
 from iacfilter_hpc.inputs.dataset import read_both_classes
 from iacfilter_hpc.inputs.token_cache import TokenFolder
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import ResumedRecord, now, read_record, write_record
-from iacfilter_hpc.samples.prompt import PromptForm, form_of
-from iacfilter_hpc.samples.sample import SampleFile
+from iacfilter_hpc.samples.prompt import PromptForm, count_foreign, form_of
+from iacfilter_hpc.samples.sample import Sample, SampleFile
 from iacfilter_hpc.trained_model.card import model_card
 from iacfilter_hpc.trained_model.decision import Decision, Validation
 from iacfilter_hpc.trained_model.evidence import ValidationScores, seen_of
@@ -119,6 +119,8 @@ def train(
     made.trainer.checkpoints, resumed = _checkpoints(layout, attempt, args)
     if made.trainer.is_world_process_zero():
         _report(made)
+        if warning := prompt_warning(config, train_file.samples):
+            logger.warning("%s", warning)
     made.trainer.train(resume_from_checkpoint=resumed)
     # The Trainer has loaded the best epoch. Every process computes what follows, from the same
     # logits, gathered from all; only saving tells them apart.
@@ -234,6 +236,19 @@ def _report(made: Assembly) -> None:
             logger.info("%s", line)
         if warning := audit.warning(name):
             logger.warning("%s", warning)
+
+
+def prompt_warning(config: RunConfig, samples: Sequence[Sample]) -> str | None:
+    """What to know of training prompts in which iacfilter-filter does not ask, if there are any."""
+    foreign = count_foreign(sample.with_prompt for sample in samples)
+    # encoders read fields, and know no prompts
+    if config.data.input_fields is not None or not foreign:
+        return None
+    return (
+        f"train: {foreign} of {counted(len(samples), 'prompt is', 'prompts are')} not of "
+        "iacfilter-data import, in whose words iacfilter-filter asks: to filter reports, train on "
+        "prompts that it has made"
+    )
 
 
 def _decision(

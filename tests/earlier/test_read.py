@@ -110,7 +110,10 @@ def test_a_report_is_filtered_as_it_was(
         [line.rpartition(",") for line in Path(path).read_text().splitlines()]
         for path in ("report/filtered.csv", "again.csv")
     )
-    assert [row for row, _, _ in ours] == [row for row, _, _ in theirs]
+    # a reason names the table of smells, which has grown
+    assert [row for row, _, _ in ours] == [
+        row.replace("the nine smells", "GLITCH's 43 rules") for row, _, _ in theirs
+    ]
     # written with six digits
     assert [float(p or -1) for *_, p in ours] == pytest.approx(
         [float(p or -1) for *_, p in theirs], abs=1.1e-6

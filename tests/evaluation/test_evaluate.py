@@ -29,7 +29,8 @@ from iacfilter_hpc.evaluation.text import render
 from iacfilter_hpc.packing.prefixes import Ids
 from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout, resource
-from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.samples.prompt import NEWEST, build_prompt
+from iacfilter_hpc.samples.sample import Sample, read_samples, write_samples
 from iacfilter_hpc.trained_model.find import Trained, of_run
 from iacfilter_hpc.training.approaches.scorer import Logits, batches_within
 from iacfilter_hpc.training.run import train
@@ -281,6 +282,23 @@ def test_batches_keep_to_their_budget() -> None:
     one_by_one = [[ids] for ids in sorted(rows, key=lambda ids: (-len(ids), ids))]
     assert list(batches_within(rows, 1)) == one_by_one
     assert list(batches_within([], 9)) == []
+
+
+def test_data_in_other_words_than_training_are_a_warning(
+    run: RunLayout, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given prompts are used as they are; only who reads them must be told."""
+    samples = read_samples(TEST)
+    told = [replace(s, with_prompt=in_newest_form(s)) for s in samples]
+    write_samples(tmp_path / "newest.jsonl", told)
+    evaluate(of_run(run), tmp_path / "newest.jsonl", replace(DEFAULTS, output=tmp_path / "out"))
+    said = "the prompts of the data are of form 2, and the model was trained on those of form 1"
+    assert (said in caplog.text) is (run.approach == "generative")
+
+
+def in_newest_form(sample: Sample) -> str:
+    place = (sample.smell, sample.file, sample.line, sample.detection_span[0])
+    return build_prompt(*place, sample.with_context.split("\n"), form=NEWEST)
 
 
 def test_prompts_share_what_they_begin_with(

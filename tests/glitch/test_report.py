@@ -468,11 +468,14 @@ def test_statistics_and_progress_are_no_rows(file: Path) -> None:
 def test_a_header_below_other_output_is_refused_with_what_helps(file: Path) -> None:
     """Its rows would else be read as those of the form without header."""
     row = b"a.yml,3,sec_https," + ABOUT + b",x\n"
-    file.write_bytes(b"ANALYZING PROJECT: 100%|#| 1/1 [00:01<00:00, 1it/s]\n" + V2 + row)
-    with pytest.raises(DataError) as caught:
-        open_report(file)
-    assert caught.value.message == f"{file}:2: the header of a report, below other output"
-    assert "2>&1" in (caught.value.hint or "")
+    bar = b"ANALYZING PROJECT: 100%|#| 1/1 [00:01<00:00, 1it/s]"
+    for end, number in ((b"\n", 2), (b"\r", 1)):
+        file.write_bytes(bar + end + V2 + row)
+        with pytest.raises(DataError) as caught:
+            open_report(file)
+        said = f"{file}:{number}: the header of a report, below other output"
+        assert caught.value.message == said
+        assert "2>&1" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from iacfilter_hpc.samples.prompt import (
     PromptForm,
     Reported,
     build_prompt,
+    count_foreign,
     form_of,
 )
 from iacfilter_hpc.samples.sample import Sample, read_samples
@@ -111,4 +112,5 @@ def test_prompts_of_a_file_say_their_form() -> None:
     assert form_of([old, new, new]) == NEWEST
     assert form_of([new, old]) == OLDEST, "the older of as many"
     assert form_of([]) == form_of(["Is this right? YES or NO"]) == OLDEST
+    assert count_foreign([old, new, "Is this right? YES or NO", ""]) == 2
     assert len({task[:60] for task in TASKS.values()}) == len(PromptForm)

@@ -27,7 +27,7 @@ from iacfilter_hpc.samples.sample import LABELS, Sample, read_samples, write_sam
 from iacfilter_hpc.trained_model.decision import read_decision
 from iacfilter_hpc.trained_model.evidence import read_seen, read_validation_scores
 from iacfilter_hpc.trained_model.save import ADAPTER, check_weights
-from iacfilter_hpc.training.run import train
+from iacfilter_hpc.training.run import prompt_warning, train
 from tests.inputs.encoding import encode_prompts
 from tests.made_runs import RECORD
 from tests.training.settings import DEMO, TRAINS, run_config
@@ -140,6 +140,18 @@ def test_an_adapter_that_learned_nothing_is_refused(overfit: RunLayout, tmp_path
     save_file({n: t[:0] if "lora_A" in n else t for n, t in weights.items()}, path)
     with pytest.raises(TrainingError, match="empty tensors"):
         check_weights(tmp_path, ADAPTER)
+
+
+def test_prompts_in_which_the_filter_does_not_ask_are_a_warning() -> None:
+    """Given prompts are trained on as they are, and those of a report are of our making."""
+    ours = read_samples(TRAIN)
+    foreign = [*ours, *(replace(each, with_prompt="Is it real? YES or NO") for each in ours[:3])]
+    generative = run_config("generative")
+    assert prompt_warning(generative, ours) is None
+    assert (prompt_warning(generative, foreign) or "").startswith(
+        "train: 3 of 11 prompts are not of iacfilter-data import, in whose words"
+    )
+    assert prompt_warning(run_config("encoder"), foreign) is None
 
 
 def in_newest_form(sample: Sample) -> Sample:

@@ -100,6 +100,20 @@ def problems(found: Found) -> list[DataError]:
     return [DataError("\n".join(lines), hint=hint) for lines, hint in parts if lines]
 
 
+def warnings(found: Found) -> list[str]:
+    """Warnings: names that may be slips, and files of which a model seldom sees a whole sample."""
+    return [*found.checked.warnings, *_cut_warnings(found)]
+
+
+def _cut_warnings(found: Found) -> Iterator[str]:
+    for file, of in zip(found.checked.files, found.lengths, strict=False):
+        if 2 * of.cut > len(file.samples):
+            yield (
+                f"{file.name}: {of.cut} of {counted(len(file.samples), 'sample is', 'samples are')}"
+                f" cut to fit; --max-length {of.longest} would hold all of them"
+            )
+
+
 def _leaks(checked: Checked) -> list[str]:
     wrong = []
     for kind in checked.forbidden:
@@ -145,7 +159,7 @@ def document(found: Found) -> dict[str, object]:
         ],
         "contradictions": [asdict(wrong) for wrong in checked.contradictions],
         "lengths": _lengths_document(found),
-        "warnings": checked.warnings,
+        "warnings": warnings(found),
     }
 
 
@@ -262,7 +276,7 @@ def run(request: CheckRequest, *, as_json: bool) -> int:
         terminal.print_json(document(found))
     else:
         print("\n\n".join(sections(found, request.show)))
-    for warning in found.checked.warnings:
+    for warning in warnings(found):
         terminal.say(f"warning: {warning}")
     # after the report, which has the places: the errors only say why it ends with exit code 1
     if wrong := problems(found):

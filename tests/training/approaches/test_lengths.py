@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.cli.data.__main__ import main
+from iacfilter_hpc.cli.data.check import Found, warnings
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import audit
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
+from iacfilter_hpc.samples.check import check_files
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
 from iacfilter_hpc.training.approaches.tiny import build_tiny_model
@@ -64,6 +66,26 @@ def test_the_prompts_of_the_generative_approach(models: Path) -> None:
     assert found.over == found.cut == cut.samples_cut > 0
     assert found.tokens_dropped == cut.tokens_dropped > 0
     assert found.lines_dropped == cut.context_lines_dropped > 0
+
+
+def test_most_samples_cut_is_a_warning_with_the_length_that_fits(models: Path) -> None:
+    """What iacfilter-data check says; at that length none is cut, and at one less the longest."""
+    model = str(models / "generative")
+    checked = check_files([DEMO / "train.jsonl"], None, frozenset())
+
+    def measured(limit: int) -> Found:
+        measure = Measure(model, "generative", limit, ())
+        return Found(checked, (measure_lengths(SAMPLES, measure),), measure)
+
+    free = measured(2000)
+    assert warnings(free) == []
+    (lengths,) = free.lengths
+    assert [measured(lengths.longest - less).lengths[0].cut for less in (0, 1)] == [0, 1]
+    cut = measured(lengths.p50 - 1)
+    assert warnings(cut) == [
+        f"train.jsonl: {cut.lengths[0].cut} of 8 samples are cut to fit; --max-length "
+        f"{lengths.longest} would hold all of them"
+    ]
 
 
 def test_a_prompt_that_cannot_fit_is_named(models: Path, tmp_path: Path) -> None:
