@@ -64,7 +64,7 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
-        if self.smell is self.path is self.pattern is None:
+        if self.smell is None and self.path is None and self.pattern is None:
             raise ValueError("it would keep everything: it needs smell, path or pattern")
         return self
 

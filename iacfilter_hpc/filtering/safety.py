@@ -165,6 +165,6 @@ def guard_of(
 def _usual(final: Path) -> Usual | None:
     record = find_trained_on(final)
     try:
-        return record and usual_of(record.text)
+        return None if record is None else usual_of(record.text)
     except ValueError as error:
         raise TrainingError(f"{final / FILE}: text.trigrams is damaged: {error}") from error

@@ -194,7 +194,7 @@ def find_scores(final: Path) -> tuple[ScoredLabel, ...] | None:
     if calibration := _find_calibration(final):
         return tuple(calibration.held_out)
     record = find_trained_on(final)
-    return record and record.scores
+    return None if record is None else record.scores
 
 
 class _CalibrationLabel(BaseModel):
