@@ -195,9 +195,7 @@ _FALLBACK = re.compile(
     r"""|\$\{\w+:?[-=](?P<b>[^}$]+)\}|(?:\|\||\bor\b|\?:|:)\s*['"](?P<c>[^'"]+)['"]\s*\}{0,2}\s*$"""
     r"""|\bfetch\(\s*['"][^'"]+['"]\s*,\s*['"](?P<d>[^'"]+)['"]"""
 )
-_TEMPLATE = re.compile(
-    r"\{\{.*?\}\}|\$\{\{?.*?\}\}?|#\{.*?\}|%\{.*?\}|<%.*?%>|\$\(.*?\)|`[^`]*`|\$[A-Za-z_][\w:]*"
-)
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{\{?.*?\}\}?|#\{.*?\}|%\{.*?\}|<%.*?%>|\$\(.*?\)|`[^`]*`")
 _REFERENCE = re.compile(
     r"(?:lookup|hiera\w*|vault\w*|node|env|var|local|data|module|secrets|search|data_bag\w*|"
     r"chef_vault\w*|each|self|random_\w+|aws_\w+|azurerm_\w+|google_\w+|query|file|templatefile|"
@@ -212,6 +210,8 @@ _FILE = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"<[^<>]*>|\*+|[xX]{3,}|\.{2,}|_{2,}\w+_{2,}|@\w+@|%\w+%|-+|\?+|\{\w+\}")
+# `$name` alone, as in a string of Puppet; within a text it may be a password's own
+_VARIABLES = re.compile(r"(?:\$\{?[A-Za-z_:][\w:.]*\}?[-_./:@]?)+")
 _URL = re.compile(r"[A-Za-z][\w+.-]{0,30}://\S*")
 NOTHING = frozenset(
     "true false yes no on off null nil none undef undefined ~ omit present absent latest always "
@@ -252,7 +252,9 @@ def _is_name(value: str, names_bare: bool) -> bool:
 
 def _is_text(value: str) -> bool:
     value = value.strip()
-    if not value or value.casefold() in NOTHING or _PLACEHOLDER.fullmatch(value):
+    if not value or value.casefold() in NOTHING:
+        return False
+    if _PLACEHOLDER.fullmatch(value) or _VARIABLES.fullmatch(value):
         return False
     if _URL.fullmatch(value):
         return bool(_ADDRESS.search(value) or _QUERY.search(value))

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 
 from iacfilter_hpc.config.extras import check_installed
 from iacfilter_hpc.errors import UsageError
-from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.first_reading import FirstReading, unchanged
+from iacfilter_hpc.filtering.removal import Spared, spare
+from iacfilter_hpc.filtering.rules import Rules, find_rules
+from iacfilter_hpc.filtering.safety import Guard, SafetyOptions, guard_of
+from iacfilter_hpc.filtering.worthless import check_worth
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -37,11 +41,10 @@ from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
 from iacfilter_hpc.runs.files import replacing
+from iacfilter_hpc.trained_model.decision import Decision, read_decision
 from iacfilter_hpc.trained_model.find import Trained, find_trained
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.removal import Spared
-    from iacfilter_hpc.filtering.rules import Rules
     from iacfilter_hpc.filtering.threshold import FilterThreshold
 
 # what scoring imports; DeepSpeed is no part of it
@@ -125,7 +128,7 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     scripts = Scripts(request.scripts, prefix)
     outputs = request.outputs
     refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
-    return _judge(request, model, report, scripts, open_stdout, progress)
+    return _judge(request, _settle(request, model, scripts), report, open_stdout, progress)
 
 
 def _check(request: FilterRequest) -> None:
@@ -154,11 +157,37 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
     yield from script_problems(request.outputs, request.scripts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What a filter decides by: a model with its threshold, and what guards against both."""
+
+    model: Trained
+    decision: Decision
+    threshold: FilterThreshold
+    rules: Rules
+    guard: Guard
+
+
+def _settle(request: FilterRequest, model: Trained, scripts: Scripts) -> _Settled:
+    """Settle by what a report is decided, before torch and the weights are loaded."""
+    from iacfilter_hpc.filtering.threshold import choose_filter_threshold
+
+    safety = request.safety
+    rules = find_rules(request.scripts, safety.rules)
+    decision = read_decision(model.final)
+    check_worth(model.final, decision, safety)
+    # a model without validation scores is refused at once
+    threshold = choose_filter_threshold(
+        model.final, decision, request.threshold, request.min_recall
+    )
+    guard = guard_of(model.final, decision, threshold.value, safety, rules, scripts)
+    return _Settled(model, decision, threshold, rules, guard)
+
+
 def _judge(
     request: FilterRequest,
-    model: Trained,
+    settled: _Settled,
     report: GlitchReport,
-    scripts: Scripts,
     open_stdout: OpenStdout,
     progress: Progress,
 ) -> Filtered:
@@ -168,37 +197,22 @@ def _judge(
     # only now: torch takes seconds to import
     from iacfilter_hpc.evaluation.predict import load_scorer
     from iacfilter_hpc.filtering.filter import Filter
-    from iacfilter_hpc.filtering.first_reading import FirstReading, unchanged
-    from iacfilter_hpc.filtering.removal import spare
-    from iacfilter_hpc.filtering.rules import find_rules
-    from iacfilter_hpc.filtering.safety import guard_of
-    from iacfilter_hpc.filtering.threshold import choose_filter_threshold
-    from iacfilter_hpc.filtering.worthless import check_worth
-    from iacfilter_hpc.trained_model.decision import read_decision
 
-    safety = request.safety
-    rules = find_rules(request.scripts, safety.rules)
-    decision = read_decision(model.final)
-    check_worth(model.final, decision, safety)
-    # before the weights are loaded: a model without validation scores is refused at once
-    threshold = choose_filter_threshold(
-        model.final, decision, request.threshold, request.min_recall
-    )
-    guard = guard_of(model.final, decision, threshold.value, safety, rules, scripts)
+    model, threshold, scripts = settled.model, settled.threshold, settled.guard.scripts
     deciding = DecidingModel(model.name, threshold.value, threshold.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once
     with _open_outputs(request, report, deciding, open_stdout) as (rows, log):
         scorer = load_scorer(model.final)
         started, first, tally = time.monotonic(), FirstReading(), Tally()
-        row_filter = Filter(scorer, threshold.value, scripts, request.technology, guard)
+        row_filter = Filter(scorer, threshold.value, scripts, request.technology, settled.guard)
         with unchanged(report):
             with progress(report) as advance:
                 for judged in row_filter.judge(read_rows(report)):
                     first.add(judged)
                     advance(len(judged))
             # what all rows together say decides what may be removed: so all come before the first
-            spared = spare(first.tally, safety)
+            spared = spare(first.tally, request.safety)
             sinks = [sink for sink in (rows, log) if sink is not None]
             for sink in sinks:
                 sink.begin()
@@ -215,12 +229,12 @@ def _judge(
         model=model,
         report=report,
         scripts=scripts,
-        approach=decision.approach,
+        approach=settled.decision.approach,
         threshold=threshold,
         tally=tally,
         log=log,
         seconds=seconds,
-        rules=rules,
+        rules=settled.rules,
         spared=spared,
     )
 
