@@ -8,7 +8,7 @@ secrets are false; one that loses 13 of 14 real addresses on its own validation 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ class Coverage:
         if found is None or found.kept >= self.minimum.recall * found.real:
             return None
         lost = found.real - found.kept
-        text = f"the model loses {lost} of {found.real} real ones of {smell} on its validation data"
+        text = f"{smell}: the model loses {lost} of {found.real} real ones in validation"
         return Reason(Cause.LOW_RECALL, text)
 
     def _word_of(self, smell: str) -> Reason | None:
@@ -128,17 +128,14 @@ def _totals(named: Iterable[tuple[str, LabelCount]]) -> dict[str, _Seen]:
 def _lack(name: str, seen: _Seen, untrained: Cause, minimum: Minimum) -> Reason | None:
     if not seen.labels:
         return _untrained(name, untrained)
-    parts = (
-        ("training", seen.train_tp, minimum.train_tp),
-        ("the data that chose the threshold", seen.validation_tp, minimum.validation_tp),
+    if seen.train_tp >= minimum.train_tp and seen.validation_tp >= minimum.validation_tp:
+        return None
+    text = (
+        f"{name}: the model saw {seen.train_tp} real ones (needs {minimum.train_tp}) and was "
+        f"validated on {seen.validation_tp} (needs {minimum.validation_tp})"
     )
-    few = [f"{there} in {part} ({least} needed)" for part, there, least in parts if there < least]
-    return Reason(Cause.FEW_LABELS, _few(name, few)) if few else None
+    return Reason(Cause.FEW_LABELS, text)
 
 
 def _untrained(name: str, cause: Cause) -> Reason:
     return Reason(cause, f"the model was not trained on {name}")
-
-
-def _few(name: str, few: Sequence[str]) -> str:
-    return f"too few real ones of {name}: {' and '.join(few)}"

@@ -56,7 +56,7 @@ _ANYWHERE = (
     r"api[_-]?key|apikey|(?:access|private|priv|secret|encrypt(?:ion)?|crypt|sign(?:ing)?|master|auth|"
     r"account|service|client|shared|storage|session|cookie|license|deploy|admin|root|app(?:lication)?|"
     r"db|database|rndc|tsig|hmac|aes|vault|gossip|consumer|webhook)[_-]?key|"
-    r"erlang[_-]?cookie|connection[_-]?string|conn[_-]?str|community[_-]?string"
+    r"erlang[_-]?cookie|connection[_-]?string|conn[_-]?str|community[_-]?string|snmp[_-]?community"
 )
 _AT_THE_END = (
     r"(?<![a-z])pass|(?<!by)(?<!com)pass|pwd|(?<=[a-z_.-])pw|(?<![a-z])pw|psk|creds?|authtoken|salt"
@@ -107,6 +107,7 @@ _COMMANDS = tuple(
         rf"\b(?:docker|podman|helm|az|skopeo)\b[^|;&]{{0,200}}?\slogin\b[^|;&]{{0,200}}?\s-p\s{{1,5}}{_WORD}",
         r"\b(?:curl|wget|http)\b[^|;]{0,300}?\s(?:-u|--user)[ =]?\s{0,5}['\"]?[^\s:'\"]{1,80}:"
         r"(?P<value>[^\s'\"]+)",
+        rf"\b(?:requirepass|masterauth)\s{{1,5}}{_WORD}",
         rf"\bidentified\s+by\s+(?:password\s+)?{_WORD}",
         rf"\bhtpasswd\s{{1,9}}-\w{{0,9}}b\w{{0,9}}\s{{1,9}}\S{{1,200}}\s{{1,9}}\S{{1,80}}\s{{1,9}}{_WORD}",
         rf"\bopenssl\s+passwd\s+(?:-\w+\s+)*{_WORD}",
@@ -194,9 +195,7 @@ _FALLBACK = re.compile(
     r"""|\$\{\w+:?[-=](?P<b>[^}$]+)\}|(?:\|\||\bor\b|\?:|:)\s*['"](?P<c>[^'"]+)['"]\s*\}{0,2}\s*$"""
     r"""|\bfetch\(\s*['"][^'"]+['"]\s*,\s*['"](?P<d>[^'"]+)['"]"""
 )
-_TEMPLATE = re.compile(
-    r"\{\{.*?\}\}|\$\{\{?.*?\}\}?|#\{.*?\}|%\{.*?\}|<%.*?%>|\$\(.*?\)|`[^`]*`|\$[A-Za-z_][\w:]*"
-)
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{\{?.*?\}\}?|#\{.*?\}|%\{.*?\}|<%.*?%>|\$\(.*?\)|`[^`]*`")
 _REFERENCE = re.compile(
     r"(?:lookup|hiera\w*|vault\w*|node|env|var|local|data|module|secrets|search|data_bag\w*|"
     r"chef_vault\w*|each|self|random_\w+|aws_\w+|azurerm_\w+|google_\w+|query|file|templatefile|"
@@ -211,6 +210,8 @@ _FILE = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"<[^<>]*>|\*+|[xX]{3,}|\.{2,}|_{2,}\w+_{2,}|@\w+@|%\w+%|-+|\?+|\{\w+\}")
+# `$name` alone, as in a string of Puppet; within a text it may be a password's own
+_VARIABLES = re.compile(r"(?:\$\{?[A-Za-z_:][\w:.]*\}?[-_./:@]?)+")
 _URL = re.compile(r"[A-Za-z][\w+.-]{0,30}://\S*")
 NOTHING = frozenset(
     "true false yes no on off null nil none undef undefined ~ omit present absent latest always "
@@ -251,7 +252,9 @@ def _is_name(value: str, names_bare: bool) -> bool:
 
 def _is_text(value: str) -> bool:
     value = value.strip()
-    if not value or value.casefold() in NOTHING or _PLACEHOLDER.fullmatch(value):
+    if not value or value.casefold() in NOTHING:
+        return False
+    if _PLACEHOLDER.fullmatch(value) or _VARIABLES.fullmatch(value):
         return False
     if _URL.fullmatch(value):
         return bool(_ADDRESS.search(value) or _QUERY.search(value))
@@ -333,7 +336,7 @@ def _indent(line: str) -> int:
 
 
 _GIVEN = re.compile(
-    r"^\W{0,5}(?:default|value|content|data|default_value)\b['\"]?\s*(?:=>|=|:)\s*(?P<value>.*)"
+    r"(?:^|[\s,{(:-])(?:default|value|content|data|default_value)\b['\"]?\s{0,40}(?:=>|=|:)\s*(?P<value>.*)"
 )
 _ITEM = re.compile(r"\s*(?:-\s+)?(?P<value>[^\s:=#][^:=]*|'[^']*'|\"[^\"]*\")\s*,?$")
 
@@ -342,7 +345,7 @@ def _beside(excerpt: Excerpt, below: Sequence[str]) -> Iterator[str | None]:
     """A value named by another line: above `default = "x"`, or before its own continuation."""
     named = [line for line in (*excerpt.above[-ABOVE:], excerpt.line) if any(_secret_keys(line))]
     for line in (excerpt.line, *below):
-        if named and (found := _GIVEN.match(line)):
+        if named and (found := _GIVEN.search(line)):
             value, is_bare = _value(found["value"], is_word=False)
             if is_literal(value, is_bare=is_bare, names_bare=excerpt.names_bare):
                 yield "a literal password, token or key"

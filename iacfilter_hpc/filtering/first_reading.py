@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.filtering.safety import CHANGED
 from iacfilter_hpc.glitch.decisions import DecidedRow, Tally
-from iacfilter_hpc.glitch.reasons import Cause, Reason
+from iacfilter_hpc.glitch.reasons import Reason
 from iacfilter_hpc.glitch.report import GlitchReport
-
-CHANGED = Reason(Cause.CHANGED, "its script changed while the report was filtered")
 
 
 @dataclass(slots=True)

@@ -17,8 +17,12 @@ from iacfilter_hpc.config.extras import check_installed
 from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.filtering.code_quality import CodeQualityReport
 from iacfilter_hpc.filtering.findings import Findings, Unjudged
-from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.first_reading import FirstReading, unchanged
+from iacfilter_hpc.filtering.removal import Spared, spare
+from iacfilter_hpc.filtering.rules import Rules, find_rules
+from iacfilter_hpc.filtering.safety import Guard, SafetyOptions, guard_of
 from iacfilter_hpc.filtering.summary import JobSummary
+from iacfilter_hpc.filtering.worthless import check_worth
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -40,14 +44,13 @@ from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
 from iacfilter_hpc.runs.files import replacing
+from iacfilter_hpc.trained_model.decision import Decision, read_decision
 from iacfilter_hpc.trained_model.find import Trained, find_trained
 from iacfilter_hpc.verdicts.baseline import Baseline, read_baseline, write_baseline
 from iacfilter_hpc.verdicts.people import People, read_people
 from iacfilter_hpc.verdicts.repository import find_verdicts
 
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.removal import Spared
-    from iacfilter_hpc.filtering.rules import Rules
     from iacfilter_hpc.filtering.threshold import FilterThreshold
 
 # what scoring imports; DeepSpeed is no part of it
@@ -170,9 +173,7 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     outputs = request.every_output
     refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
     _refuse_wrong_scripts(request, report, scripts)
-    people = read_people(scripts, request.verdicts) if request.use_verdicts else None
-    baseline = read_baseline(request.baseline, scripts) if request.baseline else None
-    return _judge(request, model, report, scripts, people, baseline, open_stdout, progress)
+    return _judge(request, _settle(request, model, scripts), report, open_stdout, progress)
 
 
 def check_request(request: FilterRequest) -> Trained:
@@ -225,13 +226,44 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
     yield from script_problems(request.every_output, request.scripts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What a filter decides by: a model with its threshold, what guards against both, and people.
+
+    `baseline` is what was there before.
+    """
+
+    model: Trained
+    decision: Decision
+    threshold: FilterThreshold
+    rules: Rules
+    guard: Guard
+    people: People | None
+    baseline: Baseline | None
+
+
+def _settle(request: FilterRequest, model: Trained, scripts: Scripts) -> _Settled:
+    """Settle by what a report is decided, before torch and the weights are loaded."""
+    from iacfilter_hpc.filtering.threshold import choose_filter_threshold
+
+    safety = request.safety
+    rules = find_rules(request.scripts, safety.rules)
+    decision = read_decision(model.final)
+    check_worth(model.final, decision, safety)
+    # a model without validation scores is refused at once
+    threshold = choose_filter_threshold(
+        model.final, decision, request.threshold, request.min_recall
+    )
+    guard = guard_of(model.final, decision, threshold.value, safety, rules, scripts)
+    people = read_people(scripts, request.verdicts) if request.use_verdicts else None
+    baseline = read_baseline(request.baseline, scripts) if request.baseline else None
+    return _Settled(model, decision, threshold, rules, guard, people, baseline)
+
+
 def _judge(
     request: FilterRequest,
-    model: Trained,
+    settled: _Settled,
     report: GlitchReport,
-    scripts: Scripts,
-    people: People | None,
-    baseline: Baseline | None,
     open_stdout: OpenStdout,
     progress: Progress,
 ) -> Filtered:
@@ -241,23 +273,9 @@ def _judge(
     # only now: torch takes seconds to import
     from iacfilter_hpc.evaluation.predict import load_scorer
     from iacfilter_hpc.filtering.filter import Filter
-    from iacfilter_hpc.filtering.first_reading import FirstReading, unchanged
-    from iacfilter_hpc.filtering.removal import spare
-    from iacfilter_hpc.filtering.rules import find_rules
-    from iacfilter_hpc.filtering.safety import guard_of
-    from iacfilter_hpc.filtering.threshold import choose_filter_threshold
-    from iacfilter_hpc.filtering.worthless import check_worth
-    from iacfilter_hpc.trained_model.decision import read_decision
 
-    safety = request.safety
-    rules = find_rules(request.scripts, safety.rules)
-    decision = read_decision(model.final)
-    check_worth(model.final, decision, safety)
-    # before the weights are loaded: a model without validation scores is refused at once
-    threshold = choose_filter_threshold(
-        model.final, decision, request.threshold, request.min_recall
-    )
-    guard = guard_of(model.final, decision, threshold.value, safety, rules, scripts)
+    model, threshold, scripts = settled.model, settled.threshold, settled.guard.scripts
+    baseline = settled.baseline
     deciding = DecidingModel(model.name, threshold.value, threshold.origin)
     # temporary files are made before the model is loaded, so a folder that takes none is named at
     # once
@@ -265,7 +283,13 @@ def _judge(
         scorer = load_scorer(model.final)
         started, first, tally = time.monotonic(), FirstReading(), Tally()
         row_filter = Filter(
-            scorer, threshold.value, scripts, request.technology, guard, people, request.smells
+            scorer,
+            threshold.value,
+            scripts,
+            request.technology,
+            settled.guard,
+            settled.people,
+            request.smells,
         )
         with unchanged(report):
             with progress(report) as advance:
@@ -273,7 +297,7 @@ def _judge(
                     first.add(judged)
                     advance(len(judged))
             # what all rows together say decides what may be removed: so all come before the first
-            spared = spare(first.tally, safety)
+            spared = spare(first.tally, request.safety)
             sinks.begin()
             for judged in row_filter.judge_again(_rows(report, baseline), first):
                 kept = spared.applied(judged)
@@ -289,15 +313,15 @@ def _judge(
         model=model,
         report=report,
         scripts=scripts,
-        approach=decision.approach,
+        approach=settled.decision.approach,
         threshold=threshold,
         tally=tally,
         log=sinks.log,
         findings=sinks.count,
         seconds=seconds,
-        rules=rules,
+        rules=settled.rules,
         spared=spared,
-        people=people,
+        people=settled.people,
         baseline=baseline,
         baseline_written=known,
     )

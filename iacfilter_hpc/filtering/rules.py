@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
@@ -29,6 +30,7 @@ from iacfilter_hpc.runs.record_schema import shown
 from iacfilter_hpc.samples import smells
 
 FILE = ".iacfilter.yaml"
+MAX_BYTES = 256 * 1024
 LONGEST = 4_000
 """Characters of a line that a pattern is tried on: one of a user may take long."""
 HINT = "a rule has a name, and smell, path or pattern, or several of them that must all hold"
@@ -64,7 +66,7 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
-        if (self.smell, self.path, self.pattern) == (None, None, None):
+        if self.smell is None and self.path is None and self.pattern is None:
             raise ValueError("it would keep everything: it needs smell, path or pattern")
         return self
 
@@ -111,12 +113,33 @@ def find_rules(folder: Path, named: Path | None) -> Rules:
     path = named or folder / FILE
     if named is None and not path.exists():
         return Rules()
+    _check_form(path)
     layer = from_file(path)
     try:
         found = _RuleFile.model_validate(layer.values)
     except ValidationError as error:
         raise ConfigError("\n".join(_problems(error, layer, path)), hint=HINT) from error
     return Rules(tuple(found.never_suppress), found.live_credentials, path)
+
+
+def _check_form(path: Path) -> None:
+    """Refuse what would hang or fill the memory: the file is of the repository, perhaps anybody's.
+
+    Raises:
+        ConfigError: no regular file, a large one, or one with aliases, which can multiply.
+    """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is no regular file")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} is larger than {MAX_BYTES // 2**10} KiB")
+        tokens = list(yaml.scan(path.read_bytes()))
+    # what cannot be read or scanned is named by the reader of all settings
+    except (OSError, yaml.YAMLError, ValueError):
+        return
+    for token in tokens:
+        if isinstance(token, yaml.AliasToken):
+            raise ConfigError(f"{path}:{token.start_mark.line + 1}: rules have no aliases")
 
 
 def _problems(error: ValidationError, layer: Layer, path: Path) -> Iterator[str]:

@@ -23,7 +23,7 @@ from iacfilter_hpc.filtering.coverage import (
 from iacfilter_hpc.filtering.credentials import Excerpt, find_credential
 from iacfilter_hpc.filtering.rules import Rules
 from iacfilter_hpc.glitch.reasons import Cause, Reason
-from iacfilter_hpc.glitch.scripts import Scripts
+from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.technologies import technology_of
 from iacfilter_hpc.trained_model.decision import Decision
@@ -91,6 +91,7 @@ CLASSES = {
     Cause.TOO_MANY: Kept.TOO_MANY,
 }
 """Classes of causes; all others are NOT_READ."""
+CHANGED = Reason(Cause.CHANGED, "its script changed while the report was filtered")
 UNLIKE = Reason(Cause.UNLIKE_TRAINING, "its line is unlike those of the training data")
 
 
@@ -121,15 +122,27 @@ class Guard:
         texts = (sample.content, detail)
         if rule := self.rules.rule_for(sample.smell, sample.file, texts):
             return Reason(Cause.RULE, f"the rule {rule.name} keeps it")
-        if self.rules.keeps_credentials and (
-            what := find_credential(self._excerpt(sample, detail))
-        ):
-            return Reason(Cause.CREDENTIAL, f"looks like a live credential: {what}")
-        return None
+        return self._credential(sample, detail) if self.rules.keeps_credentials else None
 
-    def _excerpt(self, sample: Sample, detail: str) -> Excerpt:
+    def _credential(self, sample: Sample, detail: str) -> Reason | None:
+        excerpt = self._excerpt(sample, detail)
+        if excerpt is None:
+            return CHANGED
+        what = find_credential(excerpt)
+        if what is None:
+            return None
+        return Reason(Cause.CREDENTIAL, f"looks like a live credential: {what}")
+
+    def _excerpt(self, sample: Sample, detail: str) -> Excerpt | None:
+        """The reported line with its neighbours; None if it is no longer what was judged."""
         # of the script and not of the sample: a heredoc is longer than a context
-        lines, number = self.scripts.lines(sample.file), sample.line
+        number = sample.line
+        try:
+            lines = self.scripts.lines(sample.file)
+        except UnreadableScript:
+            return None
+        if number > len(lines) or lines[number - 1].strip() != sample.content:
+            return None
         return Excerpt(
             line=lines[number - 1],
             above=lines[max(0, number - 1 - ABOVE) : number - 1],

@@ -28,7 +28,7 @@ from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
 
 pytestmark = TRAINS
-MANY = 30_000
+MANY = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_nothing_half_written(long: list[str], results: Path) -> N
     termios.tcsetwinsize(stderr, (24, 80))
     with filtering([*long, *to(results), "--annotate"], stderr) as running:
         os.close(stderr)
-        wait_for(lambda: is_half_written(results))
+        wait_for(lambda: is_half_written(results), seconds=200)
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
     said = read_all(terminal)

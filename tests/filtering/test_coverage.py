@@ -50,8 +50,7 @@ def test_enough_are_twenty_in_training_and_ten_at_the_threshold(tmp_path: Path) 
     few = found.lack("hard_coded_secret", ["ansible"])
     assert cause(few) is Cause.FEW_LABELS
     assert few and few.text == (
-        "too few real ones of hard_coded_secret: 12 in training (20 needed) and 3 in the data that "
-        "chose the threshold (10 needed)"
+        "hard_coded_secret: the model saw 12 real ones (needs 20) and was validated on 3 (needs 10)"
     )
     for part in ("train_tp", "validation_tp"):
         less = replace(ENOUGH, **{part: getattr(ENOUGH, part) - 1})

@@ -11,9 +11,16 @@ import torch
 
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.filtering import filter
+from iacfilter_hpc.filtering.coverage import Coverage, Minimum
 from iacfilter_hpc.filtering.filter import ROWS_IN_A_CHUNK, Filter
+from iacfilter_hpc.filtering.first_reading import FirstReading
+from iacfilter_hpc.filtering.rules import Rules
+from iacfilter_hpc.filtering.safety import Guard
 from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.reasons import Cause
+from iacfilter_hpc.glitch.report import GlitchReport
 from iacfilter_hpc.glitch.rows import read_rows
+from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.packing.prefixes import Ids
 from iacfilter_hpc.samples.prompt import OLDEST, PromptForm, form_of
 from iacfilter_hpc.training.approaches.scorer import Logits, Scorer
@@ -186,3 +193,54 @@ def test_a_technology_for_all_is_what_the_model_reads(tmp_path: Path, scorer: Sc
     assert why(without) == "technology unknown: pass --technology"
     (told,) = flat(list(Filter(scorer, 0.5, scripts, "puppet").judge(read_rows(report))))
     assert told.sample and told.sample.technology == "puppet" and told.p_tp is not None
+
+
+def first_reading(chosen: Filter, report: GlitchReport) -> tuple[FirstReading, list[DecidedRow]]:
+    first, rows = FirstReading(), []
+    for chunk in chosen.judge(read_rows(report)):
+        first.add(chunk)
+        rows += chunk
+    return first, rows
+
+
+def test_a_second_reading_decides_as_the_first_and_scores_nothing(
+    tmp_path: Path, scorer: Scorer
+) -> None:
+    counting = Counting(scorer)
+    report, scripts = write_all(tmp_path, ROWS * 100)
+    chosen = Filter(replace(scorer, logits=counting), 0.5, scripts, None)
+    first, rows = first_reading(chosen, report)
+    assert counting.rows == 5
+    again = list(chosen.judge_again(read_rows(report), first))
+    assert flat(again) == rows and len(again) > 1
+    assert counting.rows == 5
+
+
+def test_what_changes_between_the_readings_stays(tmp_path: Path, scorer: Scorer) -> None:
+    """A file that was missing is there, one that was there is gone."""
+    report, scripts = write_all(tmp_path)
+    first, _ = first_reading(Filter(scorer, 0.999999, scripts, None), report)
+    (scripts.folder / "roles/x/tasks/gone.yml").write_text("a\nb\nurl: http://a.example\n")
+    (scripts.folder / "roles/x/tasks/main.yml").unlink()
+    later = Filter(scorer, 0.999999, Scripts(scripts.folder, "work"), None)
+    again = flat(list(later.judge_again(read_rows(report), first)))
+    assert why(again[0]) == "file is missing"
+    assert why(again[7]) == "its script changed while the report was filtered"
+    assert again[5].decision == "FP", "what did not change"
+
+
+def test_a_script_that_changes_before_its_line_is_looked_at_stays(
+    tmp_path: Path, scorer: Scorer
+) -> None:
+    report, scripts = write_all(tmp_path)
+    coverage = Coverage(frozenset(), None, None, {}, Minimum(train_tp=0, validation_tp=0))
+    guard = Guard(coverage, Rules(), None, scripts)
+    judged = flat(list(Filter(scorer, 0.999999, scripts, None).judge(read_rows(report))))
+    sample = next(each.sample for each in judged if each.sample)
+    assert guard.objection(sample, "") is None
+    for content in (b"one line\n", None):
+        path = scripts.folder / sample.file
+        path.unlink() if content is None else path.write_bytes(content)
+        changed = replace(guard, scripts=Scripts(scripts.folder, "work"))
+        found = changed.objection(sample, "")
+        assert found and found.cause is Cause.CHANGED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,25 @@ more: 1
     assert lines[4].endswith("never-suppress.4.paht is not a setting of it")
     assert lines[6].endswith("more is not a setting of it")
     assert caught.value.hint and caught.value.hint.startswith("a rule has a name")
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def test_a_hostile_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\.iacfilter\.yaml:2: rules have no aliases"):
+        rules(tmp_path, BOMB)
+    with pytest.raises(ConfigError, match="larger than 256 KiB"):
+        rules(tmp_path, "#" * 2**19)
+    with pytest.raises(ConfigError, match="is not YAML"):
+        rules(tmp_path, "a: [")
+    (tmp_path / FILE).unlink()
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(ConfigError, match="is no regular file"):
+        find_rules(tmp_path, None)
 
 
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
