@@ -254,8 +254,8 @@ def judge(request: FilterRequest, heading: Heading) -> int:
         # to stderr: the rows may be on stdout
         terminal.say("\n".join([*heading.lines, render(done)]))
     if request.fail_on_findings and done.findings:
-        said = counted(done.findings, "finding")
-        terminal.say(f"findings: {said}, so --fail-on-findings ends with exit code 1")
+        said = counted(done.findings, "row is", "rows are")
+        terminal.say(f"findings: {said} kept, so --fail-on-findings ends with exit code 1")
         return 1
     return 0
 
@@ -271,8 +271,9 @@ def warnings(done: Filtered) -> list[str]:
         *report_warnings(done.report),
         *_misplaced(done),
     ]
-    if not total.rows:
-        found.append(f"{done.request.shown} reports nothing: is it all that was found?")
+    # of a report that was made here it is known
+    if not total.rows and not done.request.made_from:
+        found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
     if odd := done.scripts.latin1:
         read = counted(len(odd), "script is not UTF-8, and was", "scripts are not UTF-8, and were")
         found.append(f"{read} read as Latin-1: {some(odd)}")
