@@ -213,7 +213,7 @@ def test_exit_code_1_if_a_finding_is_kept(
     Path(words[0]).write_text("\n".join([*ROWS.splitlines()[:7], "", " "]) + "\n")
     assert main([*words, *flags, "--threshold", "0.99"]) == 0
     assert rows.read_text() == "\n \n", "a blank line is no finding, and stays"
-    Path(words[0]).write_text("work/roles/x/tasks/gone.yml,3,sec_https,url\n")
+    Path(words[0]).write_text("work/roles/x/tasks/main.yml,99,sec_https,url\n")
     capfd.readouterr()
     assert main([*words, *flags]) == 1
     said = capfd.readouterr().err.splitlines()
@@ -385,7 +385,7 @@ def test_real_reports(
     count: int,
     unjudged: int,
 ) -> None:
-    """Scripts are at hand for one of them; of the other there is one file, and all rows are kept."""
+    """Scripts are at hand for one of them; of the other one file is, and all rows are kept."""
     report, scripts = REAL_DATA / "glitch_output" / name, REAL_DATA / "scripts" / "ansible"
     if unjudged == count:
         path = report.read_text().partition(",")[0]
