@@ -296,8 +296,8 @@ def judge(request: FilterRequest, heading: Heading) -> int:
         # to stderr: the rows may be on stdout
         terminal.say("\n".join([*heading.lines, render(done)]))
     if request.fail_on_findings and done.findings:
-        said = counted(done.findings, "finding")
-        terminal.say(f"findings: {said}, so --fail-on-findings ends with exit code 1")
+        said = counted(done.findings, "row is", "rows are")
+        terminal.say(f"findings: {said} kept, so --fail-on-findings ends with exit code 1")
         return 1
     return 0
 
@@ -314,8 +314,10 @@ def warnings(done: Filtered) -> list[str]:
         *_misplaced(done),
         *safety_warnings(done),
     ]
-    if not total.rows and not (done.baseline and done.baseline.rows):
-        found.append(f"{done.request.shown} reports nothing: is it all that was found?")
+    known = done.baseline is not None and done.baseline.rows
+    # of a report that was made here it is known
+    if not total.rows and not known and not done.request.made_from:
+        found.append(f"{done.report.path} reports nothing: is it all that GLITCH wrote?")
     if done.baseline is not None and done.baseline.is_report:
         found.append(
             f"{done.baseline.path} is a report, which has no fingerprints: rows whose line has "

@@ -219,7 +219,7 @@ def test_the_gitlab_job_leaves_a_code_quality_report(
     final: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The words are those of the job's own lines; the command runs here, with torch loaded."""
+    """The words are those of the job's own lines; the command runs here, where torch is loaded."""
     glitch, recorded = make_glitch(tmp_path / "bin"), tmp_path / "words"
     variables = {
         "IACFILTER_MODEL": str(final),

@@ -140,13 +140,16 @@ def test_a_script_of_the_same_name_judges_nothing(
     ]
     words[2] = str(folder)
     flags = ["--threshold", "0.999", "--annotate"]
-    for count, why in ((2, "file is missing"), (1, "the line does not hold what GLITCH reports")):
-        Path(words[0]).write_text("".join(rows[:count]))
-        found = document(capfd, [*words, *flags, "-o", str(tmp_path / "out.csv")])
-        assert found["unjudged"] == {why: count}
-        (warning,) = other_warnings(found["warnings"])
-        assert warning.startswith(f"{count} of {count} rows are kept because ")
-        assert warning.endswith(": see --scripts and --path-prefix")
+    Path(words[0]).write_text(rows[0])
+    found = document(capfd, [*words, *flags, "-o", str(tmp_path / "out.csv")])
+    assert found["unjudged"] == {"the line does not hold what GLITCH reports": 1}
+    (warning,) = other_warnings(found["warnings"])
+    assert warning.startswith("1 of 1 rows are kept because ")
+    assert warning.endswith(": see --scripts and --path-prefix")
+    # that neither is there says that the folder is another one
+    Path(words[0]).write_text("".join(rows))
+    assert main([*words, *flags]) == 2
+    assert "names 2 scripts, and none is in --scripts" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [[], ["--annotate"], ["--bare"]])
@@ -214,7 +217,7 @@ def test_exit_code_1_if_a_finding_is_kept(
     Path(words[0]).write_text("\n".join([*ROWS.splitlines()[:7], "", " "]) + "\n")
     assert main([*words, *flags, "--threshold", "0.99"]) == 0
     assert rows.read_text() == "\n \n", "a blank line is no finding, and stays"
-    Path(words[0]).write_text("work/roles/x/tasks/gone.yml,3,sec_https,url\n")
+    Path(words[0]).write_text("work/roles/x/tasks/main.yml,99,sec_https,url\n")
     capfd.readouterr()
     assert main([*words, *flags]) == 1
     said = capfd.readouterr().err.splitlines()
@@ -392,8 +395,11 @@ def test_real_reports(
     count: int,
     unjudged: int,
 ) -> None:
-    """Scripts are at hand for one of them; for the other all rows are kept."""
+    """Scripts are at hand for one of them; of the other one file is, and all rows are kept."""
     report, scripts = REAL_DATA / "glitch_output" / name, REAL_DATA / "scripts" / "ansible"
+    if unjudged == count:
+        path = report.read_text().partition(",")[0]
+        scripts = write(tmp_path / "scripts", {path.lstrip("/"): b"\n"})
     rows, sarif = tmp_path / "out.csv", tmp_path / "out.sarif"
     words = [str(report), "--scripts", str(scripts), "--model", str(final), "--annotate"]
     words += unguarded(tmp_path)

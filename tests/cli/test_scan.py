@@ -101,7 +101,9 @@ def test_only_what_has_changed(
     assert main(words) == 1
     said = capfd.readouterr()
     assert starts(said.out) == {"new.pp,1,sec_susp_comm"}
-    assert said.err.endswith("findings: 1 finding, so --fail-on-findings ends with exit code 1\n")
+    assert said.err.endswith(
+        "findings: 1 row is kept, so --fail-on-findings ends with exit code 1\n"
+    )
     assert main([*words, "--no-untracked"]) == 0
 
 
