@@ -127,7 +127,7 @@ def fit(table: Table, seed: int, forms: tuple[Form, ...] = FORMS) -> Fitted:
         [sample.group for sample in table.samples],
     )
     intercept, weights = _weights(table, possible[best], bases[best])
-    # on the fit itself: of a dozen penalised numbers it is hardly too sure of what it was fitted to,
+    # on the fit itself: a dozen penalised numbers are hardly too sure of what they were fitted to,
     # while held-out scores of folds, each with an offset of its own, have no threshold in common
     odds = table.facts @ weights + intercept
     threshold = choose_threshold(expit(odds), table.is_tp).value
