@@ -19,11 +19,6 @@ class Form:
     kinds: frozenset[TermKind]
     penalties: tuple[float, ...]
 
-    @property
-    def keeps_order(self) -> bool:
-        """Whether samples stay in the order that the model alone gives them."""
-        return self.kinds == {TermKind.LOG_ODDS}
-
 
 PENALTIES = (1.0, 10.0)
 """Of the squared weights: of 100 samples, 1 holds a weight hardly, 10 halves it and more."""

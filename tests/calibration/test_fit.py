@@ -11,6 +11,7 @@ from scipy.special import expit
 from iacfilter_hpc.calibration.fit import fit, judge, table_of, vote_shares
 from iacfilter_hpc.calibration.forms import FORMS
 from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.evaluation.crossfit import split_groups
 from iacfilter_hpc.evaluation.metrics import score
 from iacfilter_hpc.labelling.functions import FUNCTIONS
 from iacfilter_hpc.samples.sample import Label, Sample
@@ -88,22 +89,19 @@ def test_each_outer_fold_is_judged_by_a_fit_without_it() -> None:
     samples = labelled(families=6)
     table = table_of(samples, odds_of(samples, 1, 0), FUNCTIONS)
     judged = judge(table, 3, seed=4, forms=FORMS[:1])
-    assert len({fitted.threshold for fitted in judged.fits}) == 3
-    for number in range(6):
-        places = [i for i, one in enumerate(samples) if one.family == f"f{number}"]
+    splits = split_groups(samples, 3, seed=4)
+    for own, split in zip(judged.fits, splits, strict=True):
+        places = split.outside
         # the one fit that gave these scores knows none of their labels: turn them round
-        (own,) = {judged.thresholds[i] for i in places}
         turned = [
             replace(one, label="FP" if one.label == "TP" else "TP") if i in places else one
             for i, one in enumerate(samples)
         ]
-        inside = [i for i in range(len(samples)) if judged.thresholds[i] != own]
-        changed = replace(table, samples=tuple(turned))
-        again = fit(changed.rows(inside), seed=4, forms=FORMS[:1])
-        assert again.threshold == own
-        assert expit(again.log_odds(table))[places] == pytest.approx(
-            [judged.p_tp[i] for i in places], abs=1e-12
-        )
+        again = fit(replace(table, samples=tuple(turned)).rows(split.inside), 4, FORMS[:1])
+        assert again.threshold == own.threshold
+        expected = expit(again.log_odds(table.rows(places)))
+        assert [judged.p_tp[i] for i in places] == pytest.approx(expected.tolist(), abs=1e-12)
+        assert {judged.thresholds[i] for i in places} == {own.threshold}
 
 
 def test_the_order_of_samples_does_not_matter_to_a_form() -> None:

@@ -87,7 +87,7 @@ def test_inner_folds_never_see_what_the_outer_fold_reports_on() -> None:
         assert all(not (inside | outside) & reported for inside, outside, _ in inner)
 
 
-def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
+def test_inner_folds_choose_epochs_scale_offset_and_threshold() -> None:
     """Scores that help only after 4 epochs, far too sure of themselves, and off by an offset."""
 
     def fit(
@@ -109,7 +109,7 @@ def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
     samples = data(groups=20)
     fitted = cross_fit(samples, fit, 5, seed=0, say=lines.append)
     assert [choice.epochs for choice in fitted.record.choices] == [4] * 5
-    assert all(choice.threshold > 0.5 for choice in fitted.record.choices)
+    assert all(choice.offset < -1 for choice in fitted.record.choices)
     assert all(choice.temperature > 5 for choice in fitted.record.choices)
     right = [
         (p >= t) == (s.label == "TP")
