@@ -10,9 +10,9 @@ import numpy as np
 from datasets import Dataset
 from transformers.trainer_utils import PredictionOutput
 
-from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
+from iacfilter_hpc.samples.label_counts import check_both_classes
 from iacfilter_hpc.samples.sample import LABELS, Sample, SampleFile, read_sample_file
 
 IGNORE_INDEX = -100
@@ -26,13 +26,7 @@ def read_both_classes(path: Path) -> SampleFile:
         DataError: as read_sample_file does, and if TP or FP is missing.
     """
     file = read_sample_file(path)
-    # with one class there is nothing to learn, nor a threshold to choose
-    missing = sorted(set(LABELS) - {sample.label for sample in file.samples})
-    if missing:
-        raise DataError(
-            f"{path} has no sample labelled {missing[0]}",
-            hint="training and validation files need both classes",
-        )
+    check_both_classes(file)
     return file
 
 

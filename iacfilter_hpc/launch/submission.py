@@ -14,7 +14,7 @@ from iacfilter_hpc.config.evaluate_options import DEFAULTS, EvaluateOptions
 from iacfilter_hpc.config.extras import check_extras, check_training_is_installed, extras_of
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.config.site import Site
-from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmMissing
+from iacfilter_hpc.errors import DataError, IacfilterError, JobMayExist, SlurmMissing, together
 from iacfilter_hpc.launch.run_record import describe
 from iacfilter_hpc.launch.walltime_lead import lead_seconds, recorded_pace
 from iacfilter_hpc.runs import records
@@ -22,6 +22,7 @@ from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import JobRecord
 from iacfilter_hpc.runs.states import Executor, Purpose
 from iacfilter_hpc.runs.tree import create_run, new_name
+from iacfilter_hpc.samples.label_counts import check_both_classes
 from iacfilter_hpc.samples.sample import SampleFile, read_sample_file
 
 if TYPE_CHECKING:
@@ -235,10 +236,27 @@ def _checked_data(config: RunConfig) -> dict[str, str]:
         except DataError as error:
             problems.append(error)
     if problems:
-        raise DataError("\n".join(error.message for error in problems), hint=problems[0].hint)
+        raise together(problems)
+    _check_can_train(found[config.data.train_file], found[config.data.validation_file])
     if (test := config.data.test_file) is not None:
         _check_test_is_new(found[test], found[config.data.validation_file])
     return {name: found[path].sha256 for name, path in files.items()}
+
+
+def _check_can_train(train: SampleFile, validation: SampleFile) -> None:
+    """Refuse now what the job would refuse, or would not notice.
+
+    Raises:
+        DataError: a file lacks a class, or both files are the same.
+    """
+    for file in (train, validation):
+        check_both_classes(file)
+    if train.sha256 == validation.sha256:
+        raise DataError(
+            f"{train.path} and {validation.path} hold the same samples: the best epoch and the "
+            "threshold would be chosen on what was learned by heart",
+            hint="iacfilter-data split makes a training and a validation file",
+        )
 
 
 def _check_test_is_new(test: SampleFile, validation: SampleFile) -> None:

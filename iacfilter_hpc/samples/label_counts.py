@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from iacfilter_hpc.samples.sample import Sample
+from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.samples.sample import LABELS, Sample, SampleFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ def count_labels(samples: Iterable[Sample]) -> Counts:
     """The samples by label."""
     labels = Counter(sample.label for sample in samples)
     return Counts(labels["TP"], labels["FP"], labels[None])
+
+
+def check_both_classes(file: SampleFile) -> None:
+    """Raise DataError if a file of samples to train or validate with lacks TP or FP."""
+    # with one class there is nothing to learn, nor a threshold to choose
+    missing = sorted(set(LABELS) - {sample.label for sample in file.samples})
+    if missing:
+        raise DataError(
+            f"{file.path} has no sample labelled {missing[0]}",
+            hint="training and validation files need both classes",
+        )
 
 
 def count_cells(samples: Iterable[Sample]) -> dict[tuple[str, str], Counts]:

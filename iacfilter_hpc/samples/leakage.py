@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from iacfilter_hpc.samples.duplicates import CODE, KINDS, Kind, find_ties, near_regions
 from iacfilter_hpc.samples.hashes import same_file, same_repo
@@ -36,15 +37,28 @@ class Place:
     sample: Sample
 
 
+Pair = tuple[Place, Place]
+EXAMPLES = 3
+"""Pairs shown of a leak that has more."""
+
+
+def _in_order(one: Place, other: Place) -> Pair:
+    return (one, other) if one.data < other.data else (other, one)
+
+
 @dataclass(frozen=True, slots=True)
 class NearCopies:
-    """Contexts of a region, by number, that are near to one of another file; `places` by bit."""
+    """Contexts of a region, by number, that are near to one of another file; `places` by bit.
+
+    `examples` are some pairs across files.
+    """
 
     region: Region
     contexts: tuple[int, ...]
     places: tuple[Place, ...]
+    examples: list[Pair]
 
-    def each_pair(self) -> Iterator[tuple[Place, Place]]:
+    def each_pair(self) -> Iterator[Pair]:
         """Every two places of near contexts, each pair once."""
         for number in self.contexts:
             own = self.region.own[number]
@@ -68,13 +82,20 @@ class Leak:
     pairs: int
     near: NearCopies | None = None
 
-    def each_pair(self) -> Iterator[tuple[Place, Place]]:
+    def each_pair(self) -> Iterator[Pair]:
         """Every pair of samples of two different files, the earlier file's first."""
-        for one, other in self.near.each_pair() if self.near else self._any_two():
-            if one.data != other.data:
-                yield (one, other) if one.data < other.data else (other, one)
+        if self.near is None:
+            yield from self._any_two()
+        else:
+            for one, other in self.near.each_pair():
+                if one.data != other.data:
+                    yield _in_order(one, other)
 
-    def _any_two(self) -> Iterator[tuple[Place, Place]]:
+    def examples(self) -> list[Pair]:
+        """Some of the pairs."""
+        return list(islice(self._any_two(), EXAMPLES)) if self.near is None else self.near.examples
+
+    def _any_two(self) -> Iterator[Pair]:
         for one in self.places:
             # the places stand in the files' order: those of later files begin behind all of its own
             later = bisect_right(self.places, one.data, key=lambda place: place.data)
@@ -163,7 +184,7 @@ def _near(regions: Sequence[Region], places: Sequence[Place], held: Held) -> lis
         inside += tally.inside()
     for some in sorted(inside, key=lambda some: some[0].row):
         held[some[0].data, "near-context"].append(some)
-    return sorted(leaks, key=lambda leak: _order(leak.places[0]))
+    return leaks
 
 
 def _order(place: Place) -> tuple[int, int]:
@@ -176,6 +197,7 @@ class _NearTally:
     def __init__(self, region: Region, places: tuple[Place, ...]) -> None:
         self.region, self.places = region, places
         self.pairs: dict[int, int] = {}
+        self.example: dict[int, tuple[int, int]] = {}
         self._together, self._inside = Clusters(region.width), Clusters(region.width)
         self._of_data = Masks(region.width)
         for bit, place in enumerate(places):
@@ -190,7 +212,10 @@ class _NearTally:
         pairs = 0
         for data, count in Counter(self.places[bit].data for bit in bits).items():
             same = self._of_data[data]
-            pairs += count * (near & ~same).bit_count()
+            if across := near & ~same:
+                pairs += count * across.bit_count()
+                one, other = lowest(own & same), lowest(across)
+                self.example[number] = min(one, other), max(one, other)
             if near & same:
                 self._inside.join(lowest(own & same), (near | own) & same)
         if pairs:
@@ -208,7 +233,13 @@ class _NearTally:
             shared = tuple(sorted((self.places[bit] for bit in bits), key=_order))
             # each pair was counted from both of its ends
             pairs = sum(self.pairs[number] for number in crossing) // 2
-            copies = NearCopies(self.region, crossing, self.places)
+            # a pair may be the example of both of its contexts
+            examples = dict.fromkeys(self.example[number] for number in crossing)
+            some = [
+                _in_order(self.places[one], self.places[other])
+                for one, other in islice(examples, EXAMPLES)
+            ]
+            copies = NearCopies(self.region, crossing, self.places, some)
             yield Leak("near-context", shared[0].sample.content, shared, pairs, copies)
 
     def inside(self) -> Iterator[tuple[Place, ...]]:

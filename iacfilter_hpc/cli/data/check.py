@@ -119,7 +119,8 @@ def _leaks(checked: Checked) -> list[str]:
     for kind in checked.forbidden:
         pairs = sum(leak.pairs for leak in checked.of_kind(kind))
         having = counted(pairs, "pair of different files has", "pairs of different files have")
-        wrong.append(f"leakage: {having} the {MEANING[kind]}")
+        article = "" if kind == "near-context" else "the "
+        wrong.append(f"leakage: {having} {article}{MEANING[kind]}")
     return wrong
 
 

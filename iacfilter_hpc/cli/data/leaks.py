@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
@@ -13,9 +12,6 @@ from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.samples.check import Checked
 from iacfilter_hpc.samples.duplicates import KINDS, MEANING
 from iacfilter_hpc.samples.leakage import Leak, Place
-
-EXAMPLES = 3
-"""Pairs shown of a cluster that has more."""
 
 
 def leaks_text(checked: Checked, show: int) -> str:
@@ -40,10 +36,9 @@ def _kind_text(checked: Checked, leaks: list[Leak], show: int) -> str:
 
 
 def _cluster_lines(checked: Checked, leak: Leak) -> list[str]:
-    # one by one: a line that two files have a hundred times each makes ten thousand pairs
     examples = [
         f"  {shown_place(checked, one)}  =  {shown_place(checked, other)}"
-        for one, other in islice(leak.each_pair(), EXAMPLES)
+        for one, other in leak.examples()
     ]
     if leak.pairs == 1:
         return examples
@@ -77,8 +72,7 @@ def leak_document(checked: Checked, leak: Leak) -> dict[str, object]:
         "pairs": leak.pairs,
         "by_file": _by_file(checked, leak),
         "examples": [
-            [place_document(checked, place) for place in pair]
-            for pair in islice(leak.each_pair(), EXAMPLES)
+            [place_document(checked, place) for place in pair] for pair in leak.examples()
         ],
         "samples": [place_document(checked, place) for place in leak.places],
     }

@@ -11,6 +11,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 FEW = 16
 """Up to as many bits are set one by one; each time, all of the mask is copied."""
+KEPT = 128 * 2**20
+"""Bytes of masks that are kept though a list of their numbers would take less."""
 
 
 def mask_of(numbers: Sequence[int], width: int) -> int:
@@ -41,10 +43,11 @@ def numbers_in(mask: int) -> Iterator[int]:
 
 
 class Masks:
-    """Masks by key. Those of many bits are kept, those of few are made each time they are asked."""
+    """Masks by key, kept as far as there is room; others are made each time they are asked for."""
 
     def __init__(self, width: int) -> None:
         self.width = width
+        self._room = KEPT
         self._numbers: defaultdict[Hashable, list[int]] = defaultdict(list)
         self._kept: dict[Hashable, int] = {}
 
@@ -61,10 +64,12 @@ class Masks:
         if kept is None:
             numbers = self._numbers[key]
             kept = mask_of(numbers, self.width)
-            # a mask of a bit for each possible number must not outgrow a list of 8 bytes for each
-            # one that there is
+            # of as many numbers, a list of 8 bytes for each takes no less than the mask
             if 64 * len(numbers) >= self.width:
                 self._kept[key] = kept
+            elif len(numbers) > FEW and self._room > 0:
+                self._kept[key] = kept
+                self._room -= self.width // 8
         return kept
 
 

@@ -10,7 +10,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 from iacfilter_hpc.samples.near.clusters import Clusters
 from iacfilter_hpc.samples.near.forest import Forest
@@ -64,7 +64,7 @@ class Region:
     """Contexts in order; a bit of a mask stands for a sample, those of a context side by side."""
 
     def __init__(self, contexts: Sequence[Context], shingled: Sequence[Shingled]) -> None:
-        self.contexts, self._shingled = contexts, shingled
+        self.contexts, self.shingled = contexts, shingled
         self.samples = [sample for context in contexts for sample in context.samples]
         self.width = len(self.samples)
         self.own: list[range] = []
@@ -90,7 +90,7 @@ class Region:
         """
         candidates = self._few_candidates(number)
         if candidates is None:
-            found = self._differences.near(number)
+            found = _differences(self).near(number)
         else:
             found = self._compared(number, candidates)
         found &= ~self.own_mask(number)
@@ -108,26 +108,22 @@ class Region:
     def _few_candidates(self, number: int) -> set[int] | None:
         """Contexts that share a rare shingle; None if there are too many to compare."""
         limit = ONE_BY_ONE * (1 + self.width // WIDE)
-        lists = [self._index[element] for element in _prefix(self._shingled[number])]
+        lists = [self._index[element] for element in _prefix(self.shingled[number])]
         if any(len(each) > limit for each in lists):
             return None
         candidates = set().union(*lists)
         return candidates if len(candidates) <= limit else None
 
     def _compared(self, number: int, candidates: set[int]) -> int:
-        one = self._shingled[number]
+        one = self.shingled[number]
         elements = set(one.common)
         near = [
             bit
             for other in candidates
-            if _is_near(one.size, elements, self._shingled[other])
+            if _is_near(one.size, elements, self.shingled[other])
             for bit in self.own[other]
         ]
         return mask_of(near, self.width)
-
-    @cached_property
-    def _differences(self) -> _Differences:
-        return _Differences(self._shingled, self.own)
 
 
 def _is_near(size: int, elements: set[int], other: Shingled) -> bool:
@@ -135,6 +131,12 @@ def _is_near(size: int, elements: set[int], other: Shingled) -> bool:
     return BOTH * min(size, other.size) >= least and (
         BOTH * len(elements.intersection(other.common)) >= least
     )
+
+
+# of one region at a time, as all of them together would take gigabytes
+@lru_cache(maxsize=1)
+def _differences(region: Region) -> _Differences:
+    return _Differences(region.shingled, region.own)
 
 
 class _Differences:
