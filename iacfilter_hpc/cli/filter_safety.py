@@ -13,7 +13,7 @@ from iacfilter_hpc.cli import terminal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from iacfilter_hpc.filtering.report import Filtered
-    from iacfilter_hpc.filtering.safety import Kept, SafetyOptions
+    from iacfilter_hpc.filtering.safety.guard import Kept, SafetyOptions
     from iacfilter_hpc.filtering.threshold import Promise
 
 FEW_UNLIKE = 5
@@ -71,7 +71,7 @@ def add_safety_flags(parser: argparse.ArgumentParser) -> None:
 
 def safety_of(args: argparse.Namespace) -> SafetyOptions:
     """The options that the flags make; those that are not given stay as they are."""
-    from iacfilter_hpc.filtering.safety import SafetyOptions
+    from iacfilter_hpc.filtering.safety.guard import SafetyOptions
 
     default = SafetyOptions()
     return SafetyOptions(
@@ -126,7 +126,7 @@ def _would_go(done: Filtered) -> int:
 
 def kept_rows(done: Filtered) -> dict[Kept, int]:
     """Rows without a decision, by why they are kept."""
-    from iacfilter_hpc.filtering.safety import CLASSES, Kept
+    from iacfilter_hpc.filtering.safety.guard import CLASSES, Kept
 
     counts = dict.fromkeys(Kept, 0)
     for cause, kept in CLASSES.items():
@@ -153,7 +153,7 @@ def safety_document(done: Filtered) -> dict[str, object]:
 
 def safety_table(done: Filtered) -> str:
     """Rows without a decision by why they are kept, for people."""
-    from iacfilter_hpc.filtering.safety import SAID
+    from iacfilter_hpc.filtering.safety.guard import SAID
 
     rows = [[str(count), SAID[kept]] for kept, count in kept_rows(done).items() if count]
     return terminal.table(["rows", "kept without a decision: what"], rows, ["rows"])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from iacfilter_hpc.evaluation.predict import own_log_odds, probabilities
 from iacfilter_hpc.filtering.first_reading import FirstReading
-from iacfilter_hpc.filtering.safety import Guard
+from iacfilter_hpc.filtering.safety.guard import Guard
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.report import BadRow

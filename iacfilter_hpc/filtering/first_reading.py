@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from iacfilter_hpc.errors import DataError
-from iacfilter_hpc.filtering.safety import CHANGED
+from iacfilter_hpc.filtering.safety.guard import CHANGED
 from iacfilter_hpc.glitch.decisions import DecidedRow, Tally
 from iacfilter_hpc.glitch.reasons import Reason
 from iacfilter_hpc.glitch.report import GlitchReport

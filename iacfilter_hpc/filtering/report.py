@@ -18,11 +18,11 @@ from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.filtering.code_quality import CodeQualityReport
 from iacfilter_hpc.filtering.findings import Findings, Unjudged
 from iacfilter_hpc.filtering.first_reading import FirstReading, unchanged
-from iacfilter_hpc.filtering.removal import Spared, spare
-from iacfilter_hpc.filtering.rules import Rules, find_rules
-from iacfilter_hpc.filtering.safety import Guard, SafetyOptions, guard_of
+from iacfilter_hpc.filtering.safety.guard import Guard, SafetyOptions, guard_of
+from iacfilter_hpc.filtering.safety.removal import Spared, spare
+from iacfilter_hpc.filtering.safety.rules import Rules, find_rules
+from iacfilter_hpc.filtering.safety.worthless import check_worth
 from iacfilter_hpc.filtering.summary import JobSummary
-from iacfilter_hpc.filtering.worthless import check_worth
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,

@@ -15,7 +15,7 @@ from iacfilter_hpc.cli.data.__main__ import arguments as data_arguments
 from iacfilter_hpc.cli.logs import Streams
 from iacfilter_hpc.cli.submit import REHEARSAL, ResumeRequest, SubmitAction, SubmitRequest
 from iacfilter_hpc.config.evaluate_options import EvaluateOptions
-from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.safety.guard import SafetyOptions
 from tests.made_runs import DEMO
 
 TEST = str(DEMO["test"])

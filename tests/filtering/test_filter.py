@@ -11,11 +11,11 @@ import torch
 
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
 from iacfilter_hpc.filtering import filter
-from iacfilter_hpc.filtering.coverage import Coverage, Minimum
 from iacfilter_hpc.filtering.filter import ROWS_IN_A_CHUNK, Filter
 from iacfilter_hpc.filtering.first_reading import FirstReading
-from iacfilter_hpc.filtering.rules import Rules
-from iacfilter_hpc.filtering.safety import Guard
+from iacfilter_hpc.filtering.safety.coverage import Coverage, Minimum
+from iacfilter_hpc.filtering.safety.guard import Guard
+from iacfilter_hpc.filtering.safety.rules import Rules
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.glitch.report import GlitchReport

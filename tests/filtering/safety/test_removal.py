@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.filtering.removal import spare
-from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.safety.guard import SafetyOptions
+from iacfilter_hpc.filtering.safety.removal import spare
 from iacfilter_hpc.glitch.decisions import DecidedRow, Tally
 from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.glitch.report import Detection

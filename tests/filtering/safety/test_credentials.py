@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from iacfilter_hpc.filtering.credentials import LONGEST, Excerpt, find_credential
-from iacfilter_hpc.filtering.safety import NAMES_ARE_BARE
-from iacfilter_hpc.filtering.token_formats import FORMATS, token_in
+from iacfilter_hpc.filtering.safety.credentials import LONGEST, Excerpt, find_credential
+from iacfilter_hpc.filtering.safety.guard import NAMES_ARE_BARE
+from iacfilter_hpc.filtering.safety.token_formats import FORMATS, token_in
 from tests.filtering import planted
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.safety.guard import SafetyOptions
 from iacfilter_hpc.glitch.decisions import Counts, DecidedRow, Tally
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iacfilter_hpc.config.schema import TINY
 from iacfilter_hpc.errors import UsageError
-from iacfilter_hpc.filtering.safety import SafetyOptions
+from iacfilter_hpc.filtering.safety.guard import SafetyOptions
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import SCORES, ValidationScores, read_validation_scores
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.filtering.coverage import (
+from iacfilter_hpc.filtering.safety.coverage import (
     MIN_RECALL,
     MIN_TRAIN_TP,
     MIN_VALIDATION_TP,
@@ -20,8 +20,8 @@ from iacfilter_hpc.filtering.coverage import (
     Minimum,
     coverage_of,
 )
-from iacfilter_hpc.filtering.credentials import Excerpt, find_credential
-from iacfilter_hpc.filtering.rules import Rules
+from iacfilter_hpc.filtering.safety.credentials import Excerpt, find_credential
+from iacfilter_hpc.filtering.safety.rules import Rules
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript
 from iacfilter_hpc.samples.sample import Sample

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import TrainingError
-from iacfilter_hpc.filtering.coverage import Coverage, Minimum, coverage_of
+from iacfilter_hpc.filtering.safety.coverage import Coverage, Minimum, coverage_of
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.trained_on import (

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from iacfilter_hpc.filtering.token_formats import token_in
+from iacfilter_hpc.filtering.safety.token_formats import token_in
 
 LONGEST = 4_000
 """Characters of a line that are looked through; a longer one counts as a credential."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import ConfigError
-from iacfilter_hpc.filtering.rules import FILE, Rules, find_rules
+from iacfilter_hpc.filtering.safety.rules import FILE, Rules, find_rules
 
 RULES = """\
 never-suppress:
