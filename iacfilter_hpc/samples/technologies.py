@@ -50,7 +50,9 @@ def technology_of(file: str) -> str | None:
     """The technology that a path tells, in any case; None if it tells none."""
     # patterns begin with a slash, which a relative path lacks
     path = f"/{file.lower()}"
-    named = [each for each in TECHNOLOGIES if path.endswith(each.suffixes)]
+    # a file called .yml has no extension
+    name = path.rpartition("/")[2].lstrip(".")
+    named = [each for each in TECHNOLOGIES if name.endswith(each.suffixes)]
     placed = [each for each in named if any(fnmatchcase(path, p) for p in each.places)]
     # any YAML file is Ansible's that no place says to be another's
     return next((each.name for each in (*placed, *named)), None)

@@ -131,7 +131,7 @@ def test_one_leak_among_clean_samples(plant: Plant) -> None:
 
 def respelt_smell(leaked: Sample, innocent: Sample) -> Sample:
     """The same line, where the smell has GLITCH's code for a name."""
-    title = SMELLS[NAMES.index(leaked.smell)].codes[-1]
+    title = SMELLS[NAMES.index(leaked.smell)].rules[-1].id
     return replace(innocent, smell=title, content=leaked.content)
 
 
