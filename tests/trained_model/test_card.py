@@ -16,9 +16,10 @@ from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.samples.sample import Sample, SampleFile, read_sample_file, read_samples
 from iacfilter_hpc.trained_model.card import model_card
-from iacfilter_hpc.trained_model.decision import Decision
-from iacfilter_hpc.trained_model.evidence import ValidationScores
-from iacfilter_hpc.trained_model.trained_on import Recall
+from iacfilter_hpc.trained_model.decision import Decision, read_decision
+from iacfilter_hpc.trained_model.evidence import ValidationScores, read_validation_scores
+from iacfilter_hpc.trained_model.recall import recalls
+from iacfilter_hpc.trained_model.trained_on import Recall, count_labels, find_trained_on
 from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.run import train
 from tests.made_models import made_decision
@@ -92,6 +93,18 @@ def test_a_trained_run_has_its_card(trained: RunLayout) -> None:
     assert "- torch 2.99\n" in f"{card.text}\n" and f"`{RECORD.key}`" in card.text
     for place in (trained.directory, DEMO, Path.home()):
         assert f"{place}/" not in card.text
+
+
+def test_a_trained_run_says_what_trained_it(trained: RunLayout) -> None:
+    record = find_trained_on(trained.final)
+    assert record and record.labels == count_labels(read_samples(TRAIN), read_samples(VALIDATION))
+    scores = read_validation_scores(trained.final)
+    assert [(each.p_tp, each.is_tp) for each in record.scores] == list(
+        zip(scores.p_tp, scores.is_tp, strict=True)
+    )
+    assert record.recall == recalls(record.scores, read_decision(trained.final).threshold)
+    manifest = (trained.final / "manifest.json").read_text()
+    assert "trained_on.json" in manifest
 
 
 def test_it_says_what_the_model_is(layout: RunLayout) -> None:
