@@ -26,7 +26,7 @@ from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.samples.byte_lines import unreadable
 from iacfilter_hpc.verdicts.anchor import anchor
 from iacfilter_hpc.verdicts.records import read_records
-from iacfilter_hpc.verdicts.repository import Repository, find_verdicts
+from iacfilter_hpc.verdicts.repository import Repository, repository_of
 from iacfilter_hpc.verdicts.verdict import FINDING, line_of
 
 
@@ -75,7 +75,7 @@ def read_baseline(path: Path, scripts: Scripts) -> Baseline:
     """
     if _is_report(path):
         return _of_report(open_report(path, may_be_empty=True), scripts)
-    repository = find_verdicts(scripts.folder).repository
+    repository = repository_of(scripts.folder)
     places = repository.places(scripts)
     found = {each.key: each for each in read_records(path, FINDING)}
     anchored = anchor(found.values(), repository)
@@ -93,7 +93,7 @@ def write_baseline(path: Path, report: GlitchReport, scripts: Scripts) -> int:
     Raises:
         DataError: the report can no longer be read.
     """
-    repository = find_verdicts(scripts.folder).repository
+    repository = repository_of(scripts.folder)
     lines = _lines(report, scripts, repository)
     write_atomically(path, "".join(lines))
     return len(lines)
