@@ -234,11 +234,12 @@ def _by_smell(labelling: Labelling) -> str:
 def _said(found: LabelFigures, before: LabelFigures | None) -> str:
     from iacfilter_hpc.filtering.label_model import MORE
 
+    was = (before.recall, before.precision, before.removed) if before else (None, None, None)
     lines = [
         f"{counted(found.labels, 'label')} with a p(TP), at the threshold {found.threshold:.4f}:",
-        _share("kept of the real ones", found.recall, before and before.recall),
-        _share("real of those kept", found.precision, before and before.precision),
-        _share("removed of the false alarms", found.removed, before and before.removed),
+        _share("kept of the real ones", found.recall, was[0]),
+        _share("real of those kept", found.precision, was[1]),
+        _share("removed of the false alarms", found.removed, was[2]),
     ]
     if found.bound is not None:
         lines.append(f"a threshold of {found.bound:.4f} would keep every real one so far")
