@@ -25,7 +25,6 @@ from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.training.approaches.scorer import Scorer
-from iacfilter_hpc.verdicts.people import People
 
 # rows of a chunk are scored together, in batches of like length
 ROWS_IN_A_CHUNK = 512
@@ -41,15 +40,13 @@ NO_SCORE = Reason(Cause.NO_SCORE, "the model's p(TP) is not a number")
 class Filter:
     """A model with its threshold, and where the scripts are that a report is about.
 
-    `technology` None means: as each file's extension says. What `people` have decided the model is
-    not asked.
+    `technology` None means: as each file's extension says.
     """
 
     scorer: Scorer
     threshold: float
     scripts: Scripts
     technology: str | None
-    people: People | None = None
     _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
 
     def judge(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
@@ -67,8 +64,6 @@ class Filter:
         size = 0
         for row in rows:
             made = self._prepared(row, known)
-            if self.people is not None:
-                made = self.people.decide(made)
             chunk.append(made)
             size += _size(made)
             if len(chunk) == ROWS_IN_A_CHUNK or size > TEXT_IN_A_CHUNK:
@@ -96,11 +91,11 @@ class Filter:
 
     def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
         # by place, so that a detection reported twice is scored once and decided alike
-        waiting = {_reported(e.sample): e.sample for e in chunk if e.sample and _is_open(e)}
+        waiting = {_reported(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
         scores = dict(zip(waiting, self._scores(list(waiting.values())), strict=True))
         return [
             self._with_score(each, scores[_reported(each.sample)])
-            if each.sample and _is_open(each)
+            if each.sample and each.reason is None
             else each
             for each in chunk
         ]
@@ -130,11 +125,6 @@ class Filter:
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
         return found
-
-
-def _is_open(judged: DecidedRow) -> bool:
-    """Whether nothing keeps the model from deciding."""
-    return judged.reason is None and judged.decision is None
 
 
 def _reported(sample: Sample) -> tuple[str, int, str]:

@@ -202,13 +202,15 @@ def _judge(
         for sink in sinks:
             sink.begin()
         with progress(report) as advance:
-            row_filter = Filter(scorer, threshold.value, scripts, request.technology, people)
-            rows_read = read_rows(report)
-            for judged in row_filter.judge(baseline.only_new(rows_read) if baseline else rows_read):
+            row_filter = Filter(scorer, threshold.value, scripts, request.technology)
+            every = read_rows(report)
+            for judged in row_filter.judge(baseline.only_new(every) if baseline else every):
+                # last, over whatever else would keep or remove a row
+                decided = people.decided(judged) if people else judged
                 for sink in sinks:
-                    sink.add(judged)
-                tally.add(judged)
-                advance(len(judged))
+                    sink.add(decided)
+                tally.add(decided)
+                advance(len(decided))
         if log is not None:
             log.end()
         seconds = time.monotonic() - started

@@ -52,7 +52,8 @@ class Baseline:
     _seen: set[Hashable] = field(default_factory=set)
 
     def only_new(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows that were not there before, in their order."""
+        """The rows that were not there before, in their order; each reading counts anew."""
+        self.rows, self._seen = 0, set()
         for row in rows:
             key = self._key_of(row.found)
             if key is not None and key in self._known:
@@ -63,7 +64,7 @@ class Baseline:
 
     @property
     def gone(self) -> int:
-        """What was there before and, of the rows so far, is not there now."""
+        """What was there before and is not among the rows of the last reading."""
         return len(self._known) - len(self._seen) + self._lost
 
 
