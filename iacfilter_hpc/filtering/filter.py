@@ -28,7 +28,6 @@ from iacfilter_hpc.samples.prompt import PromptForm
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.training.approaches.scorer import Scorer
-from iacfilter_hpc.verdicts.people import People
 
 # rows of a chunk are scored together, in batches of like length
 ROWS_IN_A_CHUNK = 512
@@ -46,8 +45,7 @@ class Filter:
     """A model with its threshold, and where the scripts are that a report is about.
 
     `technology` None means: as each file's extension says. `guard` None judges all that the model
-    was trained on, and removes whatever it says. What `people` have decided the model is not asked.
-    `smells` None: all that it knows.
+    was trained on, and removes whatever it says. `smells` None: all that it knows.
     """
 
     scorer: Scorer
@@ -55,7 +53,6 @@ class Filter:
     scripts: Scripts
     technology: str | None
     guard: Guard | None = None
-    people: People | None = None
     smells: frozenset[str] | None = None
     _remembered: OrderedDict[bytes, float] = field(default_factory=OrderedDict, repr=False)
 
@@ -85,8 +82,6 @@ class Filter:
         size = 0
         for row in rows:
             made = self._prepared(row, known)
-            if self.people is not None:
-                made = self.people.decide(made)
             chunk.append(made)
             size += _size(made)
             if len(chunk) == ROWS_IN_A_CHUNK or size > TEXT_IN_A_CHUNK:
@@ -126,11 +121,11 @@ class Filter:
 
     def _decided(self, chunk: Sequence[DecidedRow]) -> list[DecidedRow]:
         # by place, so that a detection reported twice is scored once and decided alike
-        waiting = {_reported(e.sample): e.sample for e in chunk if e.sample and _is_open(e)}
+        waiting = {_reported(e.sample): e.sample for e in chunk if e.sample and e.reason is None}
         scores = dict(zip(waiting, self._scores(list(waiting.values())), strict=True))
         return [
             self._with_score(each, scores[_reported(each.sample)])
-            if each.sample and _is_open(each)
+            if each.sample and each.reason is None
             else each
             for each in chunk
         ]
@@ -154,7 +149,7 @@ class Filter:
         return self.guard.objection(judged.sample, judged.row.found.detail)
 
     def _with_result(self, prepared: DecidedRow, result: float | Reason) -> DecidedRow:
-        if prepared.sample is None or not _is_open(prepared):
+        if prepared.sample is None or prepared.reason is not None:
             return prepared
         if isinstance(result, Reason):
             return replace(prepared, reason=result)
@@ -182,11 +177,6 @@ class Filter:
     def _p_tp(self, sample: Sample, key: bytes) -> float:
         (p_tp,) = probabilities(self.scorer, [sample], [self._remembered[key]])
         return p_tp
-
-
-def _is_open(judged: DecidedRow) -> bool:
-    """Whether nothing keeps the model from deciding."""
-    return judged.reason is None and judged.decision is None
 
 
 def _reported(sample: Sample) -> tuple[str, int, str]:

@@ -1,4 +1,4 @@
-"""First reading of a report: every row is scored and counted, before the first one is written.
+"""First reading of a report: every row is scored before the first one is written.
 
 What all rows together say decides what may be removed. Of each row a number is kept, and not the
 row: the second reading makes it again from the report and the scripts.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.filtering.safety.guard import CHANGED
-from iacfilter_hpc.glitch.decisions import DecidedRow, Tally
+from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Reason
 from iacfilter_hpc.glitch.report import GlitchReport
 
@@ -24,17 +24,13 @@ from iacfilter_hpc.glitch.report import GlitchReport
 class FirstReading:
     """p(TP) of each row in 8 bytes, and in 4 the number of the reason of one that has none."""
 
-    tally: Tally = field(default_factory=Tally)
     _p_tp: array[float] = field(default_factory=lambda: array("d"))
     _reason: array[int] = field(default_factory=lambda: array("i"))
     _reasons: dict[Reason, int] = field(default_factory=dict)
 
     def add(self, judged: Iterable[DecidedRow]) -> None:
-        """Note and count some rows."""
-        rows = list(judged)
-        # what people have decided goes whatever share it is: only the model is watched
-        self.tally.add(each for each in rows if each.person is None)
-        for each in rows:
+        """Note some rows."""
+        for each in judged:
             self._p_tp.append(math.nan if each.p_tp is None else each.p_tp)
             self._reason.append(self._number(_lasting(each)))
 

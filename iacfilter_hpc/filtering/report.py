@@ -241,6 +241,10 @@ class _Settled:
     people: People | None
     baseline: Baseline | None
 
+    def by_people(self, judged: Sequence[DecidedRow]) -> Sequence[DecidedRow]:
+        """The rows as people have decided them, where they have."""
+        return judged if self.people is None else self.people.decided(judged)
+
 
 def _settle(request: FilterRequest, model: Trained, scripts: Scripts) -> _Settled:
     """Settle by what a report is decided, before torch and the weights are loaded."""
@@ -281,28 +285,25 @@ def _judge(
     # once
     with _open_outputs(request, report, deciding, open_stdout) as sinks:
         scorer = load_scorer(model.final)
-        started, first, tally = time.monotonic(), FirstReading(), Tally()
+        started, first, by_model, tally = time.monotonic(), FirstReading(), Tally(), Tally()
         row_filter = Filter(
-            scorer,
-            threshold.value,
-            scripts,
-            request.technology,
-            settled.guard,
-            settled.people,
-            request.smells,
+            scorer, threshold.value, scripts, request.technology, settled.guard, request.smells
         )
         with unchanged(report):
             with progress(report) as advance:
                 for judged in row_filter.judge(_rows(report, baseline)):
                     first.add(judged)
+                    # what people have decided goes whatever share it is: the model is watched
+                    by_model.add(each for each in settled.by_people(judged) if not each.person)
                     advance(len(judged))
             # what all rows together say decides what may be removed: so all come before the first
-            spared = spare(first.tally, request.safety)
+            spared = spare(by_model, request.safety)
             sinks.begin()
             for judged in row_filter.judge_again(_rows(report, baseline), first):
-                kept = spared.applied(judged)
-                sinks.add(kept)
-                tally.add(kept)
+                # people last, over whatever else would keep or remove a row
+                decided = settled.by_people(spared.applied(judged))
+                sinks.add(decided)
+                tally.add(decided)
         sinks.end(tally)
         seconds = time.monotonic() - started
         # inside: where it cannot be written, no other file appears either

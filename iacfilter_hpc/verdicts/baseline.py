@@ -26,7 +26,7 @@ from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.samples.byte_lines import unreadable
 from iacfilter_hpc.verdicts.anchor import anchor
 from iacfilter_hpc.verdicts.records import read_records
-from iacfilter_hpc.verdicts.repository import Repository, find_verdicts
+from iacfilter_hpc.verdicts.repository import Repository, repository_of
 from iacfilter_hpc.verdicts.verdict import FINDING, line_of
 
 
@@ -52,9 +52,8 @@ class Baseline:
     _seen: set[Hashable] = field(default_factory=set)
 
     def only_new(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows that were not there before, in their order; `rows` begins anew."""
-        # a filter reads a report twice
-        self.rows = 0
+        """The rows that were not there before, in their order; each reading counts anew."""
+        self.rows, self._seen = 0, set()
         for row in rows:
             key = self._key_of(row.found)
             if key is not None and key in self._known:
@@ -65,7 +64,7 @@ class Baseline:
 
     @property
     def gone(self) -> int:
-        """What was there before and, of the rows so far, is not there now."""
+        """What was there before and is not among the rows of the last reading."""
         return len(self._known) - len(self._seen) + self._lost
 
 
@@ -77,7 +76,7 @@ def read_baseline(path: Path, scripts: Scripts) -> Baseline:
     """
     if _is_report(path):
         return _of_report(open_report(path, may_be_empty=True), scripts)
-    repository = find_verdicts(scripts.folder).repository
+    repository = repository_of(scripts.folder)
     places = repository.places(scripts)
     found = {each.key: each for each in read_records(path, FINDING)}
     anchored = anchor(found.values(), repository)
@@ -95,7 +94,7 @@ def write_baseline(path: Path, report: GlitchReport, scripts: Scripts) -> int:
     Raises:
         DataError: the report can no longer be read.
     """
-    repository = find_verdicts(scripts.folder).repository
+    repository = repository_of(scripts.folder)
     lines = _lines(report, scripts, repository)
     write_atomically(path, "".join(lines))
     return len(lines)

@@ -88,6 +88,8 @@ SYNTAXES = (
         heredoc=re.compile(r"<<[-~]?(\w+)"),
     ),
 )
+ONE_BLOCK = (".json",)
+"""Extensions of scripts whose files are one block each: brackets tell their parts, not lines."""
 SYNTAX_OF = {suffix: syntax for syntax in SYNTAXES for suffix in syntax.suffixes}
 
 

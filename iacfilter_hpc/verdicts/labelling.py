@@ -33,7 +33,7 @@ from iacfilter_hpc.verdicts.questions import (
     scored,
 )
 from iacfilter_hpc.verdicts.records import append, read_records
-from iacfilter_hpc.verdicts.repository import Kept, ReportedPlaces, find_verdicts
+from iacfilter_hpc.verdicts.repository import FOLDER, Kept, ReportedPlaces, find_verdicts
 from iacfilter_hpc.verdicts.verdict import VERDICT, Decision, Verdict, newest, now
 
 
@@ -169,6 +169,14 @@ def _problems(request: LabelRequest) -> Iterator[UsageError]:
         )
     if request.source is not None:
         yield from input_problems(request.source)
+    folder = request.verdicts and request.verdicts.parent
+    is_made = folder and folder.name == FOLDER and folder.parent.is_dir()
+    if folder and not (folder.is_dir() or is_made):
+        # before the first answer is given, and not after
+        yield UsageError(
+            f"--verdicts {request.verdicts}: there is no directory {folder}",
+            hint=f"mkdir -p {folder}",
+        )
     named = (("--by", request.by), ("--repo", request.repo), ("--family", request.family))
     for flag, name in (*named, ("--technology", request.technology)):
         yield from name_problems(flag, name)

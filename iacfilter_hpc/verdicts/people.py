@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +44,10 @@ class People:
         """How many verdicts hold no more, by the reason."""
         return dict(Counter(each.why for each in self.anchored.expired))
 
+    def decided(self, judged: Iterable[DecidedRow]) -> list[DecidedRow]:
+        """The rows as people have decided them, where they have."""
+        return [self.decide(each) for each in judged]
+
     def decide(self, judged: DecidedRow) -> DecidedRow:
         """The row as a person has decided it, or as it was where none has."""
         found = judged.row.found
@@ -53,7 +57,7 @@ class People:
         if verdict := self.anchored.at(place):
             return _decided(judged, verdict)
         verdict = self._doubted.get(place.whole_line)
-        if verdict and judged.reason is None:
+        if verdict and judged.decision == "FP":
             text = f"a person's verdict {verdict.decision} on this line has expired"
             reason = Reason(Cause.EXPIRED_VERDICT, text)
             return replace(judged, p_tp=None, decision=None, reason=reason)

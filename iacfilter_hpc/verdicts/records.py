@@ -54,8 +54,12 @@ def append(path: Path, verdict: Verdict) -> None:
     # O_APPEND and one write: two people on one machine may label at once
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        _write(handle, f"{_missing_end(handle)}{line_of(verdict)}".encode())
+        _write_whole(handle, f"{_missing_end(handle)}{line_of(verdict)}".encode())
         os.fsync(handle)
+    except OSError as error:
+        # os.write names no file, and "No space left on device" alone helps nobody
+        error.filename = str(path)
+        raise
     finally:
         os.close(handle)
     if is_new:
@@ -99,10 +103,18 @@ def _missing_end(handle: int) -> str:
     return "" if not size or os.pread(handle, 1, size - 1) == b"\n" else "\n"
 
 
-def _write(handle: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:
-        left = left[os.write(handle, left) :]
+def _write_whole(handle: int, content: bytes) -> None:
+    """Write all of it, or leave the file as it was."""
+    before, written = os.fstat(handle).st_size, 0
+    try:
+        while written < len(content):
+            written += os.write(handle, content[written:])
+    except OSError:
+        # a full disk takes a part: half a line would make the file unreadable. What another
+        # process has added behind it stays
+        if os.fstat(handle).st_size == before + written:
+            os.ftruncate(handle, before)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

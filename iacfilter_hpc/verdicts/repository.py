@@ -160,6 +160,11 @@ def repository_at(root: Path) -> Repository:
     return Repository(root, Scripts(root))
 
 
+def repository_of(scripts: Path) -> Repository:
+    """The repository that scripts are in."""
+    return repository_at(root_of(Path(os.path.realpath(scripts))))
+
+
 def find_verdicts(scripts: Path, named: Path | None = None) -> Kept:
     """The file of verdicts for scripts: the one that is named, else the nearest above them.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.samples.technologies import TECHNOLOGIES
-from iacfilter_hpc.verdicts.blocks import SYNTAX_OF, blocks_of
+from iacfilter_hpc.verdicts.blocks import ONE_BLOCK, SYNTAX_OF, blocks_of
 
 PLAY = """\
 ---
@@ -196,9 +196,9 @@ def test_a_file_whose_indentation_tells_nothing_is_one_block(text: str, suffix: 
 
 
 def test_every_technology_has_a_syntax() -> None:
-    suffixes = {Path(f"a{suffix}").suffix for each in TECHNOLOGIES for suffix in each.suffixes}
-    # a block of JSON is the whole file
-    assert suffixes - {".json"} <= set(SYNTAX_OF)
+    suffixes = {suffix for each in TECHNOLOGIES for suffix in each.suffixes}
+    # of .tf.json the last part counts
+    assert {Path(f"x{suffix}").suffix for suffix in suffixes} <= {*SYNTAX_OF, *ONE_BLOCK}
 
 
 @pytest.mark.parametrize("suffix", sorted(SYNTAX_OF))

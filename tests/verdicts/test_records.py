@@ -174,6 +174,17 @@ def test_a_record_leads_nowhere_outside(scripts: Path, tmp_path: Path) -> None:
     assert repository.outline("scripts/roles/x/tasks/main.yml") is not None
 
 
+def test_a_full_disk_takes_no_half_a_line(scripts: Path, full_disk: Path) -> None:
+    path = full_disk / "verdicts.jsonl"
+    made = judge(scripts, HTTP, Decision.FP, note="x" * 3000)
+    with pytest.raises(OSError, match="No space left") as raised:
+        for _ in range(100):
+            append(path, made)
+    assert raised.value.filename == str(path)
+    kept_lines = read_records(path, VERDICT)
+    assert len(kept_lines) > 10 and {*kept_lines} == {made}
+
+
 def test_append_makes_no_folder_but_its_own(scripts: Path, tmp_path: Path) -> None:
     made = judge(scripts, HTTP, Decision.FP)
     with pytest.raises(FileNotFoundError):

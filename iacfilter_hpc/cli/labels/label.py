@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
@@ -99,7 +99,7 @@ def request_of(args: argparse.Namespace) -> LabelRequest:
         models=layout.models_dir(args.models_dir),
         model=args.model,
         verdicts=args.verdicts,
-        by=getpass.getuser() if args.by is None else args.by,
+        by=_login_name() if args.by is None else args.by,
         seed=args.seed,
         answers=args.answers,
         export=args.export,
@@ -110,6 +110,16 @@ def request_of(args: argparse.Namespace) -> LabelRequest:
         blind=args.blind,
         as_json=args.json,
     )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    # what getpass raises of a user without a name, before Python 3.13 and since
+    except (KeyError, OSError) as error:
+        raise UsageError(
+            "this user has no name, and a verdict is somebody's", hint="--by NAME says whose"
+        ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -173,7 +183,7 @@ def _label(request: LabelRequest, model: LabelModel | None) -> Labelling:
     for reason, count in labelling.left_out.items():
         terminal.say(f"not asked: {count}, because {terminal.plain(reason)}")
     if request.answers is None:
-        ask(labelling, lambda so_far: told(so_far, model), blind=request.blind)
+        ask(labelling, _told_each_time(model), blind=request.blind)
     else:
         for each in read_answers(request.answers, labelling.questions):
             labelling.keep(each.question, each.decision, each.note)
@@ -190,14 +200,24 @@ def _export(request: LabelRequest) -> Exported:
     return export(kept, request.export, Origin(request.repo, request.family), request.technology)
 
 
-def told(labelling: Labelling, model: LabelModel | None) -> str:
+def told(labelling: Labelling, model: LabelModel | None, before: LabelFigures | None = None) -> str:
     """What the labels so far say: of a model's threshold, or their counts alone."""
     table = _by_smell(labelling)
-    if model is None:
-        return table
-    from iacfilter_hpc.filtering.label_model import figures
+    found = _figures(labelling, model)
+    return table if found is None else f"{table}\n\n{_said(found, before)}"
 
-    return f"{table}\n\n{_said(figures(labelling.labels(), model.threshold.value))}"
+
+def _told_each_time(model: LabelModel | None) -> Callable[[Labelling], str]:
+    """What labels say, beside what they said the time before."""
+    before: LabelFigures | None = None
+
+    def tell(labelling: Labelling) -> str:
+        nonlocal before
+        text = told(labelling, model, before)
+        before = _figures(labelling, model)
+        return text
+
+    return tell
 
 
 def _by_smell(labelling: Labelling) -> str:
@@ -211,14 +231,15 @@ def _by_smell(labelling: Labelling) -> str:
     return terminal.table(["smell", *columns], rows, columns)
 
 
-def _said(found: LabelFigures) -> str:
+def _said(found: LabelFigures, before: LabelFigures | None) -> str:
     from iacfilter_hpc.filtering.label_model import MORE
 
+    was = (before.recall, before.precision, before.removed) if before else (None, None, None)
     lines = [
         f"{counted(found.labels, 'label')} with a p(TP), at the threshold {found.threshold:.4f}:",
-        _share("kept of the real ones", found.recall),
-        _share("real of those kept", found.precision),
-        _share("removed of the false alarms", found.removed),
+        _share("kept of the real ones", found.recall, was[0]),
+        _share("real of those kept", found.precision, was[1]),
+        _share("removed of the false alarms", found.removed, was[2]),
     ]
     if found.bound is not None:
         lines.append(f"a threshold of {found.bound:.4f} would keep every real one so far")
@@ -230,12 +251,13 @@ def _said(found: LabelFigures) -> str:
     return "\n".join(lines)
 
 
-def _share(name: str, share: Share | None) -> str:
+def _share(name: str, share: Share | None, before: Share | None) -> str:
     if share is None:
         return f"  {name:28} none yet"
     low, high = share.later
+    was = f" (was {before.low:.2f} to {before.high:.2f})" if before else ""
     return (
-        f"  {name:28} {share.hits} of {share.count}, {share.low:.2f} to {share.high:.2f} "
+        f"  {name:28} {share.hits} of {share.count}, {share.low:.2f} to {share.high:.2f}{was} "
         f"-> {low:.2f} to {high:.2f}"
     )
 
@@ -272,6 +294,9 @@ def document(
 
 
 def _labelled(labelling: Labelling, model: LabelModel | None) -> dict[str, object]:
+    from dataclasses import asdict
+
+    found = _figures(labelling, model)
     names = {"TP": "tp", "FP": "fp", "unsure": "unsure", "": "left"}
     return {
         "verdicts": str(labelling.kept.path),
@@ -283,16 +308,16 @@ def _labelled(labelling: Labelling, model: LabelModel | None) -> dict[str, objec
             smell: {name: counts[key] for key, name in names.items()}
             for smell, counts in sorted(labelling.counts().items())
         },
-        "figures": model and _figures(labelling, model),
+        "figures": None if found is None else asdict(found),
     }
 
 
-def _figures(labelling: Labelling, model: LabelModel) -> dict[str, object]:
-    from dataclasses import asdict
-
+def _figures(labelling: Labelling, model: LabelModel | None) -> LabelFigures | None:
+    if model is None:
+        return None
     from iacfilter_hpc.filtering.label_model import figures
 
-    return asdict(figures(labelling.labels(), model.threshold.value))
+    return figures(labelling.labels(), model.threshold.value)
 
 
 if __name__ == "__main__":

@@ -30,9 +30,7 @@ class Spared:
         return [self._applied(each) for each in judged]
 
     def _applied(self, each: DecidedRow) -> DecidedRow:
-        if each.decision != "FP" or each.person is not None:
-            return each
-        reason = self.reasons.get(each.smell or "")
+        reason = self.reasons.get(each.smell or "") if each.decision == "FP" else None
         return each if reason is None else replace(each, decision=None, p_tp=None, reason=reason)
 
 

@@ -301,6 +301,10 @@ def test_verdicts_become_training_data(tmp_path: Path, scripts: Path) -> None:
     ("flags", "says"),
     [
         (["--scripts", "."], "error: there is nothing to label\nhint: name a report or samples"),
+        (
+            ["none.csv", "--scripts", ".", "--verdicts", "no/x"],
+            "error: --verdicts no/x: there is no directory no\nhint: mkdir -p no",
+        ),
         (["none.csv", "--scripts", "nowhere"], "error: --scripts nowhere is not a directory"),
         (["--scripts", ".", "--export", "no/x"], "error: --export no/x: there is no directory no"),
         (["--scripts", ".", "--export", "x", "--by", " "], "error: --by ' ' is not a name"),
@@ -315,7 +319,7 @@ def test_what_makes_no_sense(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if "--verdicts" in flags:
+    if "x" in flags:
         Path("x").touch()
     done = iacfilter("label", *flags)
     assert done.returncode in (1, 2) and done.stdout == ""
