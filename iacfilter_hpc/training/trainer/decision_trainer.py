@@ -17,6 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 from transformers import EvalPrediction, TrainerCallback, TrainingArguments
 
 from iacfilter_hpc.config.schema import Selection
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.inputs.model_inputs import ModelInputs
 from iacfilter_hpc.packing.batch_sampler import (
     Grouping,
@@ -50,6 +51,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         grouping: Grouping,
         class_weights: tuple[float, float],
         callbacks: list[TrainerCallback],
+        confidences: Sequence[float] | None = None,
     ) -> None:
         super().__init__(
             model=model,
@@ -65,6 +67,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         self._grouping = grouping
         self._keys = [key_of(ids) for ids in train["input_ids"]]
         self._class_weights = torch.tensor(class_weights, device=args.device)
+        self._confidences = confidences
 
     @abstractmethod
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -82,9 +85,11 @@ class DecisionTrainer(ResumableTrainer, ABC):
         sampler = StepSampler(self._keys, self._grouping, self.args.seed, self.args.process_index)
         collate = self.data_collator
         return StepLoader(
-            Micros(rows),
+            Micros(rows, self._confidences),
             batch_sampler=sampler,
-            collate_fn=lambda micros: [collate(micro) for micro in micros],
+            collate_fn=lambda micros: [
+                {**collate(micro), **confidences_of(micro)} for micro in micros
+            ],
             pin_memory=self.args.dataloader_pin_memory,
             # its own: a loader would draw a seed from the global random state
             generator=torch.Generator(),
@@ -139,6 +144,10 @@ class DecisionTrainer(ResumableTrainer, ABC):
         assert num_items_in_batch is not None and not return_outputs, "only called by training_step"
         losses = self.sample_losses(model, inputs) * self._class_weights[inputs["label"]]
         losses = losses * inputs["weight"]
+        # beside `weight`, whose sum counts the step's samples: the mean is over all of them, so
+        # that a step of doubtful samples pulls less than one of sure ones
+        if "confidence" in inputs:
+            losses = losses * inputs["confidence"]
         # gradients are averaged over processes: each contributes its share times their number
         loss: torch.Tensor = losses.sum() * self.args.world_size / num_items_in_batch
         return loss
@@ -162,18 +171,34 @@ class DecisionTrainer(ResumableTrainer, ABC):
 
 
 class Micros(TorchDataset[list[Row]]):
-    """Rows by micro-batch."""
+    """Rows by micro-batch, with their confidences if samples weigh by these."""
 
-    def __init__(self, rows: Dataset) -> None:
+    def __init__(self, rows: Dataset, confidences: Sequence[float] | None = None) -> None:
         self._rows = rows
+        self._confidences = confidences
 
     def __len__(self) -> int:
         """Rows, as the Trainer counts them."""
         return len(self._rows)
 
     def __getitem__(self, micro: Micro) -> list[Row]:
+        return [self._row(i) for i in micro]
+
+    def _row(self, i: int) -> Row:
         # ~i is row i with no part in the loss (see Micro): the larger of the two is the index
-        return [cast(Row, {**self._rows[max(i, ~i)], "weight": float(i >= 0)}) for i in micro]
+        place = max(i, ~i)
+        row = cast(Row, {**self._rows[place], "weight": float(i >= 0)})
+        if self._confidences is not None:
+            row["confidence"] = self._confidences[place]
+        return row
+
+
+def confidences_of(rows: Sequence[Row]) -> Batch:
+    """The part of a batch that says how much each row's loss counts, [rows]; none if all do."""
+    # apart from the collators, those of other packages among them, which need not know of it
+    if not rows or "confidence" not in rows[0]:
+        return {}
+    return {"confidence": torch.tensor([row["confidence"] for row in rows])}
 
 
 class StepLoader(DataLoader[list[Row]]):
@@ -213,3 +238,21 @@ def class_weights(selection: Selection, labels: Sequence[int]) -> tuple[float, f
             return float(fp), float(tp)
         case weights:
             return weights
+
+
+def confidence_weights(
+    selection: Selection, confidences: Sequence[float | None]
+) -> list[float] | None:
+    """How much each sample's loss counts by its confidence, 1 without one; None if all count 1."""
+    if not selection.confidence_weights:
+        return None
+    return [1.0 if confidence is None else float(confidence) for confidence in confidences]
+
+
+def describe_confidences(confidences: Sequence[float | None]) -> str:
+    """One line for the log: how much samples that weigh by their confidence count."""
+    known = [each for each in confidences if each is not None]
+    lacking = len(confidences) - len(known)
+    weight = (sum(known) + lacking) / len(confidences)
+    without = counted(lacking, "sample without one weighs", "samples without one weigh")
+    return f"losses weigh by confidence: {weight:.3f} in the mean; {without} 1"
