@@ -114,6 +114,7 @@ MAY_IMPORT = {
     "samples": "runs",
     "slurm": "config runs",
     "glitch": "samples runs",
+    "teaching": "samples runs",
     "gpu_memory": "config runs",
     "inputs": "samples checkpoints config runs",
     "trained_model": "inputs samples checkpoints config runs",

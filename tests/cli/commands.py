@@ -18,6 +18,7 @@ COMMANDS = (
     "compare",
     "filter",
     "export",
+    "teach",
 )
 PROGRAMS = Path(sys.executable).parent
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
