@@ -22,7 +22,6 @@ from iacfilter_hpc.training.trainer.decision_trainer import (
     DecisionTrainer,
     Micros,
     confidence_weights,
-    confidences_of,
     describe_confidences,
 )
 from tests.training.settings import DEMO, TRAINS, run_config
@@ -136,14 +135,13 @@ def test_what_fills_up_a_step_has_no_part_whatever_its_confidence(
 ) -> None:
     trainer = trainer_of("encoder", tmp_path / "run", request, SURE, **ON)
     trainer.model.eval()
-    rows = Micros(trainer.train_dataset, [0.5] * len(SURE))
-    losses = []
-    for micro in ((3,), (3, ~5)):
-        batch = {**trainer.data_collator(rows[micro]), **confidences_of(rows[micro])}
-        losses.append(trainer.compute_loss(trainer.model, batch, num_items_in_batch=1).item())
-    whole = trainer.data_collator(rows[(3,)])
-    expected = trainer.compute_loss(trainer.model, whole, num_items_in_batch=1).item()
-    assert losses == pytest.approx([expected / 2] * 2, rel=1e-5)
+    rows = Micros(trainer.train_dataset)
+    batches = [trainer.batch_of(rows[micro]) for micro in ((6,), (6, ~1))]
+    losses = [
+        trainer.compute_loss(trainer.model, batch, num_items_in_batch=1).item() for batch in batches
+    ]
+    whole = trainer.sample_losses(trainer.model, batches[0]).item()
+    assert losses == pytest.approx([0.75 * whole] * 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("approach", ["generative", "encoder"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -67,7 +67,9 @@ class DecisionTrainer(ResumableTrainer, ABC):
         self._grouping = grouping
         self._keys = [key_of(ids) for ids in train["input_ids"]]
         self._class_weights = torch.tensor(class_weights, device=args.device)
-        self._confidences = confidences
+        self._confidences = (
+            None if confidences is None else torch.tensor(confidences, device=args.device)
+        )
 
     @abstractmethod
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -83,17 +85,22 @@ class DecisionTrainer(ResumableTrainer, ABC):
         # processes once more, and move batches to the device all at once.
         rows: Dataset = self.train_dataset
         sampler = StepSampler(self._keys, self._grouping, self.args.seed, self.args.process_index)
-        collate = self.data_collator
         return StepLoader(
-            Micros(rows, self._confidences),
+            Micros(rows),
             batch_sampler=sampler,
-            collate_fn=lambda micros: [
-                {**collate(micro), **confidences_of(micro)} for micro in micros
-            ],
+            collate_fn=lambda micros: [self.batch_of(micro) for micro in micros],
             pin_memory=self.args.dataloader_pin_memory,
             # its own: a loader would draw a seed from the global random state
             generator=torch.Generator(),
         )
+
+    def batch_of(self, micro: list[Any]) -> Batch:
+        """The batch of some rows; it names them where their confidences weigh."""
+        batch: Batch = self.data_collator(micro)
+        # their indices, not their weights: DeepSpeed rounds what is no whole number to 16 bits
+        if self._confidences is not None:
+            batch["index"] = torch.tensor([row["index"] for row in micro])
+        return batch
 
     def sharing(self) -> Sharing | None:
         """Sharing of beginnings among the prompts of a step; None for rows that share nothing."""
@@ -146,8 +153,8 @@ class DecisionTrainer(ResumableTrainer, ABC):
         losses = losses * inputs["weight"]
         # beside `weight`, whose sum counts the step's samples: the mean is over all of them, so
         # that a step of doubtful samples pulls less than one of sure ones
-        if "confidence" in inputs:
-            losses = losses * inputs["confidence"]
+        if self._confidences is not None:
+            losses = losses * self._confidences[inputs["index"]]
         # gradients are averaged over processes: each contributes its share times their number
         loss: torch.Tensor = losses.sum() * self.args.world_size / num_items_in_batch
         return loss
@@ -171,11 +178,10 @@ class DecisionTrainer(ResumableTrainer, ABC):
 
 
 class Micros(TorchDataset[list[Row]]):
-    """Rows by micro-batch, with their confidences if samples weigh by these."""
+    """Rows by micro-batch."""
 
-    def __init__(self, rows: Dataset, confidences: Sequence[float] | None = None) -> None:
+    def __init__(self, rows: Dataset) -> None:
         self._rows = rows
-        self._confidences = confidences
 
     def __len__(self) -> int:
         """Rows, as the Trainer counts them."""
@@ -187,18 +193,7 @@ class Micros(TorchDataset[list[Row]]):
     def _row(self, i: int) -> Row:
         # ~i is row i with no part in the loss (see Micro): the larger of the two is the index
         place = max(i, ~i)
-        row = cast(Row, {**self._rows[place], "weight": float(i >= 0)})
-        if self._confidences is not None:
-            row["confidence"] = self._confidences[place]
-        return row
-
-
-def confidences_of(rows: Sequence[Row]) -> Batch:
-    """The part of a batch that says how much each row's loss counts, [rows]; none if all do."""
-    # apart from the collators, those of other packages among them, which need not know of it
-    if not rows or "confidence" not in rows[0]:
-        return {}
-    return {"confidence": torch.tensor([row["confidence"] for row in rows])}
+        return cast(Row, {**self._rows[place], "weight": float(i >= 0), "index": place})
 
 
 class StepLoader(DataLoader[list[Row]]):
