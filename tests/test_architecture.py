@@ -118,6 +118,7 @@ MAY_IMPORT = {
     "glitch": "samples runs",
     "verdicts": "glitch samples runs",
     "scanning": "glitch samples runs",
+    "teaching": "samples runs",
     "gpu_memory": "config runs",
     "inputs": "samples checkpoints config runs",
     "trained_model": "inputs labelling samples checkpoints config runs",

@@ -35,6 +35,7 @@ examples:
   iacfilter-compare RUN RUN --data oracle.jsonl
   iacfilter-compare RUN --data oracle.jsonl --predictions regexes=regexes.csv
   iacfilter-compare --data oracle.jsonl --predictions a=a.csv --predictions b=b.jsonl
+  iacfilter-compare RUN --data oracle.jsonl --teacher llm=taught.jsonl --misses missed.csv
 
 Runs are scored here, or were before: iacfilter-evaluate --submit does it on a GPU. Runs that differ
 in nothing but their seed are one system, with mean and standard deviation; so are predictions given
@@ -43,8 +44,14 @@ trained on the first run's training data. With --cross-fit the runs' cross-fits 
 here, or before by iacfilter-evaluate; of any seed without --seed), and TF-IDF fitted on folds joins
 them.
 
-A file of predictions is one that iacfilter-evaluate wrote, or CSV with the columns file, line,
-smell, and decision (TP or FP) or p_tp (0 to 1) or both; a row for every sample and no other.
+A file of predictions is one that iacfilter-evaluate wrote, the labels of iacfilter-teach, or CSV
+with the columns file, line, smell, and decision (TP or FP) or p_tp (0 to 1) or both; a row for
+every sample and no other.
+
+--misses names real smells, in a CSV with the columns file, line, smell, such as all that an oracle
+names: those that are no samples were not reported, and count as lost by every system, so that
+precision, recall and F1 are those of GLITCH and the system as one. A column label may have TP or FP
+for reports that no system judges and that are kept, and FN for all others.
 
 Written: report.html (all of it, with figures; needs no other file), report.md, comparison.json.
 """
@@ -72,6 +79,8 @@ class CompareRequest:
     options: EvaluateOptions
     fresh: bool
     answer: Answer
+    teacher: str | None = None
+    misses: Path | None = None
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -94,6 +103,18 @@ def arguments() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=FILE",
         help="decisions of another system; may be given several times",
+    )
+    parser.add_argument(
+        "--teacher",
+        type=_named,
+        metavar="NAME=FILE",
+        help="predictions of the teacher: how much of its F1 the others keep, and how they agree",
+    )
+    parser.add_argument(
+        "--misses",
+        type=Path,
+        metavar="CSV",
+        help="real smells that GLITCH did not report, for scores of GLITCH and each system as one",
     )
     add_flags(
         parser,
@@ -124,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; argparse exits by itself with 2, or 0 on --help."""
     parser = arguments()
     args = parser.parse_args(argv)
-    if not args.runs and not args.predictions:
+    if not args.runs and not args.predictions and not args.teacher:
         parser.error("nothing to compare: name a RUN, or --predictions NAME=FILE")
     if args.json and args.markdown:
         parser.error("--json and --markdown are two answers; ask for one")
@@ -139,8 +160,9 @@ def request_of(args: argparse.Namespace) -> CompareRequest:
     """
     options = from_flags(args)
     # here, where a path still is what the person has written; all of them, not one a try
-    files = (("--data", args.data), ("--groups", args.groups))
-    named = ((f"--predictions {name}", path) for name, path in args.predictions)
+    files = (("--data", args.data), ("--groups", args.groups), ("--misses", args.misses))
+    teacher = [] if args.teacher is None else [args.teacher]
+    named = ((f"--predictions {name}", path) for name, path in [*args.predictions, *teacher])
     problems = [
         f"{flag}: {path} is not a file"
         for flag, path in (*files, *named)
@@ -153,11 +175,15 @@ def request_of(args: argparse.Namespace) -> CompareRequest:
     return CompareRequest(
         models=layout.models_dir(args.models_dir),
         runs=tuple(args.runs),
-        predictions=tuple((name, layout.absolute(path)) for name, path in args.predictions),
+        predictions=tuple(
+            (name, layout.absolute(path)) for name, path in [*args.predictions, *teacher]
+        ),
         data=layout.absolute(args.data),
         options=options,
         fresh=args.fresh,
         answer=Answer.JSON if args.json else Answer.MARKDOWN if args.markdown else Answer.TEXT,
+        teacher=None if args.teacher is None else args.teacher[0],
+        misses=None if args.misses is None else layout.absolute(args.misses),
     )
 
 
@@ -176,7 +202,15 @@ def _compare(asked: CompareRequest) -> int:
         from iacfilter_hpc.evaluation.results import make_writable
 
         files = tuple(PredictionsFile(name, path) for name, path in asked.predictions)
-        request = Request(tuple(runs), files, asked.data, asked.options, fresh=asked.fresh)
+        request = Request(
+            runs=tuple(runs),
+            files=files,
+            data=asked.data,
+            options=asked.options,
+            fresh=asked.fresh,
+            teacher=asked.teacher,
+            misses=asked.misses,
+        )
 
         # It depends on the data's hash, so compare() asks for it between reading and scoring: hours
         # of scoring must not end at a place that cannot be written to.
@@ -260,6 +294,8 @@ def _folder(request: Request, data: Labelled) -> str:
     systems = [[run.name for run in request.runs], [_words(file) for file in request.files]]
     asked: list[object] = [options.threshold, str(options.groups), options.draws, options.seed]
     asked.append(options.cross_fit)
+    # only where they are asked for: other folders keep the names that they had before
+    asked += [str(each) for each in (request.teacher, request.misses) if each is not None]
     digest = hashlib.sha256(json.dumps([*systems, asked]).encode()).hexdigest()
     return f"{data.path.stem}-{data.sha256[:8]}-{digest[:8]}"
 

@@ -20,6 +20,8 @@ from iacfilter_hpc.comparison.baselines import (
 )
 from iacfilter_hpc.comparison.cost import Cost
 from iacfilter_hpc.comparison.external import PredictionsFile, read_systems
+from iacfilter_hpc.comparison.pipeline.misses import EndToEnd, Misses, end_to_end, read_misses
+from iacfilter_hpc.comparison.pipeline.retention import Retention, retained
 from iacfilter_hpc.comparison.runs import (
     Candidate,
     admit_candidate,
@@ -41,13 +43,19 @@ from iacfilter_hpc.runs.provenance import Provenance, provenance
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Request for a comparison: runs and files of predictions; `fresh` scores runs again."""
+    """Request for a comparison: runs and files of predictions; `fresh` scores runs again.
+
+    `teacher` names the system of files that taught the others, `misses` the file of what GLITCH did
+    not report.
+    """
 
     runs: tuple[RunLayout, ...]
     files: tuple[PredictionsFile, ...]
     data: Path
     options: EvaluateOptions
     fresh: bool = False
+    teacher: str | None = None
+    misses: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,8 @@ class Entry:
 class Comparison:
     """Systems side by side, in one order in all reports: runs, predictions of others, baselines.
 
-    `costs` are of members; `left_out` says what is missing, and why.
+    `costs` are of members; `left_out` says what is missing, and why. `teacher` is a title, whose
+    students' `retentions` follow; `end_to_end` has scores with GLITCH's misses.
     """
 
     data: Labelled
@@ -74,6 +83,9 @@ class Comparison:
     warnings: tuple[str, ...]
     left_out: tuple[str, ...]
     provenance: Provenance
+    teacher: str | None = None
+    retentions: tuple[Retention, ...] = ()
+    end_to_end: EndToEnd | None = None
 
 
 def compare(
@@ -99,6 +111,7 @@ def compare(
     data = read_labelled(request.data, options.groups)
     check_folds(data, options)
     external, candidates = _admitted(request, data)
+    misses = None if request.misses is None else read_misses(request.misses, data)
     # scoring may take hours on a GPU, and each look counts: a report that cannot be written has
     # to be found out before both
     ready(data)
@@ -106,6 +119,7 @@ def compare(
     baselines, left_out = _baselines(candidates, data, options)
     # seeds are grouped after scoring, since lowest seed and name do not depend on any score
     systems = [*group_seeds(scored, options), *external, *(each.system for each in baselines)]
+    teacher = next((each for each in external if each.name == request.teacher), None)
     return Comparison(
         data=data,
         options=options,
@@ -123,7 +137,25 @@ def compare(
         warnings=(*data.warnings, *_warnings(systems), *_other_data(candidates)),
         left_out=tuple(left_out),
         provenance=provenance(),
+        teacher=None if teacher is None else teacher.title,
+        retentions=() if teacher is None else _retentions(teacher, systems, data, options),
+        end_to_end=None if misses is None else _end_to_end(misses, systems, data, options),
     )
+
+
+def _retentions(
+    teacher: System, systems: Sequence[System], data: Labelled, options: EvaluateOptions
+) -> tuple[Retention, ...]:
+    # baselines too: what one keeps without being taught is what teaching has to beat
+    students = [system for system in systems if system is not teacher]
+    return retained(teacher, students, data.samples, options.draws, options.used_seed)
+
+
+def _end_to_end(
+    misses: Misses, systems: Sequence[System], data: Labelled, options: EvaluateOptions
+) -> EndToEnd:
+    groups, draws, seed = options.groups, options.draws, options.used_seed
+    return end_to_end(misses, systems, data, groups, draws, seed)
 
 
 def _admitted(request: Request, data: Labelled) -> tuple[list[System], list[Candidate]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.cost import Cost
+from iacfilter_hpc.comparison.pipeline.misses import EndToEnd
 from iacfilter_hpc.comparison.sentences import conclusions, varied
 from iacfilter_hpc.comparison.statistics import Pair, SystemScores
 from iacfilter_hpc.comparison.systems import Member
@@ -37,6 +38,9 @@ def document(done: Comparison) -> dict[str, Any]:
         "left_out": list(done.left_out),
         "systems": [_system(entry) for entry in done.entries],
         "pairs": [_pair(pair) for pair in done.pairs],
+        "teacher": done.teacher,
+        "retention": [asdict(each) for each in done.retentions],
+        "end_to_end": None if done.end_to_end is None else _end_to_end(done.end_to_end),
         "costs": [_cost(cost) for cost in done.costs],
         "provenance": asdict(done.provenance),
     }
@@ -96,6 +100,24 @@ def _pair(pair: Pair) -> dict[str, Any]:
         # of the difference within each draw, not of either score
         "interval": asdict(pair.interval) if pair.interval else None,
         "verdict": pair.separation,
+    }
+
+
+def _end_to_end(found: EndToEnd) -> dict[str, Any]:
+    return {
+        "misses": str(found.path),
+        "missed": found.missed,
+        "reported": found.reported,
+        "kept_unjudged": found.kept,
+        "systems": [
+            {
+                "name": title,
+                "overall": _subset(breakdown.overall),
+                "macro_f1_by_smell": asdict(breakdown.macro_f1),
+                "by_smell": {each.name: _subset(each) for each in breakdown.by_smell},
+            }
+            for title, breakdown in found.breakdowns
+        ],
     }
 
 

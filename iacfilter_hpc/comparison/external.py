@@ -1,4 +1,4 @@
-"""External systems: files of predictions, ours or CSV, in which each row finds its sample."""
+"""External systems: files of predictions, ours, CSV or labels, whose rows find their samples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TypeVar
 
 from iacfilter_hpc.comparison.past_evaluations import PastEvaluation, read_past
 from iacfilter_hpc.comparison.systems import Member, Protocol, System, SystemKind
-from iacfilter_hpc.errors import DataError, UsageError
+from iacfilter_hpc.errors import DataError, UsageError, counted
 from iacfilter_hpc.evaluation.admission import ARGMAX
 from iacfilter_hpc.evaluation.data import Labelled
 from iacfilter_hpc.evaluation.predictions import read_predictions
 from iacfilter_hpc.evaluation.results import METRICS_FILE, PREDICTIONS_FILE
 from iacfilter_hpc.runs.files import sha256_of
-from iacfilter_hpc.samples.sample import LABELS, Sample
+from iacfilter_hpc.runs.record_schema import NotAnObject, json_object
+from iacfilter_hpc.samples.sample import LABELS, MAX_LINE_BYTES, Sample, read_samples
 
 Row = TypeVar("Row")
 
@@ -99,6 +101,19 @@ def read_decisions(path: Path) -> list[CsvDecision]:
     Raises:
         DataError: the file cannot be read, lacks columns, or has wrong rows (all are named).
     """
+    rows = csv_reader(path, CSV_HINT)
+    try:
+        return _decided(path, rows)
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: not CSV: {error}", hint=CSV_HINT) from error
+
+
+def csv_reader(path: Path, hint: str) -> csv.DictReader[str]:
+    """Reader of a CSV file's rows, which raises csv.Error where they are none.
+
+    Raises:
+        DataError: (with `hint`) the file cannot be read.
+    """
     try:
         # spreadsheets put a BOM first, which would become part of the first column's name
         text = path.read_bytes().decode("utf-8-sig")
@@ -108,14 +123,10 @@ def read_decisions(path: Path) -> list[CsvDecision]:
         raise DataError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from error
     # csv reads NULs as text since Python 3.11; here they mean UTF-16 or a binary file
     if "\0" in text:
-        raise DataError(f"{path} holds NUL characters: it is no CSV file", hint=CSV_HINT)
+        raise DataError(f"{path} holds NUL characters: it is no CSV file", hint=hint)
     # newline="": csv itself must see the ends of lines that stand in quotes; strict: a stray quote
     # is an error, where csv would guess. Source: https://docs.python.org/3/library/csv.html
-    rows = csv.DictReader(StringIO(text, newline=""), strict=True)
-    try:
-        return _decided(path, rows)
-    except csv.Error as error:
-        raise DataError(f"{path}:{rows.line_num}: not CSV: {error}", hint=CSV_HINT) from error
+    return csv.DictReader(StringIO(text, newline=""), strict=True)
 
 
 def _decided(path: Path, rows: csv.DictReader[str]) -> list[CsvDecision]:
@@ -231,7 +242,45 @@ def _read(file: PredictionsFile, data: Labelled) -> _Read:
     if not first_byte:
         raise DataError(f"{file.path} is empty")
     # by content: people name files as they like, and no header of a CSV starts with a brace
-    return _ours(file, data) if first_byte == JSON_STARTS_WITH else _csv(file, data)
+    if first_byte != JSON_STARTS_WITH:
+        return _csv(file, data)
+    return _labels(file, data) if _holds_samples(file.path) else _ours(file, data)
+
+
+def _holds_samples(path: Path) -> bool:
+    """Whether the first line is a sample: iacfilter-teach writes such files."""
+    with path.open("rb") as opened, suppress(NotAnObject):
+        return "with_prompt" in json_object(opened.readline(MAX_LINE_BYTES))
+    return False
+
+
+def _labels(file: PredictionsFile, data: Labelled) -> _Read:
+    """Decisions that are the labels of a file of samples, such as a teacher's."""
+    found = read_samples(file.path, unlabelled=True)
+    places = ((f"{file.path}:{number}", row) for number, row in enumerate(found, start=1))
+    rows = matched(file.path, [(w, r.key, r) for w, r in places], data, lambda sample: sample.key)
+    lacking = sum(row.label is None for row in rows)
+    unjudged = counted(lacking, "sample has", "samples have")
+    return _Read(
+        Member(
+            name=file.name,
+            # a filter keeps what nobody has judged
+            decided=tuple(row.label != "FP" for row in rows),
+            p_tp=_all_known([_p_tp(row) for row in rows]),
+            threshold=None,
+            threshold_origin="labels as the file has them",
+            source=str(file.path),
+            warnings=(f"{unjudged} no label in {file.path}, and count as kept",) if lacking else (),
+        ),
+        Protocol.EXTERNAL,
+    )
+
+
+def _p_tp(row: Sample) -> float | None:
+    """The share of votes for TP, as far as a label's confidence tells."""
+    if row.label is None or row.confidence is None:
+        return None
+    return row.confidence if row.label == "TP" else 1 - row.confidence
 
 
 def _ours(file: PredictionsFile, data: Labelled) -> _Read:

@@ -62,6 +62,7 @@ def method(done: Comparison) -> list[str]:
         "Of several seeds the mean is shown, with the standard deviation (n - 1) of one seed; the "
         "interval is that of the mean. McNemar's test, the confusion matrix and the curves are "
         "those of the lowest seed, which was fixed before any score was known.",
+        *pipeline_notes(done),
         *varieties(done),
         *([sentence] if (sentence := pooled(done)) else []),
         *([CROSS_FIT_COSTS] if done.options.cross_fit is not None else []),
@@ -70,6 +71,23 @@ def method(done: Comparison) -> list[str]:
         f"{FEWEST_GROUPS} there is none. w marks Wilson's interval, which takes samples for "
         "independent: it stands where all draws are alike.",
     ]
+
+
+def pipeline_notes(done: Comparison) -> list[str]:
+    """How to read what is said of a teacher, and of GLITCH's misses; none where nothing is."""
+    found = []
+    if done.teacher is not None:
+        found.append(
+            f"What a student keeps is its F1 over that of {done.teacher} on these samples, and the "
+            "share of samples that both decide alike; both are drawn together for the intervals."
+        )
+    if done.end_to_end is not None:
+        found.append(
+            "End to end, a real smell that GLITCH did not report is one that every system lost, "
+            "and a report that nothing judges is kept; labels of both are those of "
+            f"{done.end_to_end.path.name}."
+        )
+    return found
 
 
 def pooled(done: Comparison) -> str | None:

@@ -10,6 +10,7 @@ from iacfilter_hpc.comparison.cost import Cost
 from iacfilter_hpc.comparison.sentences import p_value
 from iacfilter_hpc.comparison.statistics import Measured, SystemScores
 from iacfilter_hpc.comparison.systems import SystemKind
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.evaluation.metrics import in_reading_order
 from iacfilter_hpc.evaluation.text import NONE, marked, number, span
 
@@ -90,6 +91,47 @@ def pairwise(done: Comparison) -> Table:
     )
 
 
+def retention(done: Comparison) -> Table | None:
+    """Retention of the teacher by the others; None without a teacher."""
+    rows = tuple(
+        (
+            Cell(each.student),
+            Cell(number(each.share), span(each.share_interval) if each.share_interval else ""),
+            Cell(
+                number(each.agreement),
+                span(each.agreement_interval) if each.agreement_interval else "",
+            ),
+        )
+        for each in done.retentions
+    )
+    columns = ("Student", "F1 over the teacher's", "Decided alike")
+    return Table("retention", f"What students keep of {done.teacher}", columns, rows)
+
+
+def with_misses(done: Comparison) -> Table | None:
+    """Scores of GLITCH and each system as one, with what GLITCH missed; None if that is unknown."""
+    if (found := done.end_to_end) is None:
+        return None
+    headings = _headings(needs_p_tp=False)
+    keys = ("precision", "recall", "f1")
+    rows = tuple(
+        (
+            Cell(title),
+            *(_measured(breakdown.overall.measured[key]) for key in keys),
+            Cell(score_text(breakdown.macro_f1)),
+        )
+        for title, breakdown in found.breakdowns
+    )
+    missed = counted(found.missed, "real smell", "real smells")
+    kept = counted(found.kept, "report")
+    return Table(
+        "end-to-end",
+        f"End to end, with {missed} that GLITCH did not report and {kept} that nothing judges",
+        ("System", *(headings[key] for key in keys), "F1, mean over smells"),
+        rows,
+    )
+
+
 def members(done: Comparison) -> Table | None:
     """Members: each seed or repeated run on its own; None if no system has several."""
     several = [entry for entry in done.entries if len(entry.system.members) > 1]
@@ -152,7 +194,8 @@ def origins(done: Comparison) -> Table:
 
 def all_tables(done: Comparison) -> list[Table]:
     """Tables that have rows, in the order in which a reader needs them."""
-    made = [overall, ranking, by_smell, by_technology, pairwise, members, costs, origins]
+    made: list[Callable[[Comparison], Table | None]] = [overall, ranking, by_smell, by_technology]
+    made += [with_misses, retention, pairwise, members, costs, origins]
     # a comparison without seeds has no table of them, and the template asks for it by name
     tables = [make(done) for make in made]
     return [table for table in tables if table is not None and table.rows]

@@ -8,13 +8,21 @@ from textwrap import fill
 from iacfilter_hpc.comparison.compare import Comparison, Entry
 from iacfilter_hpc.comparison.sentences import (
     conclusions,
+    pipeline_notes,
     pooled,
     representative,
     subject,
     varieties,
 )
 from iacfilter_hpc.comparison.systems import PROTOCOLS
-from iacfilter_hpc.comparison.tables import costs, score_text
+from iacfilter_hpc.comparison.tables import (
+    Cell,
+    Table,
+    costs,
+    retention,
+    score_text,
+    with_misses,
+)
 from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS
 from iacfilter_hpc.evaluation.metrics import in_reading_order
 from iacfilter_hpc.evaluation.text import FEW, WIDTH, span
@@ -33,6 +41,7 @@ def render(done: Comparison) -> str:
         "",
         *(_wrapped(sentence) for sentence in conclusions(done)),
         "",
+        *_pipeline(done),
         _costs(done),
         "",
         *_footnotes(done),
@@ -59,11 +68,29 @@ def _row(entry: Entry, keys: Iterable[str]) -> list[str]:
     return row
 
 
+def _pipeline(done: Comparison) -> list[str]:
+    """Tables of the teacher's students and of GLITCH's misses, each under its title."""
+    found = [table for table in (with_misses(done), retention(done)) if table is not None]
+    return [
+        line
+        for table in found
+        if table.rows
+        for line in (_wrapped(f"{table.title}:"), _aligned(table, detail=True), "")
+    ]
+
+
 def _costs(done: Comparison) -> str:
-    table = costs(done)
+    return _aligned(costs(done))
+
+
+def _aligned(table: Table, *, detail: bool = False) -> str:
     columns = [name.upper() for name in table.columns]
-    rows = [[cell.text for cell in row] for row in table.rows]
+    rows = [[_cell(cell, detail) for cell in row] for row in table.rows]
     return aligned_table(columns, rows, columns[1:])
+
+
+def _cell(cell: Cell, detail: bool) -> str:
+    return f"{cell.text} ({cell.detail})" if detail and cell.detail else cell.text
 
 
 def _footnotes(done: Comparison) -> list[str]:
@@ -87,6 +114,7 @@ def _footnotes(done: Comparison) -> list[str]:
         f"{done.group_counts.groups} groups kept whole. Different: McNemar's exact test (Holm, all "
         "pairs) and the bootstrap of the difference in F1 agree.",
         *([f"{'; '.join(stand_ins)}."] if stand_ins else []),
+        *pipeline_notes(done),
         *varieties(done),
         *([sentence] if (sentence := pooled(done)) else []),
         *([FEW] if done.group_counts.groups < FEW_GROUPS else []),

@@ -17,7 +17,7 @@ from iacfilter_hpc.errors import IacfilterError, together
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A setting, the package that it needs (by the name to import), and how one gets it."""
+    """A setting or command, the package that it needs (by its import), and how one gets it."""
 
     setting: str
     package: str
@@ -30,6 +30,8 @@ FLASH = Extra(
     "flash_attn",
     "pip install flash-attn --no-build-isolation, or model.attn_implementation=sdpa",
 )
+
+TEACH = Extra("iacfilter-teach", "httpx2", "pip install 'iacfilter-hpc[teach]'")
 
 
 def extras_of(config: RunConfig) -> list[Extra]:

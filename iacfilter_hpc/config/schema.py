@@ -285,13 +285,15 @@ class Packing(Section):
 
 
 class Selection(Section):
-    """Which checkpoint wins, when to stop, and how the classes weigh.
+    """Which checkpoint wins, when to stop, and how the samples weigh.
 
-    `early_stopping_patience` counts epochs, `class_weight` is [FP, TP].
+    `early_stopping_patience` counts epochs, `class_weight` is [FP, TP]. With `confidence_weights`
+    each sample's loss counts as much as its field `confidence` says, and fully without one.
     """
 
     early_stopping_patience: Positive | None
     class_weight: Literal["balanced"] | tuple[float, float] | None
+    confidence_weights: bool
 
     @field_validator("class_weight", mode="after")
     @classmethod
@@ -392,6 +394,7 @@ LATER: dict[str, dict[str, object]] = {
     "model": {"attn_implementation": None, "quantization": None},
     "training": {"tf32": False, "optim": "adamw_torch_fused", "torch_compile": False},
     "packing": {"attention": "padded", "tokens_per_batch": None},
+    "selection": {"confidence_weights": False},
 }
 """Settings that runs of earlier versions have not written down, and how those runs behave.
 

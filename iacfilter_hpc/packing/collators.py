@@ -16,13 +16,15 @@ from iacfilter_hpc.packing.prefixes import LEAST, Tree, grow
 class Row(TypedDict, total=False):
     """Row of a dataset of inputs.dataset; `labels` only where an answer is trained.
 
-    `weight` 0 takes a row out of the loss (see Micro); it is 1 where it is missing.
+    `weight` 0 takes a row out of the loss (see Micro); it is 1 where it is missing. `index` says
+    which row of the dataset it is; no collator reads it.
     """
 
     input_ids: list[int]
     labels: list[int]
     label: int
     weight: float
+    index: int
 
 
 Batch = dict[str, Any]

@@ -20,7 +20,11 @@ from iacfilter_hpc.packing.batch_sampler import Grouping
 from iacfilter_hpc.samples.sample import LABELS, Sample
 from iacfilter_hpc.training.approaches.base import approach_named
 from iacfilter_hpc.training.phases import Phases
-from iacfilter_hpc.training.trainer.decision_trainer import DecisionTrainer, class_weights
+from iacfilter_hpc.training.trainer.decision_trainer import (
+    DecisionTrainer,
+    class_weights,
+    confidence_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def assemble(
         ),
         class_weights=class_weights(config.selection, [LABELS.index(s.label) for s in train]),
         callbacks=callbacks,
+        confidences=confidence_weights(config.selection, [s.confidence for s in train]),
     )
     return Assembly(
         trainer=trainer,

@@ -51,6 +51,7 @@ from iacfilter_hpc.training.distributed import (
 from iacfilter_hpc.training.log_filters import filter_logs
 from iacfilter_hpc.training.phases import Phases
 from iacfilter_hpc.training.precision import describe_precision, settle_precision, visible_gpu
+from iacfilter_hpc.training.trainer.decision_trainer import describe_confidences
 from iacfilter_hpc.training.trainer.drain import Drain
 
 logger = logging.getLogger(__name__)
@@ -113,6 +114,9 @@ def train(
     check_setup(config, actual_setup())
     logger.info("distributed: %s", describe(args))
     logger.info("batch: %s", batch_sizes(config).describe())
+    if config.selection.confidence_weights:
+        confidences = [sample.confidence for sample in train_file.samples]
+        logger.info("%s", describe_confidences(confidences))
     logger.info("%s", describe_precision(config, made.attention))
     # what has been asked for meanwhile is kept in it, and heard before the first step
     made.trainer.drain = drain

@@ -21,6 +21,7 @@ COMMANDS = (
     "scan",
     "export",
     "calibrate",
+    "teach",
 )
 PROGRAMS = Path(sys.executable).parent
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"

@@ -110,7 +110,8 @@ def test_validation_loss_is_the_mean_over_samples() -> None:
 def test_class_weights() -> None:
     labels = [0, 0, 0, 1]
     made = lambda weight: class_weights(  # noqa: E731
-        Selection(early_stopping_patience=None, class_weight=weight), labels
+        Selection(early_stopping_patience=None, class_weight=weight, confidence_weights=False),
+        labels,
     )
     balanced = compute_class_weight("balanced", classes=np.array([0, 1]), y=np.array(labels))
     assert made(None) == (1.0, 1.0)

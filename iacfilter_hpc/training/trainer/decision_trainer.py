@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 from transformers import EvalPrediction, TrainerCallback, TrainingArguments
 
 from iacfilter_hpc.config.schema import Selection
+from iacfilter_hpc.errors import counted
 from iacfilter_hpc.inputs.model_inputs import ModelInputs
 from iacfilter_hpc.packing.batch_sampler import (
     Grouping,
@@ -50,6 +51,7 @@ class DecisionTrainer(ResumableTrainer, ABC):
         grouping: Grouping,
         class_weights: tuple[float, float],
         callbacks: list[TrainerCallback],
+        confidences: Sequence[float] | None = None,
     ) -> None:
         super().__init__(
             model=model,
@@ -65,6 +67,9 @@ class DecisionTrainer(ResumableTrainer, ABC):
         self._grouping = grouping
         self._keys = [key_of(ids) for ids in train["input_ids"]]
         self._class_weights = torch.tensor(class_weights, device=args.device)
+        self._confidences = (
+            None if confidences is None else torch.tensor(confidences, device=args.device)
+        )
 
     @abstractmethod
     def sample_losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -80,15 +85,22 @@ class DecisionTrainer(ResumableTrainer, ABC):
         # processes once more, and move batches to the device all at once.
         rows: Dataset = self.train_dataset
         sampler = StepSampler(self._keys, self._grouping, self.args.seed, self.args.process_index)
-        collate = self.data_collator
         return StepLoader(
             Micros(rows),
             batch_sampler=sampler,
-            collate_fn=lambda micros: [collate(micro) for micro in micros],
+            collate_fn=lambda micros: [self.batch_of(micro) for micro in micros],
             pin_memory=self.args.dataloader_pin_memory,
             # its own: a loader would draw a seed from the global random state
             generator=torch.Generator(),
         )
+
+    def batch_of(self, micro: list[Any]) -> Batch:
+        """The batch of some rows; it names them where their confidences weigh."""
+        batch: Batch = self.data_collator(micro)
+        # their indices, not their weights: DeepSpeed rounds what is no whole number to 16 bits
+        if self._confidences is not None:
+            batch["index"] = torch.tensor([row["index"] for row in micro])
+        return batch
 
     def sharing(self) -> Sharing | None:
         """Sharing of beginnings among the prompts of a step; None for rows that share nothing."""
@@ -139,6 +151,10 @@ class DecisionTrainer(ResumableTrainer, ABC):
         assert num_items_in_batch is not None and not return_outputs, "only called by training_step"
         losses = self.sample_losses(model, inputs) * self._class_weights[inputs["label"]]
         losses = losses * inputs["weight"]
+        # beside `weight`, whose sum counts the step's samples: the mean is over all of them, so
+        # that a step of doubtful samples pulls less than one of sure ones
+        if self._confidences is not None:
+            losses = losses * self._confidences[inputs["index"]]
         # gradients are averaged over processes: each contributes its share times their number
         loss: torch.Tensor = losses.sum() * self.args.world_size / num_items_in_batch
         return loss
@@ -172,8 +188,12 @@ class Micros(TorchDataset[list[Row]]):
         return len(self._rows)
 
     def __getitem__(self, micro: Micro) -> list[Row]:
+        return [self._row(i) for i in micro]
+
+    def _row(self, i: int) -> Row:
         # ~i is row i with no part in the loss (see Micro): the larger of the two is the index
-        return [cast(Row, {**self._rows[max(i, ~i)], "weight": float(i >= 0)}) for i in micro]
+        place = max(i, ~i)
+        return cast(Row, {**self._rows[place], "weight": float(i >= 0), "index": place})
 
 
 class StepLoader(DataLoader[list[Row]]):
@@ -213,3 +233,21 @@ def class_weights(selection: Selection, labels: Sequence[int]) -> tuple[float, f
             return float(fp), float(tp)
         case weights:
             return weights
+
+
+def confidence_weights(
+    selection: Selection, confidences: Sequence[float | None]
+) -> list[float] | None:
+    """How much each sample's loss counts by its confidence, 1 without one; None if all count 1."""
+    if not selection.confidence_weights:
+        return None
+    return [1.0 if confidence is None else float(confidence) for confidence in confidences]
+
+
+def describe_confidences(confidences: Sequence[float | None]) -> str:
+    """One line for the log: how much samples that weigh by their confidence count."""
+    known = [each for each in confidences if each is not None]
+    lacking = len(confidences) - len(known)
+    weight = (sum(known) + lacking) / len(confidences)
+    without = counted(lacking, "sample without one weighs", "samples without one weigh")
+    return f"losses weigh by confidence: {weight:.3f} in the mean; {without} 1"

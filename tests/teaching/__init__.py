@@ -1,0 +1,1 @@
+"""Tests of iacfilter_hpc.teaching."""
