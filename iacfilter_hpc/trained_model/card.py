@@ -34,6 +34,7 @@ LIMITS = """\
 - It was trained on the smells {smells} and the technologies {technologies}; about others it knows
   nothing.
 - {few}
+- `iacfilter-filter` leaves unjudged what it saw too little of; `trained_on.json` has the numbers.
 - {cut}
 - A detection that it calls a false alarm may be a real smell, and a smell that GLITCH does not
   report stays unseen: its answers are no proof of security.
