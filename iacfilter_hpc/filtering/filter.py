@@ -12,6 +12,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from iacfilter_hpc.evaluation.predict import own_log_odds, probabilities
 from iacfilter_hpc.glitch.decisions import DecidedRow
@@ -24,7 +25,9 @@ from iacfilter_hpc.inputs.encode import NoFit
 from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
-from iacfilter_hpc.training.approaches.scorer import Scorer
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.evaluation.predict import AnyScorer
 
 # rows of a chunk are scored together, in batches of like length
 ROWS_IN_A_CHUNK = 512
@@ -43,7 +46,7 @@ class Filter:
     `technology` None means: as each file's extension says.
     """
 
-    scorer: Scorer
+    scorer: AnyScorer
     threshold: float
     scripts: Scripts
     technology: str | None

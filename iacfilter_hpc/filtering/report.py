@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacfilter_hpc.config.extras import check_installed
+from iacfilter_hpc.config.extras import FILTER, TRAIN, check_installed
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.glitch.checks import (
     Output,
@@ -34,13 +34,14 @@ from iacfilter_hpc.glitch.rows import read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
+from iacfilter_hpc.onnx_model import record as onnx_record
 from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.find import Trained, find_trained
 
 if TYPE_CHECKING:
     from iacfilter_hpc.filtering.threshold import FilterThreshold
 
-# what scoring imports; DeepSpeed is no part of it
+# what scoring imports, of a model that is not in ONNX; DeepSpeed is no part of it
 PACKAGES = "torch transformers peft datasets scipy".split()
 
 Write = Callable[[bytes], object]
@@ -112,6 +113,7 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     """
     _check(request)
     model = find_trained(request.models, request.model)
+    _check_packages(model.final)
     # empty is what GLITCH of 2022 writes when it has found nothing, and a clean scan must pass
     report = open_report(request.report, may_be_empty=True)
     prefix = prefix_of(report, request.scripts) if request.prefix is None else request.prefix
@@ -124,7 +126,15 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
 def _check(request: FilterRequest) -> None:
     """Raise what is wrong with the request, whatever model and report hold."""
     refuse(list(_problems(request)))
-    check_installed(PACKAGES)
+
+
+def _check_packages(final: Path) -> None:
+    """Raise IacfilterError unless the packages that score this model can be found."""
+    if onnx_record.is_onnx(final):
+        check_installed(onnx_record.PACKAGES, FILTER)
+    else:
+        other = "iacfilter-export RUN --onnx, where it was trained, makes of an encoder one without"
+        check_installed(PACKAGES, f"{TRAIN}\n{other}")
 
 
 def _problems(request: FilterRequest) -> Iterator[UsageError]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from iacfilter_hpc.errors import TrainingError, counted
-from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.trained_model.calibration import find_calibration, read_threshold_scores
 from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.evidence import FEW_POSITIVES
 from iacfilter_hpc.training.calibrate import threshold_for_recall
 
 Mode = Literal["model", "fixed", "recall"]
