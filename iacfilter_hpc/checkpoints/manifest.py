@@ -103,6 +103,15 @@ def verify(directory: Path) -> None:
         raise TrainingError("\n".join(problems), hint=COPY_WHOLE)
 
 
+def listed(directory: Path) -> list[str]:
+    """Every file that a directory's manifest names, by its path in it.
+
+    Raises:
+        TrainingError: it has no manifest, or that cannot be read.
+    """
+    return list(_read(directory).files)
+
+
 def verify_checkpoint(directory: Path) -> CheckpointManifest:
     """The manifest of a checkpoint, which holds every file of it, unchanged, and no other.
 

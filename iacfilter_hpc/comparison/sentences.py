@@ -9,8 +9,8 @@ from iacfilter_hpc.comparison.statistics import ALPHA, Pair, Separation
 from iacfilter_hpc.comparison.systems import Protocol, System, SystemKind
 from iacfilter_hpc.errors import counted
 from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, FEWEST_GROUPS
-from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES
 from iacfilter_hpc.evaluation.text import pooled_caveat
+from iacfilter_hpc.trained_model.evidence import FEW_POSITIVES
 
 CROSS_FIT_COSTS = (
     "Costs of a cross-fit are those of the run that it starts from; fine-tuning it on each fold "

@@ -43,8 +43,15 @@ def extras_of(config: RunConfig) -> list[Extra]:
     return [extra for extra, is_wanted in wanted.items() if is_wanted]
 
 
+TRAIN = "pip install 'iacfilter-hpc[train]'"
+FILTER = "pip install 'iacfilter-hpc[filter]'"
+EXPORT = "pip install 'iacfilter-hpc[train,export]'"
+
 TRAINING_PACKAGES = "torch transformers peft accelerate deepspeed datasets sklearn".split()
 """Of the train extra, by the names of their modules."""
+
+EXPORT_PACKAGES = "onnx onnxscript onnxruntime".split()
+"""Of the export extra, which is used beside the train extra."""
 
 
 def check_training_is_installed() -> None:
@@ -52,14 +59,14 @@ def check_training_is_installed() -> None:
     check_installed(TRAINING_PACKAGES)
 
 
-def check_installed(packages: Sequence[str]) -> None:
-    """Raise IacfilterError unless these packages of the train extra can be found."""
+def check_installed(packages: Sequence[str], hint: str = TRAIN) -> None:
+    """Raise IacfilterError unless these packages can be found; `hint` says how one gets them."""
     # found, not imported: torch alone takes seconds
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise IacfilterError(
             f"{sys.executable} lacks {', '.join(missing)}",
-            hint="pip install 'iacfilter-hpc[train]'",
+            hint=hint,
         )
 
 

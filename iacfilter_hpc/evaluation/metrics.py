@@ -23,11 +23,10 @@ from iacfilter_hpc.evaluation.weighted_decisions import (
     WeightedDecisions,
     ratios,
 )
+from iacfilter_hpc.trained_model.evidence import FEW_POSITIVES
 
 # as in Guo et al. (2017), so that errors can be set beside published ones
 BINS = 15
-FEW_POSITIVES = 10
-"""Scores of fewer real TPs than this say little, and every report marks them."""
 
 
 @dataclass(frozen=True, slots=True)

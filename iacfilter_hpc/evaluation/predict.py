@@ -1,4 +1,7 @@
-"""Scoring with a trained run's final/: p(TP) of each sample, by one forward pass a decision."""
+"""Scoring with a trained run's final/: p(TP) of each sample, by one forward pass a decision.
+
+Importing it imports no torch: a model in ONNX is scored where there is none.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,25 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError
+from typing import TYPE_CHECKING
 
 from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE, model_sha256, verify
 from iacfilter_hpc.config.approaches import find_approach
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import all_fitting
 from iacfilter_hpc.inputs.encoded import Audit, Encoded, audit
+from iacfilter_hpc.onnx_model.record import is_onnx
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.trained_model.calibration import ANEW, Calibrator, Partner, find_calibration
 from iacfilter_hpc.trained_model.decision import read_decision
-from iacfilter_hpc.training.approaches.base import approach_named
-from iacfilter_hpc.training.approaches.scorer import Scorer
 from iacfilter_hpc.training.calibrate import scaled
-from iacfilter_hpc.training.log_filters import filter_logs
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.onnx_model.scorer import OnnxScorer
+    from iacfilter_hpc.training.approaches.scorer import Scorer
+
+    AnyScorer = Scorer | OnnxScorer
+    """A loaded model, whatever computes its log-odds."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +41,8 @@ class Scored:
     encoded: Encoded
 
 
-def load_scorer(final: Path) -> Scorer:
-    """Load the model of a final/ directory with its calibration, on a GPU if there is one.
+def load_scorer(final: Path) -> AnyScorer:
+    """Load the model of a final/ directory with its calibration, if it has one.
 
     Raises:
         TrainingError: `final` holds no finished model, files of it are missing or changed, its
@@ -63,12 +69,35 @@ def _check_partner(final: Path, partner: Partner) -> None:
         )
 
 
-def load_uncalibrated(final: Path) -> Scorer:
-    """Load the model of a final/ directory alone, as training left it.
+def load_uncalibrated(final: Path) -> AnyScorer:
+    """Load the model of a final/ directory alone: in ONNX without torch, else with it.
 
     Raises:
         TrainingError: `final` holds no finished model, or files of it are missing or changed.
     """
+    if not is_onnx(final):
+        return load_torch_scorer(final)
+    decision = read_decision(final)
+    verify(final)
+    # only now: an installation that trains may lack onnxruntime
+    from iacfilter_hpc.onnx_model.scorer import load_onnx_scorer
+
+    return load_onnx_scorer(final, decision)
+
+
+def load_torch_scorer(final: Path) -> Scorer:
+    """Load the model of a final/ directory as its approach does, on a GPU if there is one.
+
+    Raises:
+        TrainingError: `final` holds no finished model, or files of it are missing or changed.
+    """
+    # only now: torch takes seconds to import, and where models are in ONNX there is none
+    import torch
+    from safetensors import SafetensorError
+
+    from iacfilter_hpc.training.approaches.base import approach_named
+    from iacfilter_hpc.training.log_filters import filter_logs
+
     filter_logs()
     decision = read_decision(final)
     # transformers makes up what it does not find: without its tokenizer a model scores all wrong
@@ -92,7 +121,7 @@ def load_uncalibrated(final: Path) -> Scorer:
 
 
 def score_samples(
-    scorer: Scorer, samples: Sequence[Sample], budget: int | None = None
+    scorer: AnyScorer, samples: Sequence[Sample], budget: int | None = None
 ) -> tuple[list[Scored], Audit]:
     """p(TP) in the order of `samples`, and what tokenising did to them.
 
@@ -106,7 +135,7 @@ def score_samples(
 
 
 def score(
-    scorer: Scorer,
+    scorer: AnyScorer,
     samples: Sequence[Sample],
     encoded: Sequence[Encoded],
     budget: int | None = None,
@@ -116,7 +145,7 @@ def score(
 
 
 def probabilities(
-    scorer: Scorer, samples: Sequence[Sample], log_odds: Sequence[float]
+    scorer: AnyScorer, samples: Sequence[Sample], log_odds: Sequence[float]
 ) -> list[float]:
     """p(TP) of samples whose own log-odds are these: calibrated, if the model is."""
     if scorer.calibrator is None:
@@ -125,7 +154,7 @@ def probabilities(
 
 
 def own_log_odds(
-    scorer: Scorer, encoded: Sequence[Encoded], budget: int | None = None
+    scorer: AnyScorer, encoded: Sequence[Encoded], budget: int | None = None
 ) -> list[float]:
     """Log-odds of TP after temperature, the mean with those of partners; uncalibrated."""
     found = [
@@ -136,26 +165,13 @@ def own_log_odds(
 
 
 def score_log_odds(
-    scorer: Scorer, encoded: Sequence[Encoded], budget: int | None = None
+    scorer: AnyScorer, encoded: Sequence[Encoded], budget: int | None = None
 ) -> list[float]:
     """Log-odds of TP of each row; rows of the same tokens are computed once.
 
     A batch has at most `budget` tokens, padding included, and a row at least: 1 scores one by one.
     None is as much as suits the device.
     """
-    budget = budget or scorer.tokens_per_batch
     # sorted, so that batches do not depend on the order of the samples
-    distinct = sorted({row.ids for row in encoded})
-    with (
-        torch.inference_mode(),
-        # as the run was trained: its threshold was chosen on scores of the same arithmetic
-        torch.autocast(scorer.device.type, torch.bfloat16, enabled=scorer.decision.bf16),
-    ):
-        found = {ids: _odds(logits) for ids, logits in scorer.logits(distinct, budget)}
+    found = scorer.log_odds(sorted({row.ids for row in encoded}), budget)
     return [found[row.ids] for row in encoded]
-
-
-def _odds(logits: torch.Tensor) -> float:
-    # a difference in bfloat16 would be rounded once more
-    fp, tp = logits.double().tolist()
-    return float(tp - fp)

@@ -8,9 +8,10 @@ from textwrap import fill
 from iacfilter_hpc.errors import counted
 from iacfilter_hpc.evaluation.bootstrap import FEW_GROUPS, FEWEST_GROUPS, Interval
 from iacfilter_hpc.evaluation.breakdown import SubsetScores
-from iacfilter_hpc.evaluation.metrics import FEW_POSITIVES, in_reading_order, pooled_names
+from iacfilter_hpc.evaluation.metrics import in_reading_order, pooled_names
 from iacfilter_hpc.evaluation.results import Evaluation
 from iacfilter_hpc.trained_model.calibration import Calibration
+from iacfilter_hpc.trained_model.evidence import FEW_POSITIVES
 from iacfilter_hpc.trained_model.tables import aligned_table
 
 WIDTH = 100

@@ -12,6 +12,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from iacfilter_hpc.evaluation.predict import own_log_odds, probabilities
 from iacfilter_hpc.filtering.first_reading import FirstReading
@@ -27,7 +28,9 @@ from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.samples.prompt import PromptForm
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
-from iacfilter_hpc.training.approaches.scorer import Scorer
+
+if TYPE_CHECKING:
+    from iacfilter_hpc.evaluation.predict import AnyScorer
 
 # rows of a chunk are scored together, in batches of like length
 ROWS_IN_A_CHUNK = 512
@@ -48,7 +51,7 @@ class Filter:
     was trained on, and removes whatever it says. `smells` None: all that it knows.
     """
 
-    scorer: Scorer
+    scorer: AnyScorer
     threshold: float
     scripts: Scripts
     technology: str | None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacfilter_hpc.config.extras import check_installed
+from iacfilter_hpc.config.extras import FILTER, TRAIN, check_installed
 from iacfilter_hpc.errors import UsageError, counted
 from iacfilter_hpc.filtering.code_quality import CodeQualityReport
 from iacfilter_hpc.filtering.findings import Findings, Unjudged
@@ -43,6 +43,7 @@ from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
+from iacfilter_hpc.onnx_model import record as onnx_record
 from iacfilter_hpc.runs.files import replacing
 from iacfilter_hpc.trained_model.decision import Decision, read_decision
 from iacfilter_hpc.trained_model.find import Trained, find_trained
@@ -53,7 +54,7 @@ from iacfilter_hpc.verdicts.repository import find_verdicts
 if TYPE_CHECKING:
     from iacfilter_hpc.filtering.threshold import FilterThreshold
 
-# what scoring imports; DeepSpeed is no part of it
+# what scoring imports, of a model that is not in ONNX; DeepSpeed is no part of it
 PACKAGES = "torch transformers peft datasets scipy".split()
 
 Write = Callable[[bytes], object]
@@ -179,8 +180,18 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
 def check_request(request: FilterRequest) -> Trained:
     """Raise what is wrong with the request, whatever the report holds, and find the model."""
     refuse(list(_problems(request)))
-    check_installed(PACKAGES)
-    return find_trained(request.models, request.model)
+    model = find_trained(request.models, request.model)
+    _check_packages(model.final)
+    return model
+
+
+def _check_packages(final: Path) -> None:
+    """Raise IacfilterError unless the packages that score this model can be found."""
+    if onnx_record.is_onnx(final):
+        check_installed(onnx_record.PACKAGES, FILTER)
+    else:
+        other = "iacfilter-export RUN --onnx, where it was trained, makes of an encoder one without"
+        check_installed(PACKAGES, f"{TRAIN}\n{other}")
 
 
 def _refuse_wrong_scripts(request: FilterRequest, report: GlitchReport, scripts: Scripts) -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from iacfilter_hpc.errors import DataError, TrainingError, numbered
 from iacfilter_hpc.inputs.encoded import Encoded
+from iacfilter_hpc.inputs.field_tokenizer import FieldTokenizer
 from iacfilter_hpc.inputs.prompts import Prompt, fit_prompt
-from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, encode_plain
 from iacfilter_hpc.samples.sample import Sample
+
+if TYPE_CHECKING:
+    # it imports transformers, which fields are encoded without
+    from iacfilter_hpc.inputs.tokenizer import PromptTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def _problem_of(prompt: Prompt, limit: int, room: int) -> NoFit | None:
 
 def encode_fields(
     samples: Sequence[Sample],
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: FieldTokenizer,
     fields: Sequence[str],
     max_length: int,
 ) -> list[Encoded]:
@@ -109,19 +112,19 @@ def encode_fields(
     Raises:
         TrainingError: the tokenizer has no separator, or takes less than `max_length` tokens.
     """
-    begin, separator = tokenizer.cls_token_id, tokenizer.sep_token_id
+    begin, separator = tokenizer.begin, tokenizer.separator
     if begin is None or separator is None:
         raise TrainingError("this tokenizer has no CLS and SEP token: it is not an encoder's")
-    if max_length > tokenizer.model_max_length:
+    if max_length > tokenizer.longest:
         raise TrainingError(
-            f"data.max_length {max_length} is more than the {tokenizer.model_max_length} tokens "
+            f"data.max_length {max_length} is more than the {tokenizer.longest} tokens "
             "that the model takes"
         )
     encoded = []
     for sample in samples:
         ids: list[int] = []
         for name in fields:
-            ids += [separator, *encode_plain(tokenizer, _field(sample, name))]
+            ids += [separator, *tokenizer.encode(_field(sample, name))]
         # CLS stands in place of the first separator, and the last token is a separator: by hand, as
         # tokenizers join two texts at most. Whole fields are made first, to count what is cut
         kept = ids[1 : max_length - 1]

@@ -14,7 +14,11 @@ from iacfilter_hpc.inputs.answers import Answers
 from iacfilter_hpc.inputs.dataset import scoring_rows, training_rows
 from iacfilter_hpc.inputs.encode import NoFit, encode_fields, try_prompts
 from iacfilter_hpc.inputs.encoded import Encoded
-from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, settle_special_tokens
+from iacfilter_hpc.inputs.tokenizer import (
+    PromptTokenizer,
+    field_tokenizer,
+    settle_special_tokens,
+)
 from iacfilter_hpc.samples.sample import Sample
 
 
@@ -121,4 +125,5 @@ class FieldInputs(ModelInputs):
         Raises:
             TrainingError: the tokenizer is not an encoder's, or takes less than `max_length`.
         """
-        return encode_fields(samples, self.tokenizer, self.fields, self.max_length)
+        tokenizer = field_tokenizer(self.tokenizer)
+        return encode_fields(samples, tokenizer, self.fields, self.max_length)

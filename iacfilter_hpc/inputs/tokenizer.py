@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.answers import Answers, derive_answers
+from iacfilter_hpc.inputs.field_tokenizer import FieldTokenizer
 
 PAD = "<pad>"
 
@@ -56,6 +57,16 @@ def encode_plain(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     )
     ids: list[int] = encoded["input_ids"]
     return ids
+
+
+def field_tokenizer(tokenizer: PreTrainedTokenizerBase) -> FieldTokenizer:
+    """An encoder's tokenizer as encode_fields takes it."""
+    return FieldTokenizer(
+        begin=tokenizer.cls_token_id,
+        separator=tokenizer.sep_token_id,
+        longest=tokenizer.model_max_length,
+        encode=lambda text: encode_plain(tokenizer, text),
+    )
 
 
 def settle_special_tokens(

@@ -19,13 +19,11 @@ from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.records import RunRecord
 from iacfilter_hpc.samples.sample import Sample, SampleFile
 from iacfilter_hpc.trained_model.decision import Decision
-from iacfilter_hpc.trained_model.evidence import ValidationScores
+from iacfilter_hpc.trained_model.evidence import FEW_POSITIVES, ValidationScores
 from iacfilter_hpc.trained_model.markdown import code
 from iacfilter_hpc.trained_model.tables import markdown_table
 from iacfilter_hpc.trained_model.trained_on import Recall
 
-FEW_POSITIVES = 10
-"""Real TPs of a smell below which the card warns: as in evaluation.metrics, a room above."""
 MOST_SOURCES = 10
 """Sources of labels that the card names; the others are counted."""
 
@@ -131,6 +129,12 @@ MERGED = CardFacts(
     library_name="transformers",
     pipeline_tag="text-generation",
 )
+IN_ONNX = CardFacts(
+    what="An encoder with a classifying head, in ONNX",
+    library_name="onnxruntime",
+    pipeline_tag="text-classification",
+    tags=("onnx",),
+)
 NEEDS_BASE = " The base model is loaded too: it is not in DIR."
 
 TRAINING_DATA = "## Training data"
@@ -182,20 +186,20 @@ def model_card(
     return str(ModelCard(f"---\n{_metadata(decision, facts).to_yaml()}\n---\n\n{body}\n"))
 
 
-def merged_card(card: ModelCard, decision: Decision, note: str) -> str:
-    """Card of a run for its model with the adapter merged; `note` says how that went.
+def exported_card(card: ModelCard, decision: Decision, facts: CardFacts, note: str) -> str:
+    """Card of a run for its model in another form, of `facts`; `note` says how that went.
 
     Metadata and introduction are made anew. The sections behind stay: what they tell of the run
     cannot be made again without its data. So does a text that is no longer the one written here.
     """
     assert isinstance(card.data, ModelCardData), "a ModelCard's data, which its type does not tell"
-    card.data.library_name = "transformers"
-    card.data.tags = [tag for tag in card.data.tags or [] if tag != "lora"]
+    card.data.library_name = facts.library_name
+    card.data.tags = [*(tag for tag in card.data.tags or [] if tag != "lora"), *facts.tags]
     title, _, _ = card.text.strip().partition("\n")
     # the heading may be gone: the owner may edit a card, which is no part of the manifest
     _, heading, sections = card.text.partition(f"\n{TRAINING_DATA}\n")
     if heading:
-        introduction = _introduction(decision, MERGED)
+        introduction = _introduction(decision, facts)
         card.text = f"\n{title}\n\n{introduction}\n{heading}{sections}"
     return f"{str(card).rstrip()}\n\n## Export\n\n{note}\n"
 

@@ -21,6 +21,8 @@ SCORES_SCHEMA = 1
 SEEN_SCHEMA = 2
 SCORES = "validation_scores.json"
 SEEN = "seen.json"
+FEW_POSITIVES = 10
+"""Scores of fewer real TPs than this say little: reports, cards and filters mark them."""
 
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 

@@ -1,4 +1,4 @@
-"""Find a trained model: of a run, or in a directory that was copied from one."""
+"""Find a trained model: of a run, in a directory that was copied from one, or on the hub."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from iacfilter_hpc.errors import IacfilterError, RunNotFound
 from iacfilter_hpc.runs.layout import RunLayout, absolute
 from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.trained_model.decision import FILE
+from iacfilter_hpc.trained_model.hub import HOW_TO_NAME, SCHEME, HubName, fetch, hub_name
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Trained model: a final/ directory, and the run that it lies in, None for a copy elsewhere."""
+    """Trained model: a final/ directory, and the run that it lies in, None for a copy elsewhere.
+
+    `hub` is what it is called on the hub, if that is where it comes from.
+    """
 
     final: Path
     run: RunLayout | None
+    hub: HubName | None = None
 
     @property
     def name(self) -> str:
-        """Name of the run, else of the directory that was copied."""
+        """Name of the run or on the hub, else of the directory that was copied."""
+        if self.hub is not None:
+            return str(self.hub)
         if self.run is not None:
             return self.run.name
         # "final" names every copy alike: the folder around it is what the user has named
@@ -33,22 +40,33 @@ def of_run(run: RunLayout) -> Trained:
 
 
 def find_trained(models: Path, name: str) -> Trained:
-    """Trained model of a run (by name, directory or job id), or in a directory.
+    """Trained model of a run (by name, directory or job id), in a directory, or on the hub.
 
-    Such a directory is a final/ or holds one. A run's own final/ stands for the run.
+    Such a directory is a final/ or holds one. A run's own final/ stands for the run. On the hub a
+    model is `org/name@revision`, which is looked for last, or `hf://org/name@revision`.
 
     Raises:
         RunNotFound: there is neither a run nor a directory of that name.
-        IacfilterError: there is, but no trained model in it.
+        UsageError: it begins with hf://, and names no revision of a model.
+        IacfilterError: there is no trained model in it, or it cannot be had from the hub.
     """
+    on_hub = hub_name(name)
+    if name.startswith(SCHEME) and on_hub is not None:
+        return Trained(fetch(on_hub), None, on_hub)
     directory = absolute(Path(name))
     try:
         # runs first: a folder that happens to bear a run's name must not stand for it
         run = find_run(models, name)
-    except RunNotFound:
-        if not directory.is_dir():
+    except RunNotFound as error:
+        if directory.is_dir():
+            return _in_directory(directory)
+        if on_hub is not None:
+            return Trained(fetch(on_hub), None, on_hub)
+        if "/" not in name:
             raise
-        return _in_directory(directory)
+        raise RunNotFound(
+            f"{error.message}, nor a directory of that name", hint=f"{error.hint}\n{HOW_TO_NAME}"
+        ) from error
     # said here, by name: without final/ everything later would complain of a missing file
     if not run.final.is_dir():
         raise IacfilterError(

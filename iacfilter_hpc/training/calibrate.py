@@ -1,4 +1,7 @@
-"""Calibration on validation data only: the temperature of p(TP), and the threshold of TP."""
+"""Calibration on validation data only: the temperature of p(TP), and the threshold of TP.
+
+Only the fit of a temperature imports scipy: a filter that scores in ONNX has numpy alone.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit
 
 SMALLEST, LARGEST = 0.05, 20.0
 """Bounds of the temperature: small log-odds that are all right want less, wrong ones infinity."""
@@ -35,6 +36,8 @@ def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
     Sources: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2; Platt,
     Probabilistic Outputs for Support Vector Machines, 1999, section 2.2.
     """
+    from scipy.optimize import minimize_scalar
+
     positive = np.asarray(is_tp, dtype=bool)
     odds = np.asarray(log_odds, dtype=np.float64)
     target = _targets(positive)
@@ -51,8 +54,9 @@ def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
 
 def scaled(log_odds: npt.ArrayLike, temperature: float, offset: float = 0.0) -> list[float]:
     """p(TP) = sigmoid(log_odds / temperature + offset), shape [n]."""
-    odds = np.asarray(log_odds, dtype=np.float64) / temperature + offset
-    p_tp: list[float] = expit(odds).tolist()
+    z = np.asarray(log_odds, dtype=np.float64) / temperature + offset
+    # as one function: exp of a large log-odds alone overflows
+    p_tp: list[float] = np.exp(-np.logaddexp(0, -z)).tolist()
     return p_tp
 
 
@@ -71,6 +75,8 @@ def fit_scale(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> Scale:
     log-odds are wrong by one number, and no temperature mends it.
     Source: Platt, Probabilistic Outputs for Support Vector Machines, 1999.
     """
+    from scipy.optimize import minimize
+
     positive = np.asarray(is_tp, dtype=bool)
     odds, target = np.asarray(log_odds, dtype=np.float64), _targets(positive)
 

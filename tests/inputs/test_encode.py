@@ -12,7 +12,7 @@ from iacfilter_hpc.errors import DataError, TrainingError
 from iacfilter_hpc.inputs.dataset import read_both_classes, scoring_rows, training_rows
 from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import Audit, audit
-from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, settle_special_tokens
+from iacfilter_hpc.inputs.tokenizer import PromptTokenizer, field_tokenizer, settle_special_tokens
 from iacfilter_hpc.packing.collators import PadCollator, Row
 from iacfilter_hpc.samples.sample import read_samples
 from tests.inputs.encoding import encode_prompts
@@ -65,7 +65,7 @@ def test_one_field_is_what_the_tokenizer_makes_of_it(
     encoder_tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     made = sample(["  password: caf\u00e9"], 0)
-    (encoded,) = encode_fields([made], encoder_tokenizer, ["content"], 256)
+    (encoded,) = encode_fields([made], field_tokenizer(encoder_tokenizer), ["content"], 256)
     assert list(encoded.ids) == encoder_tokenizer(made.content)["input_ids"]
 
 
@@ -74,10 +74,10 @@ def test_fields_are_joined_by_the_separator_and_cut_at_the_end(
 ) -> None:
     made = sample(["password: hunter2 " * 10], 0)
     fields = ["smell", "technology", "content"]
-    (whole,) = encode_fields([made], encoder_tokenizer, fields, 256)
+    (whole,) = encode_fields([made], field_tokenizer(encoder_tokenizer), fields, 256)
     text = f"<s>hard coded secret</s>ansible</s>{made.content}</s>"
     assert encoder_tokenizer.decode(whole.ids) == text
-    (cut,) = encode_fields([made], encoder_tokenizer, fields, 20)
+    (cut,) = encode_fields([made], field_tokenizer(encoder_tokenizer), fields, 20)
     assert cut.ids == (*whole.ids[:19], encoder_tokenizer.sep_token_id)
     assert cut.tokens_dropped == len(whole.ids) - 20
     assert audit([made, made], [whole, cut]).samples_cut == 1
@@ -87,7 +87,7 @@ def test_the_encoder_refuses_what_the_model_cannot_take(
     encoder_tokenizer: PreTrainedTokenizerBase, tiny_generative: Path
 ) -> None:
     with pytest.raises(TrainingError, match="more than the 512 tokens"):
-        encode_fields([], encoder_tokenizer, ["content"], 513)
+        encode_fields([], field_tokenizer(encoder_tokenizer), ["content"], 513)
 
 
 def test_a_pad_token_never_resizes_the_embeddings(

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, TrainingArguments
+from transformers import (
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    T5ForSequenceClassification,
+    TrainingArguments,
+)
 
 from iacfilter_hpc.config.schema import RunConfig
 from iacfilter_hpc.inputs.model_inputs import FieldInputs, ModelInputs
@@ -47,6 +52,8 @@ def class_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
     # by what the batch holds, since training and scoring may lay out rows otherwise
     if "gather" in batch:
         return _packed_logits(model, batch)
+    if isinstance(model, T5ForSequenceClassification):
+        return _last_token_logits(model, batch)
     logits: torch.Tensor = model(
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
     ).logits
@@ -68,6 +75,24 @@ def _packed_logits(model: nn.Module, batch: Batch) -> torch.Tensor:
     logits: torch.Tensor = model.classifier(  # type: ignore[operator]
         first if pooler is None else model.dropout(pooler(first))  # type: ignore[operator]
     )
+    return logits
+
+
+def _last_token_logits(model: T5ForSequenceClassification, batch: Batch) -> torch.Tensor:
+    # past the model's own forward, which decides by the decoder's state at the last EOS and wants
+    # as many EOS in each row: it is the separator too, of which a row that was cut has fewer. The
+    # last token of every row is one, so this is the same state.
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    begin = ids.new_full((len(ids), 1), model.config.decoder_start_token_id)
+    hidden = model.transformer(
+        input_ids=ids,
+        attention_mask=mask,
+        decoder_input_ids=torch.cat([begin, ids[:, :-1]], dim=1),
+        use_cache=False,
+    ).last_hidden_state
+    last = mask.sum(dim=1) - 1
+    rows = torch.arange(len(ids), device=ids.device)
+    logits: torch.Tensor = model.classification_head(hidden[rows, last])
     return logits
 
 
@@ -93,6 +118,10 @@ def load_classifier(
         label2id={label: i for i, label in enumerate(LABELS)},
         trust_remote_code=False,
     )
+    # A file holds tied weights once, as T5's embeddings. The Trainer warns of the other names as
+    # missing where it loads its best checkpoint, unless they are known not to be saved.
+    if tied := set(model.all_tied_weights_keys):
+        model._keys_to_ignore_on_save = tied
     return model
 
 

@@ -226,7 +226,7 @@ class Generative(Approach):
             )
             base = load_base(source, decision.revision, decision.dtype, loading)
             model: nn.Module = PeftModel.from_pretrained(base, final)
-        else:  # merged: see evaluation.export
+        else:  # merged: see exporting.merge
             model = base = load_base(final, None, decision.dtype)
         # by the most tokens that the model takes: what will be scored is not known yet
         choice = choose_for_prompts(base, device, "auto", base.config.max_position_embeddings)

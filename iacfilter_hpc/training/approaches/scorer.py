@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,7 +39,27 @@ class Scorer:
     logits: Callable[[Sequence[Ids], int], Logits]
     tokens_per_batch: int
     calibrator: Calibrator | None = None
-    partners: tuple[Scorer, ...] = ()
+    # also of models in ONNX
+    partners: tuple[Any, ...] = ()
+
+    def log_odds(self, rows: Sequence[Ids], budget: int | None = None) -> dict[Ids, float]:
+        """Log-odds of TP of distinct inputs, at most `budget` tokens at once and an input at least.
+
+        None is as much as suits the device.
+        """
+        with (
+            torch.inference_mode(),
+            # as the run was trained: its threshold was chosen on scores of the same arithmetic
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.decision.bf16),
+        ):
+            found = self.logits(rows, budget or self.tokens_per_batch)
+            return {ids: _odds(logits) for ids, logits in found}
+
+
+def _odds(logits: torch.Tensor) -> float:
+    # a difference in bfloat16 would be rounded once more
+    fp, tp = logits.double().tolist()
+    return float(tp - fp)
 
 
 def batches_within(rows: Iterable[Ids], budget: int) -> Iterator[list[Ids]]:

@@ -12,7 +12,7 @@ from iacfilter_hpc.cli.data.check import Found, warnings
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.inputs.encode import encode_fields
 from iacfilter_hpc.inputs.encoded import audit
-from iacfilter_hpc.inputs.tokenizer import load_tokenizer, settle_special_tokens
+from iacfilter_hpc.inputs.tokenizer import field_tokenizer, load_tokenizer, settle_special_tokens
 from iacfilter_hpc.samples.check import check_files
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.training.approaches.lengths import Measure, measure_lengths
@@ -37,11 +37,11 @@ def test_the_encoders_input(models: Path) -> None:
     model = str(models / "encoder")
     fields = ("smell", "content")
     tokenizer = load_tokenizer(model, None)
-    whole = encode_fields(SAMPLES, tokenizer, fields, 512)
+    whole = encode_fields(SAMPLES, field_tokenizer(tokenizer), fields, 512)
     sizes = sorted(len(row.ids) for row in whole)
     limit = sizes[5]
     found = measure_lengths(SAMPLES, Measure(model, "encoder", limit, fields))
-    cut = audit(SAMPLES, encode_fields(SAMPLES, tokenizer, fields, limit))
+    cut = audit(SAMPLES, encode_fields(SAMPLES, field_tokenizer(tokenizer), fields, limit))
     assert (found.p50, found.p90, found.p99, found.longest) == (
         sizes[3],
         sizes[7],

@@ -15,11 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.cli.export import main
 from iacfilter_hpc.errors import IacfilterError, TrainingError
-from iacfilter_hpc.evaluation.export import export
 from iacfilter_hpc.evaluation.predict import load_scorer, score_samples
+from iacfilter_hpc.exporting.merge import merge
 from iacfilter_hpc.runs.layout import RunLayout, resource
 from iacfilter_hpc.samples.sample import read_samples
-from iacfilter_hpc.trained_model.card import merged_card
+from iacfilter_hpc.trained_model.card import MERGED, exported_card
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from iacfilter_hpc.training.run import train
 from tests.training.settings import TRAINS, run_config
@@ -48,7 +48,7 @@ def quantized(final: Path, directory: Path) -> Path:
 def test_what_was_trained_beside_4_bits_is_not_merged(run: RunLayout, tmp_path: Path) -> None:
     final = quantized(run.final, tmp_path)
     with pytest.raises(IacfilterError, match="trained beside weights in nf4"):
-        export(final, tmp_path / "merged")
+        merge(final, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
@@ -72,7 +72,7 @@ def test_it_stands_alone_and_scores_the_same(
     run: RunLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = p_tp(run.final)
-    done = export(run.final, tmp_path / "merged")
+    done = merge(run.final, tmp_path / "merged")
     assert done.largest_difference < 1e-4
     assert done.compared == 14
     # away from the run, and from the base model in it
@@ -98,13 +98,13 @@ def test_it_stands_alone_and_scores_the_same(
 
 def test_a_card_that_somebody_has_rewritten_keeps_their_words(run: RunLayout) -> None:
     card = ModelCard("---\ntags:\n- lora\n- mine\n---\n\n# mine\n\nA LoRA adapter of my own.\n")
-    text = merged_card(card, read_decision(run.final), "It was merged.")
+    text = exported_card(card, read_decision(run.final), MERGED, "It was merged.")
     assert "A LoRA adapter of my own.\n\n## Export\n\nIt was merged.\n" in text
     assert ModelCard(text).data.tags == ["mine"]
 
 
 def test_sixteen_bits_say_what_they_cost(run: RunLayout, tmp_path: Path) -> None:
-    done = export(run.final, tmp_path / "half", "bfloat16")
+    done = merge(run.final, tmp_path / "half", "bfloat16")
     assert 1e-4 < done.largest_difference < 1
     assert read_decision(tmp_path / "half").dtype == "bfloat16"
     weights = AutoModelForCausalLM.from_pretrained(tmp_path / "half", dtype="auto")
