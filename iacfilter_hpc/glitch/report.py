@@ -35,24 +35,22 @@ HEADERS: dict[str, CsvFormat] = {
     "PATH,LINE,ERROR,DESCRIPTION,CODE": "v2",
     "PATH,LINE,ERROR": "replication",
 }
+# GLITCH writes - for no description; a suggestion may list values, and words of others hold commas
+# before the CWE with which they end
+_DESCRIPTION = r"(?P<description>-|Suggestion: .*?\.|[^,]*[.)]|.*?\(CWE-[^)]{1,80}\)\.?|[^,]*)"
 # Rows may be hostile, so a match must take time linear in their length, as a test sees to: hence
 # bounded and possessive repeats. GLITCH writes line -1 for what it cannot place.
 _START = r"(?P<path>.+?),(?P<line>-?[0-9]{1,9}),"
 # every code has an underscore, which tells it from words of a description
 _CODE = r"(?P<code>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)"
-# GLITCH writes - for no description; a suggestion may list values, and words of others hold commas
-# before the CWE with which they end
-_DESCRIPTION = r"(?P<description>-|Suggestion: .*?\.|[^,]*[.)]|.*?\(CWE-[^)]{1,80}\)\.?|[^,]*)"
-# in the replication package's form the last column takes it in, and decision_in cuts it off again
+# in the other two formats the last column takes it in, and decision_in cuts it off again
 _DECISION = r"(?:,(?:(?:TP|FP)(?: by a person)?|UNJUDGED: [^,]+),[0-9.]*)?"
-_SHORT = rf"{_START}{_CODE},(?P<detail>.*)"
-_LONG = rf"{_START}{_CODE},{_DESCRIPTION},(?P<detail>.*)"
 ROWS: dict[CsvFormat, re.Pattern[str]] = {
-    "2022": re.compile(_SHORT),
-    "v2": re.compile(_LONG),
+    "2022": re.compile(rf"{_START}{_CODE},(?P<detail>.*)"),
+    "v2": re.compile(rf"{_START}{_CODE},{_DESCRIPTION},(?P<detail>.*)"),
     # what stands before the path is cut off from it later
-    "linter-2022": re.compile(_SHORT),
-    "linter": re.compile(_LONG),
+    "linter-2022": re.compile(rf"{_START}{_CODE},(?P<detail>.*)"),
+    "linter": re.compile(rf"{_START}{_CODE},{_DESCRIPTION},(?P<detail>.*)"),
     "replication": re.compile(rf"{_START}(?P<code>(?=[^,]*[^,\s])[^,]*+)(?P<detail>){_DECISION}"),
 }
 DECISION_COLUMNS = ",DECISION,P_TP"

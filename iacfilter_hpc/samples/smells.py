@@ -808,8 +808,10 @@ def rule_of(smell: str, reported: str) -> Rule:
         KeyError: there is no such smell.
     """
     rules = BY_NAME[smell].rules
-    word = _plain(reported)
-    return next((rule for rule in rules if word in (_plain(rule.id), _plain(rule.name))), rules[0])
+    # most smells have one, and most reports name the code: neither needs the words made alike
+    found = next((rule for rule in rules if len(rules) == 1 or rule.id == reported), None)
+    word = "" if found else _plain(reported)
+    return found or next((rule for rule in rules if _plain(rule.name) == word), rules[0])
 
 
 def title_of(name: str) -> str:
