@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -161,7 +162,7 @@ class Client:
                 return await self._ask(json.dumps(body, ensure_ascii=False).encode())
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             said = self._endpoint.hide(str(error)) or "no connection came about in time"
-            raise Unreached(f"cannot be reached: {said}") from error
+            raise Unreached(f"cannot be reached{_detour(self._url)}: {said}") from error
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Later(f"no answer within {seconds:g} s") from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
@@ -199,6 +200,15 @@ class Client:
         if state in LATER:
             raise Later(problem, _wait(response.headers.get("retry-after")))
         raise (Rejected if state in (401, 403, 404, 405) else Refused)(problem)
+
+
+def _detour(url: str) -> str:
+    """The words for a proxy that the environment puts before an address; none without one."""
+    parts = urlsplit(url)
+    has_proxy = {parts.scheme, "all"} & getproxies().keys()
+    if not has_proxy or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f" through the proxy of ${parts.scheme}_proxy (see $no_proxy)"
 
 
 def _place(location: str) -> str:

@@ -52,7 +52,7 @@ class Server:
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     most_at_once: int = 0
-    _at_once: int = 0
+    at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -65,13 +65,13 @@ class Server:
             self.paths.append(path)
             self.headers.append(headers)
             self.bodies.append(body)
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
             return len(self.bodies) - 1
 
     def end(self) -> None:
         with self.lock:
-            self._at_once -= 1
+            self.at_once -= 1
 
 
 @contextmanager

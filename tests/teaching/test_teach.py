@@ -244,6 +244,20 @@ def test_nobody_listens(taught: Teach) -> None:
         taught(url)
 
 
+def test_a_proxy_that_stands_in_the_way(taught: Teach, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the environment's, as for any program; of what it does not reach, it is named."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serving(tp) as server:
+        with pytest.raises(IacfilterError, match=r"through the proxy of \$http_proxy"):
+            taught(server.url)
+        assert not server.bodies
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        taught(server.url)
+        assert len(server.bodies) == 12
+
+
 def test_the_key_does_not_follow_a_redirect(taught: Teach) -> None:
     """Neither to another host nor later, once answers came."""
     with serving(tp) as other:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from iacfilter_hpc.teaching.teach import Judged, Taught, TeachRequest
 
 KEY_VARIABLE = "IACFILTER_TEACHER_KEY"
+MANY_UNREAD = 0.1
+"""The share of answers that cannot be read above which something seems to be wrong."""
 LISTED = 20
 """Samples without a label that the text names; the JSON document has all."""
 MOST_AT_ONCE, MOST_VOTES = 256, 99
@@ -261,6 +263,10 @@ def warnings(done: Taught) -> list[str]:
     found = []
     if done.asked.stop is not None:
         found.append(f"stopped at --{done.asked.stop}, before all was asked: the same goes on")
+    unread = sum(each.votes.unreadable for each in done.judged)
+    if unread > MANY_UNREAD * done.answers:
+        read = f"{unread} of {counted(done.answers, 'answer')} cannot be read"
+        found.append(f"{read}: see {done.request.answers}, the prompt and --max-tokens")
     if done.usage.uncounted:
         answers = counted(done.usage.uncounted, "answer")
         found.append(f"{answers} came without a count of tokens, which the figures leave out")

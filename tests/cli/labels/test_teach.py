@@ -98,6 +98,15 @@ def test_the_answer_as_text_and_as_json(teach: Command) -> None:
     assert len(read_samples(Path("taught.jsonl"))) == 11
 
 
+def test_many_answers_that_cannot_be_read(teach: Command) -> None:
+    with serving(lambda body, number: completion("Hm." if number % 4 == 0 else "TP")) as server:
+        code, _, err = teach(*to(server.url), "--parallel", "1")
+    assert code == 0 and err == (
+        "warning: 3 of 12 answers cannot be read: see taught.answers.jsonl, the prompt and "
+        "--max-tokens\n"
+    )
+
+
 def test_several_votes(teach: Command) -> None:
     with serving(lambda body, number: completion("FP" if number % 3 else "TP")) as server:
         flags = ("--votes", "3", "--parallel", "1", "--max-requests", "30")
@@ -192,6 +201,9 @@ def test_a_kill_loses_at_most_what_was_under_way(teach: Command, number: signal.
         going.send_signal(number)
         _, err = going.communicate(timeout=30)
         assert not Path("taught.jsonl").exists()
+        # what was sent before the end is still on its way to the server, or being answered
+        time.sleep(0.3)
+        wait_for(lambda: server.at_once == 0)
         asked = len(server.bodies)
         kept = len(Path("taught.answers.jsonl").read_bytes().splitlines())
         # of three under way each may have been answered, or the next one be
