@@ -51,7 +51,8 @@ from tests.training.settings import TRAINS
 
 pytestmark = TRAINS
 
-TRAINED_ON = numbered(500, 6)
+SEEN = numbered(500, 4)
+"""Two that trained the models, and two that validated them."""
 LABELLED = numbered(0, 40)
 OTHERS = numbered(100, 12)
 OPTIONS = CalibrationOptions(draws=100)
@@ -70,7 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     turned = {n: -10 * w if "out_proj" in n else w for n, w in weights.items()}
     save_file(turned, two / "model.safetensors", {"format": "pt"})
     for final in (one, two):
-        write_seen(final, seen_of(TRAINED_ON, []))
+        write_seen(final, seen_of(SEEN[:2], SEEN[2:]))
         (final / CARD).write_text(CARD_TEXT)
         write_manifest(final)
     return folder
@@ -203,7 +204,7 @@ def test_a_card_that_the_owner_has_changed_stays_as_it_is(calibrated: Trained) -
     [
         (LABELLED[:12], DataError, r"has 4 samples labelled FP, and a calibration needs 10"),
         ([replace(s, family=f"f{i % 4}") for i, s in enumerate(LABELLED)], DataError, "of 4 famil"),
-        ([*LABELLED, *TRAINED_ON[:2]], TrainingError, r"2 of 42 samples of .* trained one"),
+        ([*LABELLED, *SEEN[1:3]], TrainingError, r"2 of 42 samples of .* trained or validated one"),
     ],
 )
 def test_what_cannot_calibrate_is_refused(
