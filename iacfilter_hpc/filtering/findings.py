@@ -16,7 +16,6 @@ from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.glitch.report import BadRow
 from iacfilter_hpc.samples.smells import smell_of_words
 
-
 NOBODY_COULD_JUDGE = frozenset(
     {
         Cause.BAD_ROW,
