@@ -111,7 +111,7 @@ def _render(done: Scanned) -> Iterator[str]:
     for part in done.parts:
         rows = f"{counted(part.scripts, 'script')}, {counted(part.rows, 'row')}"
         unparsed = f", {len(part.complaints)} not parsed" if part.complaints else ""
-        yield f"  {part.technology:<10} {rows}{unparsed}"
+        yield f"  {part.technology:<14} {rows}{unparsed}"
     if done.request.keep_report:
         yield f"  kept in    {done.request.keep_report}"
 

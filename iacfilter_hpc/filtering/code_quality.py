@@ -73,7 +73,10 @@ def _title(found: Detection) -> str:
 
 
 def _certainty(judged: DecidedRow) -> str:
-    return " (not judged)" if judged.p_tp is None else f" (p(TP) {judged.p_tp:.2f})"
+    if judged.decision is None:
+        return " (not judged)"
+    # a person's decision has none
+    return "" if judged.p_tp is None else f" (p(TP) {judged.p_tp:.2f})"
 
 
 def _text(path: str) -> str:

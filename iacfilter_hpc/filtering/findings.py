@@ -1,7 +1,8 @@
 """Findings: which rows of a filtered report count, and so are shown and end a build.
 
-A finding is a row that is kept, of a smell that is asked for. Whether one that was not judged is a
-finding is for the user to say; in the filtered report it stands in any case.
+A finding is a row that is kept, of a smell that is asked for. Whether one that no model could judge
+is a finding is for the user to say; in the filtered report it stands in any case. What is kept for
+any other reason, as it looks like a credential, say, is a finding whatever the user says.
 """
 
 from __future__ import annotations
@@ -11,12 +12,32 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from iacfilter_hpc.glitch.decisions import DecidedRow
+from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.glitch.report import BadRow
 from iacfilter_hpc.samples.smells import smell_of_words
 
+NOBODY_COULD_JUDGE = frozenset(
+    {
+        Cause.BAD_ROW,
+        Cause.UNKNOWN_CODE,
+        Cause.OUTSIDE,
+        Cause.NOT_UTF8,
+        Cause.MISSING,
+        Cause.UNREADABLE,
+        Cause.NO_SUCH_LINE,
+        Cause.MISMATCH,
+        Cause.NO_TECHNOLOGY,
+        Cause.TOO_LONG,
+        Cause.UNTRAINED_SMELL,
+        Cause.NO_FIT,
+        Cause.NO_SCORE,
+    }
+)
+"""Reasons under which a row may be ignored; a reason that is not here makes it a finding."""
+
 
 class Unjudged(StrEnum):
-    """What becomes of rows that no model has judged."""
+    """What becomes of rows that no model could judge."""
 
     KEEP = "keep"
     IGNORE = "ignore"
@@ -33,9 +54,8 @@ class Findings:
         """Whether a row is a finding."""
         if row.row.is_blank or row.decision == "FP":
             return False
-        # what has a p(TP) and is kept all the same was judged, whoever overruled the model
-        is_judged = row.decision is not None or row.p_tp is not None
-        return self._selects(row) and (is_judged or self.unjudged is Unjudged.KEEP)
+        may_be_ignored = row.reason is not None and row.reason.cause in NOBODY_COULD_JUDGE
+        return self._selects(row) and not (may_be_ignored and self.unjudged is Unjudged.IGNORE)
 
     def shows(self, row: DecidedRow) -> bool:
         """Whether a log is to hold a row: a finding, or what was judged to be none."""

@@ -65,8 +65,14 @@ def _cells(judged: DecidedRow) -> tuple[str, str, str]:
         return f"row {found.row} of the report", "cannot be read", ""
     path = (judged.file or found.path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     smell = code(found.code) if found.smell is None else escaped(title_of(found.smell))
-    certainty = "not judged" if judged.p_tp is None else f"{judged.p_tp:.2f}"
-    return code(f"{path}:{found.line}"), smell, certainty
+    return code(f"{path}:{found.line}"), smell, _certainty(judged)
+
+
+def _certainty(judged: DecidedRow) -> str:
+    if judged.decision is None:
+        return "not judged"
+    # a person's decision has none
+    return "" if judged.p_tp is None else f"{judged.p_tp:.2f}"
 
 
 def _by_smell(tally: Tally) -> str:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -210,13 +211,12 @@ def _append_rows(part: Path, into: BinaryIO) -> int:
                 f"{HEADER.decode()}",
                 hint="v2.0.0 and the versions after it can be used",
             )
-        count = 0
-        for row in rows:
-            # a copy's name has no comma, so the first one ends it
-            path, comma, rest = row.rstrip(b"\r\n").partition(b",")
-            into.write(original_name(path) + comma + rest + b"\n")
-            count += 1
-    return count
+        # a copy's name has no comma, so the first one ends it
+        split = [row.rstrip(b"\r\n").partition(b",") for row in rows]
+    # GLITCH takes scripts in an order that changes from run to run, and is right within each
+    for path, comma, rest in sorted(split, key=itemgetter(0)):
+        into.write(original_name(path) + comma + rest + b"\n")
+    return len(split)
 
 
 def _with_original(complaint: str) -> str:

@@ -17,7 +17,14 @@ import yaml
 
 from iacfilter_hpc.cli.scan import arguments, main
 from tests.cli.commands import PROGRAMS
-from tests.scanning.made import IDENTITY, git, make_glitch, make_repository, write_files
+from tests.scanning.made import (
+    IDENTITY,
+    TINY,
+    git,
+    make_glitch,
+    make_repository,
+    write_files,
+)
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import REPOSITORY, TRAINS
 
@@ -202,7 +209,7 @@ def test_the_action_installs_this_project_and_scans(
         environment,
         model=str(final),
         smells="use_of_http",
-        args=f"--threshold\n{KEEP}\n",
+        args="\n".join(["--threshold", KEEP, *TINY]),
     )
     assert done.returncode == 1, done.stderr
     assert Path(runner["GITHUB_OUTPUT"]).read_text() == "exit-code=1\n"
@@ -225,7 +232,7 @@ def test_the_gitlab_job_leaves_a_code_quality_report(
         "IACFILTER_MODEL": str(final),
         "IACFILTER_SMELLS": "sec_hard_secr",
         "IACFILTER_GLITCH": str(glitch),
-        "IACFILTER_ARGS": f"--threshold={KEEP}",
+        "IACFILTER_ARGS": "\n".join([f"--threshold={KEEP}", *TINY]),
     }
     done = run_job(repository, clean(tmp_path, recorder, RECORDED=str(recorded), **variables))
     assert (done.returncode, done.stderr) == (0, "")
@@ -246,7 +253,7 @@ def test_pre_commit_stops_a_commit_that_brings_findings(
 ) -> None:
     """The hook's own words, in a repository that names this one; no network, no environment."""
     glitch = make_glitch(tmp_path / "bin")
-    hook = {"id": HOOKS[0]["id"], "args": ["--model", str(final), "--threshold", KEEP]}
+    hook = {"id": HOOKS[0]["id"], "args": ["--model", str(final), "--threshold", KEEP, *TINY]}
     local = make_repository(
         tmp_path / "hooks",
         {".pre-commit-hooks.yaml": (REPOSITORY / ".pre-commit-hooks.yaml").read_text()},

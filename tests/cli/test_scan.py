@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 
 from iacfilter_hpc.cli import filter as filtering
 from iacfilter_hpc.cli.scan import main
+from iacfilter_hpc.samples.technologies import NAMES
 from tests.glitch.made_decisions import write_all
 from tests.glitch.test_sarif import VALIDATOR
 from tests.samples.made import REAL_DATA
 from tests.scanning.glitch_stand_in import CANNOT
-from tests.scanning.made import FILES, ROWS, make_glitch, make_repository, write_files
+from tests.scanning.made import FILES, ROWS, TINY, make_glitch, make_repository, write_files
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
 
@@ -39,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 def words(tmp_path: Path, folder: Path, final: Path) -> list[str]:
     """A command line that scans the folder."""
     glitch = make_glitch(tmp_path / "bin")
-    return [str(folder), "--model", str(final), "--glitch", str(glitch)]
+    return [str(folder), "--model", str(final), "--glitch", str(glitch), *TINY]
 
 
 def document(capfd: pytest.CaptureFixture[str], words: list[str], code: int = 0) -> dict[str, Any]:
@@ -64,11 +66,11 @@ def test_one_step_from_a_folder_to_what_is_kept(
     said = capfd.readouterr()
     assert starts(said.out) == ROWS == starts(report.read_text())
     assert f"{folder}: GLITCH of unknown version read 5 scripts\n" in said.err
-    assert "  ansible    3 scripts, 3 rows, 1 not parsed\n" in said.err
+    assert "  ansible        3 scripts, 3 rows, 1 not parsed\n" in said.err
     assert f"{folder}: 6 rows of form v2, paths as they are\n" in said.err
     assert "could not parse all: 'Ansible - Could not parse file: bad.yml'\n" in said.err
     # the same as the two steps by hand
-    by_hand = [str(report), "--scripts", str(folder), *words[1:3], "--threshold", KEEP]
+    by_hand = [str(report), "--scripts", str(folder), *words[1:3], *TINY, "--threshold", KEEP]
     assert filtering.main(by_hand) == 0
     assert capfd.readouterr().out == said.out
     assert sorted(folder.rglob("*")) == before
@@ -228,7 +230,7 @@ def test_another_folder_than_the_reports_is_an_error(
     report, _ = write_all(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
-    words = [str(report.path), "--model", str(final), "--scripts", str(other)]
+    words = [str(report.path), "--model", str(final), "--scripts", str(other), *TINY]
     for flags in ([], ["--fail-on-findings"]):
         assert filtering.main([*words, *flags]) == 2
         said = capfd.readouterr()
@@ -259,7 +261,7 @@ def test_sarif_of_another_tool_is_filtered(
     log = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "t"}}, "results": results}]}
     path = tmp_path / "in.sarif"
     path.write_text(json.dumps(log))
-    words = ["--sarif-in", str(path), "--scripts", str(folder), "--model", str(final)]
+    words = ["--sarif-in", str(path), "--scripts", str(folder), "--model", str(final), *TINY]
     assert filtering.main([*words, "--threshold", REMOVE]) == 0
     said = capfd.readouterr()
     assert [row.split(",")[2] for row in said.out.splitlines()[1:]] == ["sarif_t_other"]
@@ -282,6 +284,8 @@ REPLAYED = {
     "ansible-role-docker": ("ansible-docker.csv", "ansible"),
     "mysql": ("mysql.csv", "chef"),
     "puppetlabs-apache": ("apache.csv", "puppet"),
+    "terragoat": ("terragoat.csv", "terraform"),
+    "kubespray": ("gha.csv", "github-actions"),
 }
 
 
@@ -292,6 +296,8 @@ def test_what_glitch_really_printed_is_scanned_whole(
 ) -> None:
     """A program that prints what GLITCH 21db8c4 printed, with the paths that it has here."""
     recorded, technology = REPLAYED[name]
+    if technology not in NAMES:
+        pytest.skip(f"{technology} is no technology here")
     lines = (RECORDED / recorded).read_text().splitlines()
     rows = [line.replace(f"repos/{name}/", "./", 1) for line in lines[1:]]
     program = make_glitch(tmp_path / "bin")
@@ -307,7 +313,7 @@ def test_what_glitch_really_printed_is_scanned_whole(
             "        Path(args.output).write_bytes(source.read_bytes())\n\n\ndef files(",
         )
     )
-    flags = ["--model", str(final), "--glitch", str(program), "--threshold", KEEP, "--json"]
+    flags = ["--model", str(final), "--glitch", str(program), "--threshold", KEEP, "--json", *TINY]
     out = tmp_path / "out.csv"
     assert main([str(RECORDED / "repos" / name), *flags, "-o", str(out)]) == 0
     found = json.loads(capfd.readouterr().out)
@@ -316,4 +322,5 @@ def test_what_glitch_really_printed_is_scanned_whole(
     counts = found["rows"]
     assert counts["tp"] + counts["unjudged"] == counts["read"] == sum(scanned.values())
     written = [line.rsplit(",", 2)[0] for line in out.read_text().splitlines()[1:]]
-    assert written[: len(rows)] == [row.removeprefix("./") for row in rows]
+    assert len(written) == counts["read"]
+    assert not Counter(row.removeprefix("./") for row in rows) - Counter(written)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.scanning import glitch_stand_in
 
+TINY: tuple[str, ...] = ()
+"""Flags without which a tiny model of the tests judges nothing."""
 IDENTITY = {
     "GIT_AUTHOR_NAME": "A",
     "GIT_AUTHOR_EMAIL": "a@example.org",
