@@ -96,6 +96,7 @@ def test_a_model_of_an_earlier_version_judges_nothing_until_it_is_believed(
 ) -> None:
     torch.set_num_threads(1)
     words[-1] = str(make_encoder_final(tmp_path / "old" / "final"))
+    capfd.readouterr()
 
     def document(*flags: str) -> dict[str, Any]:
         assert main([*words, "--json", *flags]) == 0

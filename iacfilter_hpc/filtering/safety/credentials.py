@@ -46,7 +46,9 @@ def find_credential(excerpt: Excerpt) -> str | None:
     if len(excerpt.line) > LONGEST:
         return "a line too long to look through"
     below = [line[:LONGEST] for line in islice(_continuation(excerpt), BELOW)]
-    found = (_in_line(line, excerpt) for line in (excerpt.line, excerpt.detail[:LONGEST], *below))
+    # most often the line itself: what is in it need not be looked through twice
+    detail = "" if excerpt.detail in excerpt.line else excerpt.detail[:LONGEST]
+    found = (_in_line(line, excerpt) for line in (excerpt.line, detail, *below))
     return next(filter(None, chain(found, _beside(excerpt, below))), None)
 
 
@@ -98,6 +100,12 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _WORD = r"(?P<value>'[^']*'|\"[^\"]*\"|[^\s'\"|;&]+)"
+# one of these stands in every line that one of the patterns below fits: a look for all is cheap
+_COMMAND = re.compile(
+    r"mysql|mariadb|sshpass|smbclient|redis|ldap|rabbitmq|docker|podman|helm|\baz\b|skopeo|curl|wget|"
+    r"\bhttp\b|requirepass|masterauth|identified|passwd",
+    re.IGNORECASE,
+)
 _COMMANDS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -264,7 +272,8 @@ def _is_text(value: str) -> bool:
 
 
 def _in_commands(line: str) -> Iterator[tuple[str, bool]]:
-    for pattern in (_ADDRESS, _QUERY, _HEADER, *_COMMANDS):
+    commands = _COMMANDS if _COMMAND.search(line) else ()
+    for pattern in (_ADDRESS, _QUERY, _HEADER, *commands):
         for found in pattern.finditer(line):
             yield found["value"].strip("'\""), False
 
@@ -343,15 +352,16 @@ _ITEM = re.compile(r"\s*(?:-\s+)?(?P<value>[^\s:=#][^:=]*|'[^']*'|\"[^\"]*\")\s*
 
 def _beside(excerpt: Excerpt, below: Sequence[str]) -> Iterator[str | None]:
     """A value named by another line: above `default = "x"`, or before its own continuation."""
-    named = [line for line in (*excerpt.above[-ABOVE:], excerpt.line) if any(_secret_keys(line))]
-    for line in (excerpt.line, *below):
-        if named and (found := _GIVEN.search(line)):
-            value, is_bare = _value(found["value"], is_word=False)
-            if is_literal(value, is_bare=is_bare, names_bare=excerpt.names_bare):
-                yield "a literal password, token or key"
-    if below and any(_secret_keys(excerpt.line)) and not _HEREDOC.search(excerpt.line):
-        first = next((line for line in below if line.strip()), "")
-        if found := _ITEM.match(first):
-            value, is_bare = _value(found["value"], is_word=False)
-            if is_literal(value, is_bare=is_bare, names_bare=excerpt.names_bare):
-                yield "a literal password, token or key"
+    given = [found["value"] for line in (excerpt.line, *below) if (found := _GIVEN.search(line))]
+    item = _ITEM.match(next((line for line in below if line.strip()), ""))
+    texts = given if given and _names_a_secret(*excerpt.above[-ABOVE:], excerpt.line) else []
+    if item and not _HEREDOC.search(excerpt.line) and _names_a_secret(excerpt.line):
+        texts = [*texts, item["value"]]
+    for text in texts:
+        value, is_bare = _value(text, is_word=False)
+        if is_literal(value, is_bare=is_bare, names_bare=excerpt.names_bare):
+            yield "a literal password, token or key"
+
+
+def _names_a_secret(*lines: str) -> bool:
+    return any(key for line in lines for key in _secret_keys(line))
