@@ -53,7 +53,8 @@ def arguments() -> argparse.ArgumentParser:
         "--model",
         required=True,
         metavar="RUN",
-        help="a run's name, its directory, or a copy of its final/",
+        help="a run's name, its directory, a copy of its final/, what iacfilter-export has "
+        "written, or ORG/NAME@REVISION on the hub",
     )
     parser.add_argument(
         "--scripts", type=Path, required=True, metavar="DIR", help="the analysed scripts"
