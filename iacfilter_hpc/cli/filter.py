@@ -91,7 +91,8 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="RUN",
-        help="a run's name, its directory, or a copy of its final/",
+        help="a run's name, its directory, a copy of its final/, what iacfilter-export has "
+        "written, or ORG/NAME@REVISION on the hub",
     )
     _add_threshold(parser.add_mutually_exclusive_group())
     parser.add_argument(

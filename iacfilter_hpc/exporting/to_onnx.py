@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,18 +17,31 @@ from torch import nn
 
 from iacfilter_hpc.checkpoints.manifest import CARD, model_sha256, write_manifest
 from iacfilter_hpc.errors import IacfilterError, TrainingError, counted
-from iacfilter_hpc.evaluation.predict import load_scorer, score
+from iacfilter_hpc.evaluation.predict import (
+    load_scorer,
+    load_uncalibrated,
+    own_log_odds,
+    probabilities,
+)
 from iacfilter_hpc.exporting.checks import check_is_new, compared_file, exportable
 from iacfilter_hpc.exporting.new_directory import copy_along, new_directory
 from iacfilter_hpc.inputs.encode import all_fitting
+from iacfilter_hpc.inputs.encoded import Encoded
 from iacfilter_hpc.inputs.tokenizer import load_tokenizer
 from iacfilter_hpc.onnx_model.record import TOKENIZER, WEIGHTS, OnnxRecord, write_record
-from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.runs.files import sha256_of
+from iacfilter_hpc.samples.sample import Sample, read_samples
 from iacfilter_hpc.trained_model.calibration import carry_over, find_calibration
 from iacfilter_hpc.trained_model.card import IN_ONNX, exported_card
-from iacfilter_hpc.trained_model.decision import read_decision, write_decision
+from iacfilter_hpc.trained_model.decision import Decision, read_decision, write_decision
+from iacfilter_hpc.trained_model.evidence import (
+    SCORES,
+    read_validation_scores,
+    write_validation_scores,
+)
 from iacfilter_hpc.training.approaches.encoder import load_classifier
 from iacfilter_hpc.training.approaches.loading import Loading
+from iacfilter_hpc.training.calibrate import scaled
 
 MOST_FLIPS = 0.01
 """Share of decisions that may be others than the model's own."""
@@ -62,7 +76,8 @@ def export_onnx(final: Path, directory: Path, *, int8: bool, data: Path | None) 
     """Write the encoder in `final` to `directory` in ONNX, and compare what was written with it.
 
     Both score `data`, None for the validation file of the training, on which the threshold was
-    chosen. `int8`: the weights of matrices in 7 of 8 bits, activations in 8 at each input.
+    chosen; of that file the new scores are kept. `int8`: the weights of matrices in 7 of 8 bits,
+    activations in 8 at each input.
 
     Raises:
         TrainingError: `final` holds no whole model.
@@ -71,31 +86,17 @@ def export_onnx(final: Path, directory: Path, *, int8: bool, data: Path | None) 
             to compare on, too many decisions flip, or `directory` cannot be written.
     """
     decision, architecture = exportable(final)
-    calibration = find_calibration(final)
     check_is_new(directory)
     path = compared_file(decision, data)
     samples = read_samples(path)
     scorer = load_scorer(final)
     encoded = all_fitting(samples, scorer.encode(samples))
-    before = score(scorer, samples, encoded)
+    own = own_log_odds(scorer, encoded)
     with new_directory(directory) as partial:
-        write_graph(final, partial / WEIGHTS, int8=int8)
-        copy_along(final, partial, lambda name: ".safetensors" in name)
-        _write_tokenizer(final, partial, architecture, int8)
-        # of the arithmetic that it was trained in nothing is left
-        exported = replace(decision, dtype="float32", bf16=False)
-        write_decision(partial, exported)
-        write_manifest(partial)
-        carry_over(final, partial)
-        made = load_scorer(partial)
-        if made.encode(samples) != encoded:
-            raise TrainingError(
-                f"the tokenizer in {final} makes other tokens without transformers",
-                hint="filter with the model as it is",
-            )
-        after = score(made, samples, encoded)
-        threshold = decision.threshold if calibration is None else calibration.threshold
-        flips, largest = _differences(before, after, threshold)
+        _write(final, partial, architecture, int8)
+        made = _log_odds(partial, samples, encoded)
+        before, after = (probabilities(scorer, samples, odds) for odds in (own, made))
+        flips, largest = _differences(before, after, _threshold(final, decision))
         done = InOnnx(
             directory=str(directory),
             architecture=architecture,
@@ -107,8 +108,48 @@ def export_onnx(final: Path, directory: Path, *, int8: bool, data: Path | None) 
             largest_difference=largest,
         )
         _refuse_flips(done)
+        if sha256_of(path) == decision.validation.sha256:
+            _keep_scores(partial, made)
+        carry_over(final, partial)
         _write_card(final, partial, done)
     return done
+
+
+def _write(final: Path, partial: Path, architecture: str, int8: bool) -> None:
+    write_graph(final, partial / WEIGHTS, int8=int8)
+    copy_along(final, partial, lambda name: ".safetensors" in name)
+    _write_tokenizer(final, partial, architecture, int8)
+    # of the arithmetic that it was trained in nothing is left
+    write_decision(partial, replace(read_decision(final), dtype="float32", bf16=False))
+    write_manifest(partial)
+
+
+def _log_odds(partial: Path, samples: Sequence[Sample], encoded: Sequence[Encoded]) -> list[float]:
+    """Log-odds as a filter will find them, after temperature.
+
+    Raises:
+        TrainingError: the tokens would be others than those of `encoded`.
+    """
+    scorer = load_uncalibrated(partial)
+    if scorer.encode(samples) != encoded:
+        raise TrainingError(
+            "the tokenizer makes other tokens without transformers",
+            hint="filter with the model as it is",
+        )
+    return own_log_odds(scorer, encoded)
+
+
+def _threshold(final: Path, decision: Decision) -> float:
+    calibration = find_calibration(final)
+    return decision.threshold if calibration is None else calibration.threshold
+
+
+def _keep_scores(partial: Path, log_odds: Sequence[float]) -> None:
+    """Write the validation scores anew: thresholds for a recall are chosen by the model's own."""
+    if (partial / SCORES).is_file():
+        scores = read_validation_scores(partial)
+        write_validation_scores(partial, replace(scores, p_tp=tuple(scaled(log_odds, 1.0))))
+        write_manifest(partial)
 
 
 def write_graph(final: Path, path: Path, *, int8: bool) -> None:
@@ -194,10 +235,16 @@ def _write_tokenizer(final: Path, partial: Path, architecture: str, int8: bool) 
 def _differences(
     before: Sequence[float], after: Sequence[float], threshold: float
 ) -> tuple[int, float]:
-    """How many decisions are others, and the largest difference of p(TP)."""
+    """How many decisions are others, and the largest difference of p(TP).
+
+    Raises:
+        TrainingError: the model or its export gives what is no number.
+    """
     pairs = list(zip(before, after, strict=True))
-    flips = sum((a >= threshold) != (b >= threshold) for a, b in pairs)
-    return flips, max(abs(a - b) for a, b in pairs)
+    largest = max(abs(a - b) for a, b in pairs)
+    if not all(math.isfinite(a - b) for a, b in pairs):
+        raise TrainingError("a p(TP) is not a number", hint="train the model anew")
+    return sum((a >= threshold) != (b >= threshold) for a, b in pairs), largest
 
 
 def _refuse_flips(done: InOnnx) -> None:

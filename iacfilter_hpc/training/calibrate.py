@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from iacfilter_hpc.trained_model.calibration import sigmoid
+
 SMALLEST, LARGEST = 0.05, 20.0
 """Bounds of the temperature: small log-odds that are all right want less, wrong ones infinity."""
 LARGEST_OFFSET = 20.0
@@ -54,10 +56,8 @@ def fit_temperature(log_odds: npt.ArrayLike, is_tp: npt.ArrayLike) -> float:
 
 def scaled(log_odds: npt.ArrayLike, temperature: float, offset: float = 0.0) -> list[float]:
     """p(TP) = sigmoid(log_odds / temperature + offset), shape [n]."""
-    z = np.asarray(log_odds, dtype=np.float64) / temperature + offset
-    # as one function: exp of a large log-odds alone overflows
-    p_tp: list[float] = np.exp(-np.logaddexp(0, -z)).tolist()
-    return p_tp
+    odds = np.asarray(log_odds, dtype=np.float64) / temperature + offset
+    return [sigmoid(each) for each in odds.tolist()]
 
 
 @dataclass(frozen=True, slots=True)

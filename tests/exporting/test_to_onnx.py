@@ -23,6 +23,11 @@ from iacfilter_hpc.exporting.to_onnx import export_onnx, write_graph
 from iacfilter_hpc.onnx_model.scorer import OnnxScorer
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
+from iacfilter_hpc.trained_model.evidence import (
+    ValidationScores,
+    read_validation_scores,
+    write_validation_scores,
+)
 from tests.made_runs import DEMO
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
@@ -35,6 +40,9 @@ CARD = "---\nlibrary_name: transformers\ntags:\n- glitch\n---\n\n# mine\n\nWords
 def final(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = make_encoder_final(tmp_path_factory.mktemp("encoder") / "final")
     (made / "README.md").write_text(CARD)
+    truth = tuple(each.label == "TP" for each in read_samples(DEMO["validation"]))
+    write_validation_scores(made, ValidationScores(tuple(0.5 for _ in truth), truth))
+    write_manifest(made)
     return made
 
 
@@ -57,6 +65,9 @@ def test_it_is_a_whole_model(exported: tuple[Path, bool], final: Path) -> None:
     assert not list(directory.glob("*.safetensors"))
     decision = read_decision(directory)
     assert decision == replace(read_decision(final), dtype="float32", bf16=False)
+    # of the validation file: what --min-recall chooses by are this model's own
+    scored, _ = score_samples(load_scorer(directory), read_samples(DEMO["validation"]))
+    assert read_validation_scores(directory).p_tp == tuple(row.p_tp for row in scored)
     card = ModelCard.load(directory / "README.md")
     assert card.data.library_name == "onnxruntime"
     assert card.data.tags == ["glitch", "onnx"]

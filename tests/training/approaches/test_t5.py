@@ -96,7 +96,7 @@ def test_it_is_trained_saved_calibrated_and_reloaded(trained: tuple[RunLayout, s
     assert model.transformer.decoder.embed_tokens.weight is shared
     decision = read_decision(layout.final)
     assert decision.approach == "encoder" and 0 < decision.threshold < 1
-    assert decision.validation_audit.samples_cut > 0
+    assert decision.train_audit.samples_cut > 0
     # what is scored now is what the threshold was chosen on
     scored, _ = score_samples(load_torch_scorer(layout.final), read_samples(DEMO["validation"]))
     kept = read_validation_scores(layout.final).p_tp
