@@ -117,6 +117,16 @@ class TrainingError(IacfilterError):
     """Training cannot go on, or what runs is not what was asked for."""
 
 
+MOST = 10
+"""Problems of one kind that are named; a thousand would hide what they have in common."""
+
+
+def first_of(problems: Sequence[str], prefix: str = "") -> list[str]:
+    """The first problems, and how many there are besides."""
+    more = len(problems) - MOST
+    return [*problems[:MOST], f"{prefix}and {more} more"] if more > 0 else list(problems)
+
+
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Number with its noun, such as "1 process"; `many` where it is not `one` with an s."""
     return f"{count} {one if count == 1 else many or one + 's'}"

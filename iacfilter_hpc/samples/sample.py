@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from iacfilter_hpc.errors import DataError
+from iacfilter_hpc.errors import DataError, first_of
 from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.samples.hashes import hash_of_content, hash_of_detection, hashes_of_origin
 from iacfilter_hpc.samples.technologies import UNKNOWN, technology_of
@@ -29,9 +29,6 @@ LABELS: tuple[Label, ...] = ("FP", "TP")
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Far beyond a sample: the longest prompt of the oracle has 2,063 tokens (CodeLlama's)."""
-
-MAX_PROBLEMS = 10
-"""Problems of a file that are named; a thousand would hide what they have in common."""
 
 
 class _Cached:
@@ -121,15 +118,10 @@ def read_sample_file(path: Path, *, unlabelled: bool = False) -> SampleFile:
             samples.append(_sample(found))
     if problems:
         fields = f"a sample has the fields {', '.join(REQUIRED)}"
-        raise DataError("\n".join(_first_of(problems, path)), hint=cause or fields)
+        raise DataError("\n".join(first_of(problems, f"{path}: ")), hint=cause or fields)
     if not samples:
         raise DataError(f"{path} holds no sample", hint="one JSON object a line")
     return SampleFile(path, tuple(samples), sha256.hexdigest())
-
-
-def _first_of(problems: list[str], path: Path) -> list[str]:
-    more = len(problems) - MAX_PROBLEMS
-    return problems if more <= 0 else [*problems[:MAX_PROBLEMS], f"{path}: and {more} more"]
 
 
 def read_samples(path: Path, *, unlabelled: bool = False) -> list[Sample]:

@@ -59,6 +59,14 @@ def mixed(random: Random, count: int) -> Iterator[list[str]]:
             yield changed(source, random, random.randint(1, 2), word)
 
 
+def copied(random: Random, count: int) -> Iterator[list[str]]:
+    """Three of four are copies of one of forty scripts, a word changed in each."""
+    sources = [script(random) for _ in range(40)]
+    for number in range(count):
+        source = sources[int(len(sources) * random.random() ** 2)]
+        yield changed(source, random, 1, word) if number % 4 else script(random)
+
+
 def families(random: Random, count: int) -> Iterator[list[str]]:
     """Clusters of 2 to 50 copies, more of them as there are more samples."""
     while True:
@@ -103,6 +111,7 @@ def own(random: Random, count: int) -> Iterator[list[str]]:
 
 SORTS: dict[str, Callable[[Random, int], Iterator[list[str]]]] = {
     "mixed": mixed,
+    "copied": copied,
     "families": families,
     "one-cluster": one_cluster,
     "half-a-cluster": half_a_cluster,

@@ -22,6 +22,7 @@ from iacfilter_hpc.launch import submission
 from iacfilter_hpc.runs import records
 from iacfilter_hpc.runs.layout import RunLayout
 from iacfilter_hpc.runs.tree import find_run
+from iacfilter_hpc.samples.sample import read_samples, write_samples
 from tests.fake_slurm import FakeSlurm
 from tests.made_runs import DEMO, MadeRuns, demo_config
 
@@ -130,6 +131,27 @@ def test_faults_of_all_data_files_stop_it_before_anything_is_made(
     places = [line.partition(": ")[0] for line in caught.value.message.splitlines()]
     assert places == [f"{train}:1", f"{train}:2", f"{validation}:1"]
     assert caught.value.hint
+    assert not models.exists()
+    assert fake_slurm.calls("sbatch") == 0
+
+
+def test_files_that_cannot_train_stop_it_before_anything_is_made(
+    fake_slurm: FakeSlurm, models: Path, tmp_path: Path
+) -> None:
+    some = read_samples(DEMO["train"])
+    both, same, single = (tmp_path / name for name in ("both", "same", "single"))
+    write_samples(both, some)
+    write_samples(same, some)
+    write_samples(single, [one for one in some if one.label == "FP"])
+    for validation, message in (
+        (single, f"{single} has no sample labelled TP"),
+        (same, f"{both} and {same} hold the same samples"),
+        (both, f"{both} and {both} hold the same samples"),
+    ):
+        with pytest.raises(DataError) as caught:
+            submit(models, f"data.train_file={both}", f"data.validation_file={validation}")
+        assert caught.value.message.startswith(message)
+        assert caught.value.hint
     assert not models.exists()
     assert fake_slurm.calls("sbatch") == 0
 

@@ -19,7 +19,7 @@ from iacfilter_hpc.cli.data.leaks import (
     write_pairs,
 )
 from iacfilter_hpc.config.approaches import APPROACHES, find_approach, subjects
-from iacfilter_hpc.errors import DataError, UsageError, counted
+from iacfilter_hpc.errors import DataError, UsageError, counted, first_of
 from iacfilter_hpc.glitch.checks import Output, input_problems, output_problems, refuse
 from iacfilter_hpc.samples.check import Checked, check_files
 from iacfilter_hpc.samples.duplicates import MEANING, Kind
@@ -97,7 +97,7 @@ def problems(found: Found) -> list[DataError]:
         (contradictory, CONTRADICTION_HINT),
         (no_fit, TOO_LONG_HINT),
     ]
-    return [DataError("\n".join(lines), hint=hint) for lines, hint in parts if lines]
+    return [DataError("\n".join(first_of(lines)), hint=hint) for lines, hint in parts if lines]
 
 
 def warnings(found: Found) -> list[str]:

@@ -258,6 +258,17 @@ def test_a_sample_that_contradicts_itself_is_a_failure(check: Check, tmp_path: P
     ]
 
 
+def test_of_many_contradictions_ten_are_named_and_json_has_all(
+    check: Check, tmp_path: Path
+) -> None:
+    write_samples(tmp_path / "train.jsonl", [replace(one, line=99) for one in numbered(0, 24)])
+    code, out, err = check("train.jsonl", "--json")
+    assert code == 1
+    assert [line.startswith("error: train.jsonl:") for line in err.splitlines()[:10]] == [True] * 10
+    assert err.splitlines()[10] == "error: and 14 more"
+    assert len(json.loads(out)["contradictions"]) == 24
+
+
 def test_unknown_names_are_warnings(check: Check, tmp_path: Path) -> None:
     odd = replace(numbered(0, 1)[0], smell="htpp", technology="bicepp")
     write_samples(tmp_path / "odd.jsonl", [odd])
