@@ -75,11 +75,8 @@ def anchor(findings: Iterable[Remembered], repository: Repository) -> Anchored[R
 
 
 def _place_in(outline: Outline, finding: Remembered) -> Place | None:
-    lines = outline.by_text.get(finding.text, ()) if finding.line >= 1 else (finding.line,)
-    for line in lines:
-        if outline.fingerprint(finding.smell, line, finding.words) == finding.fingerprint:
-            return finding.place._replace(line=line)
-    return None
+    line = outline.line_of(finding)
+    return None if line is None else finding.place._replace(line=line)
 
 
 def _expired(outline: Outline, finding: Remembered) -> Expired[Remembered]:

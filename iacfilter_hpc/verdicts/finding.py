@@ -22,8 +22,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -101,6 +102,7 @@ class Outline(_Cached):
 
     lines: Sequence[str]
     suffix: str
+    _found: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict, repr=False)
 
     def fingerprint(self, smell: str, line: int, words: str = "") -> str | None:
         """32 hex digits for a finding in a line, from 1; None for a line that is in no block.
@@ -113,13 +115,28 @@ class Outline(_Cached):
         if number is None:
             return None
         digest = self._digests[number]
-        twins = self._twins[digest]
-        which = [self._text, twins.index(number)] if len(twins) > 1 else []
+        nth, count = self._among_equals[number]
+        which = [self._text, nth] if count > 1 else []
         return _hash(FORM, same_smell(smell), words, "line", digest, place, *which)
 
     def text(self, line: int) -> str:
         """The cited line as it is kept, "" for one that is not there."""
         return self.lines[line - 1].strip()[:LONGEST_TEXT] if 1 <= line <= len(self.lines) else ""
+
+    def line_of(self, finding: Finding) -> int | None:
+        """The line that has a finding's fingerprint."""
+        if finding.line < 1:
+            return finding.line if self._has(finding, finding.line) else None
+        # lines that are alike may be thousands: each is hashed once, not once for each finding
+        alike = finding.smell, finding.words, finding.text
+        if alike not in self._found:
+            lines = self.by_text.get(finding.text, ())
+            made = ((self.fingerprint(finding.smell, n, finding.words), n) for n in lines)
+            self._found[alike] = {fingerprint: n for fingerprint, n in made if fingerprint}
+        return self._found[alike].get(finding.fingerprint)
+
+    def _has(self, finding: Finding, line: int) -> bool:
+        return self.fingerprint(finding.smell, line, finding.words) == finding.fingerprint
 
     @cached_property
     def sketch(self) -> str:
@@ -156,11 +173,13 @@ class Outline(_Cached):
         ]
 
     @cached_property
-    def _twins(self) -> dict[str, list[int]]:
-        """The blocks of each digest."""
-        found: dict[str, list[int]] = {}
-        for number, digest in enumerate(self._digests):
-            found.setdefault(digest, []).append(number)
+    def _among_equals(self) -> list[tuple[int, int]]:
+        """Of each block its number among equal ones, and how many these are."""
+        counts, seen = Counter(self._digests), Counter[str]()
+        found = []
+        for digest in self._digests:
+            found.append((seen[digest], counts[digest]))
+            seen[digest] += 1
         return found
 
     @cached_property

@@ -32,8 +32,8 @@ from iacfilter_hpc.verdicts.questions import (
     questions_of_samples,
     scored,
 )
-from iacfilter_hpc.verdicts.records import append, read_records
-from iacfilter_hpc.verdicts.repository import FOLDER, Kept, ReportedPlaces, find_verdicts
+from iacfilter_hpc.verdicts.records import FOLDER, append, read_records
+from iacfilter_hpc.verdicts.repository import Kept, ReportedPlaces, find_verdicts
 from iacfilter_hpc.verdicts.verdict import VERDICT, Decision, Verdict, newest, now
 
 

@@ -24,6 +24,8 @@ from iacfilter_hpc.verdicts.repository import ReportedPlaces
 
 SOURCE = "human"
 QUARTERS = 4
+FOR_PEOPLE = (Cause.UNKNOWN_CODE, Cause.NO_TECHNOLOGY, Cause.TOO_LONG)
+"""What keeps a row from being a sample, and a model from judging it, but no person."""
 Score = Callable[[Sequence[Sample]], Sequence[float | None]]
 """p(TP) of each sample, None where the model has none for it."""
 
@@ -96,7 +98,7 @@ def _of_row(
         return Question(place, row.code, _said(row), made)
     assert isinstance(made, Unusable), "what makes a sample has a place"
     # a person can judge what a model cannot, if the line is there to be shown
-    if place is not None and made.reason.cause in (Cause.UNKNOWN_CODE, Cause.NO_TECHNOLOGY):
+    if place is not None and made.reason.cause in FOR_PEOPLE:
         return Question(place, row.code, _said(row), None)
     return made.reason.kind or made.reason.text
 

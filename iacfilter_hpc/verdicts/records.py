@@ -2,7 +2,7 @@
 
 A line that cannot be read is named with its number and the file refused: to pass over it could
 bring back an alarm, or hide one. Git merges such files by taking the lines of both branches, where
-`.gitattributes` says so; a file's first verdict puts that beside it.
+`.gitattributes` says so; the first verdict in .iacfilter puts that beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from iacfilter_hpc.samples.byte_lines import MAX_ROW_BYTES, unreadable
 from iacfilter_hpc.verdicts.verdict import Remembered, Verdict, line_of, problems_of
 
 SHOWN = 10
+FOLDER = ".iacfilter"
 ATTRIBUTES = ".gitattributes"
 CONFLICT = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 REPAIR = "mend or remove these lines; the others are as they were"
@@ -63,8 +64,9 @@ def append(path: Path, verdict: Verdict) -> None:
     finally:
         os.close(handle)
     if is_new:
-        # the name of a new file as well
+        # the name of a new file as well, and that of its folder
         _sync_folder(path.parent)
+        _sync_folder(path.parent.parent)
 
 
 def _lines(path: Path) -> Iterable[bytes]:
@@ -92,8 +94,8 @@ def _record(line: bytes, kind: RecordKind[Remembered]) -> Remembered:
 def _prepare(path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     attributes = path.with_name(ATTRIBUTES)
-    # where a person has one already, they know what it says
-    if not attributes.exists():
+    # only in a folder of its own; where a person has one already, they know what it says
+    if path.parent.name == FOLDER and not attributes.exists():
         attributes.write_text(f"{path.name} merge=union\n", encoding="utf-8")
 
 

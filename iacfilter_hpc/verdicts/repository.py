@@ -13,8 +13,8 @@ from iacfilter_hpc.glitch.report import Detection
 from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript
 from iacfilter_hpc.verdicts.blocks import SYNTAX_OF
 from iacfilter_hpc.verdicts.finding import Finding, Outline, Place, words_of
+from iacfilter_hpc.verdicts.records import FOLDER
 
-FOLDER = ".iacfilter"
 NAME = "verdicts.jsonl"
 KEPT = 64
 """Outlines in memory: findings come file after file."""

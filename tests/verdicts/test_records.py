@@ -183,6 +183,8 @@ def test_a_full_disk_takes_no_half_a_line(scripts: Path, full_disk: Path) -> Non
     assert raised.value.filename == str(path)
     kept_lines = read_records(path, VERDICT)
     assert len(kept_lines) > 10 and {*kept_lines} == {made}
+    # in a folder of somebody else nothing is put beside it
+    assert [each.name for each in full_disk.iterdir()] == [path.name]
 
 
 def test_append_makes_no_folder_but_its_own(scripts: Path, tmp_path: Path) -> None:

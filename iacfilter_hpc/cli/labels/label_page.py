@@ -25,6 +25,7 @@ from iacfilter_hpc.verdicts.verdict import Decision
 AROUND = 8
 """Lines shown before and after the cited one."""
 NARROWEST = 40
+MOST_SAID = 1000
 EVERY = 10
 """Labels after which a person is told what they have changed."""
 
@@ -101,7 +102,7 @@ def page(labelling: Labelling, question: Question, note: str | None, *, blind: b
     ]
     if smell is not None:
         lines += [smell.meaning, f"real where {smell.tp}", f"a false alarm where {smell.fp}"]
-    lines.append(f"GLITCH says: {question.said or '-'}")
+    lines.append(_cut(f"GLITCH says: {question.said or '-'}", MOST_SAID))
     if question.p_tp is not None and not blind:
         lines.append(f"the model's p(TP): {question.p_tp:.3f}")
     if before := labelling.verdicts.get(place):
@@ -124,7 +125,8 @@ def _script(labelling: Labelling, question: Question, width: int) -> list[str]:
     shown = []
     for number in range(first, last + 1):
         mark = ">" if number == cited else " "
-        line = printable(every[number - 1].expandtabs(4))
+        # cut before anything else: a line may have megabytes
+        line = printable(every[number - 1][:width].expandtabs(4))
         shown.append(_cut(f"{mark} {number:>{len(str(last))}}  {line}", width))
     return shown
 
