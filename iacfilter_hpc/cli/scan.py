@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from iacfilter_hpc.cli import terminal
-from iacfilter_hpc.cli.filter import Heading, add_judging, judge, run_judging, some
-from iacfilter_hpc.cli.filter import request_of as filter_request_of
+from iacfilter_hpc.cli.judging.answer import some
+from iacfilter_hpc.cli.judging.flags import add_judging
+from iacfilter_hpc.cli.judging.flags import request_of as filter_request_of
+from iacfilter_hpc.cli.judging.run import Heading, judge, run_judging
 from iacfilter_hpc.errors import counted
 
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help

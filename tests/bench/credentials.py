@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from iacfilter_hpc.filtering.credentials import Excerpt, find_credential
+
 from iacfilter_hpc.filtering.safety import NAMES_ARE_BARE
 from iacfilter_hpc.samples.sample import Sample, read_samples
 from tests.filtering import planted

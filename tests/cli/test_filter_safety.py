@@ -12,7 +12,7 @@ import torch
 from iacfilter_hpc.filtering.worthless import area_under_curve
 
 from iacfilter_hpc.cli.filter import main
-from iacfilter_hpc.cli.filter_safety import recall_table
+from iacfilter_hpc.cli.judging.safety import recall_table
 from iacfilter_hpc.config.schema import TINY
 from iacfilter_hpc.filtering.threshold import Promise
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
