@@ -16,7 +16,7 @@ from iacfilter_hpc.errors import counted
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.report import FilterRequest
+    from iacfilter_hpc.filtering.request import FilterRequest
 
 EPILOG = """\
 examples:

@@ -18,7 +18,7 @@ from iacfilter_hpc.errors import counted
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.report import FilterRequest
+    from iacfilter_hpc.filtering.request import FilterRequest
     from iacfilter_hpc.scanning.scan import Scanned, ScanRequest
 
 EPILOG = """\
@@ -86,7 +86,7 @@ def _judging(args: argparse.Namespace) -> FilterRequest:
 
 
 def _scan(request: ScanRequest, judging: FilterRequest) -> int:
-    from iacfilter_hpc.filtering.report import check_request
+    from iacfilter_hpc.filtering.request import check_request
     from iacfilter_hpc.scanning.scan import check_scan, scanned
 
     check_scan(request, judging.outputs)

@@ -134,7 +134,7 @@ def test_a_fault_in_the_code_does_not_look_like_findings(
     def faulty(*_: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr("iacfilter_hpc.filtering.report.find_trained", faulty)
+    monkeypatch.setattr("iacfilter_hpc.filtering.request.find_trained", faulty)
     with pytest.raises(SystemExit) as ended:
         main([*words, "--fail-on-findings"])
     assert ended.value.code == 2

@@ -14,7 +14,7 @@ from iacfilter_hpc.runs import layout
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.report import FilterRequest
+    from iacfilter_hpc.filtering.request import FilterRequest
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +132,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 def request_of(args: argparse.Namespace) -> FilterRequest:
     """The request that the flags make."""
     from iacfilter_hpc.filtering.findings import Unjudged
-    from iacfilter_hpc.filtering.report import FilterRequest
+    from iacfilter_hpc.filtering.request import FilterRequest
 
     return FilterRequest(
         # one of the two, as the commands see to

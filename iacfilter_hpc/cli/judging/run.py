@@ -19,7 +19,8 @@ from iacfilter_hpc.errors import IacfilterError, counted
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.report import FilterRequest, Write
+    from iacfilter_hpc.filtering.outputs import Write
+    from iacfilter_hpc.filtering.request import FilterRequest
     from iacfilter_hpc.glitch.report import GlitchReport
 
 

@@ -15,7 +15,7 @@ from iacfilter_hpc.runs import layout
 # typing.TYPE_CHECKING without typing, whose import is a sixteenth of the time of --help
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from iacfilter_hpc.filtering.label_model import LabelFigures, LabelModel, Share
+    from iacfilter_hpc.filtering.label_page import LabelFigures, LabelModel, Share
     from iacfilter_hpc.verdicts.export import Exported
     from iacfilter_hpc.verdicts.labelling import Labelling, LabelRequest
 
@@ -169,7 +169,7 @@ def _load_model(request: LabelRequest) -> LabelModel | None:
     final = find_trained(request.models, request.model).final
     # only now: torch takes seconds to import
     with terminal.talk_on_stderr():
-        from iacfilter_hpc.filtering.label_model import load_label_model
+        from iacfilter_hpc.filtering.label_page import load_label_model
 
         return load_label_model(final)
 
@@ -232,7 +232,7 @@ def _by_smell(labelling: Labelling) -> str:
 
 
 def _said(found: LabelFigures, before: LabelFigures | None) -> str:
-    from iacfilter_hpc.filtering.label_model import MORE
+    from iacfilter_hpc.filtering.label_page import MORE
 
     was = (before.recall, before.precision, before.removed) if before else (None, None, None)
     lines = [
@@ -315,7 +315,7 @@ def _labelled(labelling: Labelling, model: LabelModel | None) -> dict[str, objec
 def _figures(labelling: Labelling, model: LabelModel | None) -> LabelFigures | None:
     if model is None:
         return None
-    from iacfilter_hpc.filtering.label_model import figures
+    from iacfilter_hpc.filtering.label_page import figures
 
     return figures(labelling.labels(), model.threshold.value)
 

@@ -1,11 +1,11 @@
-"""iacfilter_hpc.filtering.label_model: what labels say of a threshold, and with how much doubt."""
+"""iacfilter_hpc.filtering.label_page: what labels say of a threshold, and with how much doubt."""
 
 from __future__ import annotations
 
 import pytest
 
 from iacfilter_hpc.evaluation.bootstrap import wilson
-from iacfilter_hpc.filtering.label_model import figures
+from iacfilter_hpc.filtering.label_page import figures
 from tests.training.settings import TRAINS
 
 pytestmark = TRAINS
