@@ -28,10 +28,9 @@ from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.trained_model.calibration import (
     Calibration,
     CalibrationData,
+    CalibrationLabels,
     Figure,
     Folds,
-    HeldOutScore,
-    LabelCount,
     Partner,
     SeenSamples,
     TermKind,
@@ -39,8 +38,9 @@ from iacfilter_hpc.trained_model.calibration import (
     write_calibration,
 )
 from iacfilter_hpc.trained_model.decision import Decision, read_decision
-from iacfilter_hpc.trained_model.evidence import read_seen, seen_of
+from iacfilter_hpc.trained_model.evidence import ValidationScores, read_seen, seen_of
 from iacfilter_hpc.trained_model.find import Trained
+from iacfilter_hpc.trained_model.trained_on import ScoredLabel, scored_labels
 
 FEWEST_OF_A_LABEL = 10
 """Of TP and of FP: with fewer, each fold holds one or two, and chooses by luck."""
@@ -218,11 +218,13 @@ def _data(data: Labelled) -> CalibrationData:
     )
 
 
-def label_counts(samples: Sequence[Sample]) -> tuple[LabelCount, ...]:
+def label_counts(samples: Sequence[Sample]) -> tuple[CalibrationLabels, ...]:
     """Labels of each smell and technology, in alphabetical order."""
     counts = Counter((smell_name(s), s.technology, s.label) for s in samples)
     cells = sorted({(smell, technology) for smell, technology, _ in counts})
-    return tuple(LabelCount(*cell, counts[*cell, "TP"], counts[*cell, "FP"]) for cell in cells)
+    return tuple(
+        CalibrationLabels(*cell, counts[*cell, "TP"], counts[*cell, "FP"]) for cell in cells
+    )
 
 
 def _folds(
@@ -267,19 +269,9 @@ def figures(
     return found
 
 
-def _held_out(samples: Sequence[Sample], judged: Judged) -> tuple[HeldOutScore, ...]:
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(s.group for s in samples))}
-    return tuple(
-        HeldOutScore(
-            smell=smell_name(sample),
-            technology=sample.technology,
-            group=numbers[sample.group],
-            is_family=bool(sample.family or sample.repo),
-            p_tp=p_tp,
-            is_tp=sample.label == "TP",
-        )
-        for sample, p_tp in zip(samples, judged.p_tp, strict=True)
-    )
+def _held_out(samples: Sequence[Sample], judged: Judged) -> tuple[ScoredLabel, ...]:
+    is_tp = tuple(sample.label == "TP" for sample in samples)
+    return scored_labels(samples, ValidationScores(tuple(judged.p_tp), is_tp))
 
 
 def _seen(samples: Sequence[Sample]) -> SeenSamples:

@@ -12,8 +12,9 @@ from iacfilter_hpc.errors import TrainingError, counted
 from iacfilter_hpc.trained_model.calibration import find_calibration
 from iacfilter_hpc.trained_model.decision import Decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores, read_validation_scores
+from iacfilter_hpc.trained_model.known_labels import find_scores
 from iacfilter_hpc.trained_model.recall import recalls, tries_for
-from iacfilter_hpc.trained_model.trained_on import Recall, ScoredLabel, find_scores
+from iacfilter_hpc.trained_model.trained_on import Recall, ScoredLabel
 from iacfilter_hpc.training.calibrate import threshold_for_recall
 
 Mode = Literal["model", "fixed", "recall"]

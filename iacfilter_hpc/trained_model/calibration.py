@@ -32,8 +32,9 @@ from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.record_schema import Damaged, Fields, RecordKind
 from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.sample import Sample
-from iacfilter_hpc.trained_model.decision import STRICT, Share, Text
-from iacfilter_hpc.trained_model.evidence import Key, ValidationScores, read_validation_scores
+from iacfilter_hpc.trained_model.decision import STRICT, Text
+from iacfilter_hpc.trained_model.evidence import Key
+from iacfilter_hpc.trained_model.trained_on import ScoredLabel
 
 SCHEMA = 1
 FILE = "calibration.json"
@@ -75,7 +76,7 @@ class Partner:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelCount:
+class CalibrationLabels:
     """Labels that fitted the calibration, of one smell and technology."""
 
     smell: Text
@@ -120,21 +121,6 @@ class Folds:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOutScore:
-    """p(TP) of a sample from outer folds that did not hold it.
-
-    `group` is a number for its family or repository, else for its file: `is_family` tells which.
-    """
-
-    smell: Text
-    technology: Text
-    group: Count
-    is_family: bool
-    p_tp: Share
-    is_tp: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SeenSamples:
     """Seen samples, by Sample.key, and hashes of contents and origins, as evidence.Seen has."""
 
@@ -168,9 +154,9 @@ class Calibration:
     registered: tuple[Text, ...]
     """Names of functions of installed packages that have a term."""
     data: CalibrationData
-    labels: tuple[LabelCount, ...]
+    labels: tuple[CalibrationLabels, ...]
     folds: Folds
-    held_out: tuple[HeldOutScore, ...]
+    held_out: tuple[ScoredLabel, ...]
     seen: SeenSamples
 
     @property
@@ -292,19 +278,6 @@ def carry_over(final: Path, other: Path) -> None:
 def calibrated_sha256(calibration: Calibration) -> str:
     """Identity of a model with its calibration: another one gives other scores."""
     return _sha256_of([calibration.model, calibration.sha256])
-
-
-def read_threshold_scores(final: Path) -> ValidationScores:
-    """Scores by which another threshold may be chosen: of the calibration, else of validation.
-
-    Raises:
-        TrainingError: neither can be read.
-    """
-    calibration = find_calibration(final)
-    if calibration is None:
-        return read_validation_scores(final)
-    scores = calibration.held_out
-    return ValidationScores(tuple(s.p_tp for s in scores), tuple(s.is_tp for s in scores))
 
 
 def _sha256_of(fields: Any) -> str:

@@ -2,7 +2,7 @@
 
 It says what a model can know: how many real ones and false alarms of each smell and technology have
 trained it, and how many chose its threshold; what it made of the latter; and which text it has
-seen. A model of an earlier version has none. Labels of a later calibration count as both.
+seen. A model of an earlier version has none.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from iacfilter_hpc.checkpoints.manifest import COPY_WHOLE
 from iacfilter_hpc.errors import TrainingError, counted
 from iacfilter_hpc.runs.files import write_json
 from iacfilter_hpc.runs.record_schema import RecordKind
-from iacfilter_hpc.runs.validation_errors import made_by, problems_in
+from iacfilter_hpc.runs.validation_errors import made_by
 from iacfilter_hpc.samples.hashes import same_smell
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.trained_model.decision import STRICT, VERSION_HINT, Share, Text
@@ -28,8 +28,6 @@ from iacfilter_hpc.trained_model.known_text import KnownText, known_text
 
 SCHEMA = 1
 FILE = "trained_on.json"
-CALIBRATION = "calibration.json"
-"""What a calibration leaves beside a model; its key `labels` counts here."""
 
 FAMILIES, FILES = ("family", "families"), ("file", "files")
 
@@ -164,82 +162,6 @@ def find_trained_on(final: Path) -> TrainedOn | None:
         TrainingError: it is damaged (each wrong key is named) or of another schema.
     """
     return TRAINED_ON.find(final / FILE)
-
-
-def find_labels(final: Path) -> tuple[LabelCount, ...] | None:
-    """All labels that a model knows: of its record, and of its calibration, which count as both.
-
-    None if it has neither, so that nothing can be said of it.
-
-    Raises:
-        TrainingError: a file is damaged.
-    """
-    record, calibration = find_trained_on(final), _find_calibration(final)
-    if record is None and calibration is None:
-        return None
-    return (
-        *(record.labels if record else ()),
-        *(_labels_of(calibration) if calibration else ()),
-    )
-
-
-def find_scores(final: Path) -> tuple[ScoredLabel, ...] | None:
-    """Scores of labels that may choose a threshold: those of the calibration, if there is one.
-
-    These are of folds that did not hold the label. None of a model of an earlier version.
-
-    Raises:
-        TrainingError: a file is damaged.
-    """
-    if calibration := _find_calibration(final):
-        return tuple(calibration.held_out)
-    record = find_trained_on(final)
-    return None if record is None else record.scores
-
-
-class _CalibrationLabel(BaseModel):
-    model_config = STRICT
-
-    smell: Text
-    technology: Text
-    tp: Count
-    fp: Count
-
-
-class _Calibration(BaseModel):
-    """The keys of a calibration that bear on this; the others are for who applies it."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    labels: list[_CalibrationLabel]
-    held_out: list[ScoredLabel] = []
-
-
-def _find_calibration(final: Path) -> _Calibration | None:
-    path = final / CALIBRATION
-    try:
-        return _Calibration.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        problems = "\n".join(f"{path}: {problem}" for problem in problems_in(error))
-        raise TrainingError(problems, hint="calibrate the model again") from error
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _labels_of(calibration: _Calibration) -> tuple[LabelCount, ...]:
-    return tuple(
-        LabelCount(
-            smell=same_smell(each.smell),
-            technology=each.technology,
-            train_tp=each.tp,
-            train_fp=each.fp,
-            validation_tp=each.tp,
-            validation_fp=each.fp,
-        )
-        for each in calibration.labels
-    )
 
 
 TRAINED_ON = RecordKind(

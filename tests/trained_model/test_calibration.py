@@ -17,26 +17,31 @@ from iacfilter_hpc.trained_model.calibration import (
     FILE,
     Calibration,
     CalibrationData,
+    CalibrationLabels,
     Calibrator,
     Figure,
     Folds,
-    HeldOutScore,
-    LabelCount,
     SeenSamples,
     Term,
     TermKind,
     calibrated_sha256,
     carry_over,
     find_calibration,
-    read_threshold_scores,
     remove_calibration,
     sigmoid,
     write_calibration,
 )
 from iacfilter_hpc.trained_model.evidence import ValidationScores, write_validation_scores
+from iacfilter_hpc.trained_model.trained_on import ScoredLabel
 from tests.samples.made import sample
 
 MINE = PatternFunction(name="mine", about="Mine.", vote="TP", content="wanted")
+
+
+def held_out(p_tp: float, *, is_tp: bool) -> ScoredLabel:
+    return ScoredLabel(
+        smell="use_of_http", technology="ansible", group=0, is_family=True, p_tp=p_tp, is_tp=is_tp
+    )
 
 
 def made_calibration(final: Path) -> Calibration:
@@ -60,7 +65,7 @@ def made_calibration(final: Path) -> Calibration:
         data=CalibrationData(
             file="/a/labelled.jsonl", sha256="a" * 64, groups_sha256=None, samples=2, families=1
         ),
-        labels=(LabelCount("use_of_http", "ansible", 1, 1),),
+        labels=(CalibrationLabels("use_of_http", "ansible", 1, 1),),
         folds=Folds(
             outer=5,
             inner=4,
@@ -70,8 +75,8 @@ def made_calibration(final: Path) -> Calibration:
             before={},
         ),
         held_out=(
-            HeldOutScore("use_of_http", "ansible", 0, True, 0.75, True),
-            HeldOutScore("use_of_http", "ansible", 0, True, 0.25, False),
+            held_out(0.75, is_tp=True),
+            held_out(0.25, is_tp=False),
         ),
         seen=SeenSamples(("0" * 16,), (), ()),
     )
@@ -87,13 +92,11 @@ def final(tmp_path: Path) -> Path:
 
 def test_it_is_read_as_it_was_written(final: Path) -> None:
     assert find_calibration(final) is None
-    assert read_threshold_scores(final).p_tp == (0.5,)
     calibration = made_calibration(final)
     write_calibration(final, calibration)
     assert find_calibration(final) == calibration
     # a calibrated model still is the model that its manifest tells of
     verify(final)
-    assert read_threshold_scores(final) == ValidationScores((0.75, 0.25), (True, False))
     assert remove_calibration(final) and not remove_calibration(final)
     assert find_calibration(final) is None
 

@@ -9,22 +9,25 @@ from pathlib import Path
 import pytest
 from scipy.stats import beta
 
+from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.calibration import write_calibration
 from iacfilter_hpc.trained_model.evidence import ValidationScores
+from iacfilter_hpc.trained_model.known_labels import find_scores
 from iacfilter_hpc.trained_model.known_text import known_text, usual_of
 from iacfilter_hpc.trained_model.recall import lower_bound, recalls, share_at_least, tries_for
 from iacfilter_hpc.trained_model.trained_on import (
     ScoredLabel,
     TrainedOn,
     count_labels,
-    find_scores,
     find_trained_on,
     scored_labels,
     trained_on,
     write_trained_on,
 )
 from tests.made_runs import DEMO
+from tests.trained_model.test_calibration import made_calibration
 
 TRAIN, VALIDATION = read_samples(DEMO["train"]), read_samples(DEMO["validation"])
 SCORES = ValidationScores((0.9, 0.2, 0.4), tuple(sample.label == "TP" for sample in VALIDATION))
@@ -59,12 +62,10 @@ def test_it_counts_every_label_once(record: TrainedOn) -> None:
 
 def test_a_calibration_has_the_newer_scores(tmp_path: Path, record: TrainedOn) -> None:
     write_trained_on(tmp_path, record)
-    score = {"smell": "use_of_http", "technology": "chef", "group": 3, "is_family": True}
-    held_out = [{**score, "p_tp": 0.75, "is_tp": True}]
-    document = {"schema": 1, "labels": [], "held_out": held_out}
-    (tmp_path / "calibration.json").write_text(json.dumps(document))
-    found = find_scores(tmp_path)
-    assert found and [each.p_tp for each in found] == [0.75]
+    write_manifest(tmp_path)
+    calibration = made_calibration(tmp_path)
+    write_calibration(tmp_path, calibration)
+    assert find_scores(tmp_path) == calibration.held_out != record.scores
 
 
 def label(group: int, p_tp: float, smell: str = "use_of_http") -> ScoredLabel:

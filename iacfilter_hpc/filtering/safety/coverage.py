@@ -15,8 +15,9 @@ from pathlib import Path
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.samples.hashes import same_smell
 from iacfilter_hpc.trained_model.decision import Decision
+from iacfilter_hpc.trained_model.known_labels import find_labels, find_scores
 from iacfilter_hpc.trained_model.recall import recalls
-from iacfilter_hpc.trained_model.trained_on import LabelCount, Recall, find_labels, find_scores
+from iacfilter_hpc.trained_model.trained_on import LabelCount, Recall
 
 MIN_TRAIN_TP = 20
 MIN_VALIDATION_TP = 10

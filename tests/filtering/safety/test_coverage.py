@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from iacfilter_hpc.checkpoints.manifest import write_manifest
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.filtering.safety.coverage import Coverage, Minimum, coverage_of
 from iacfilter_hpc.glitch.reasons import Cause, Reason
+from iacfilter_hpc.trained_model.calibration import CalibrationLabels, write_calibration
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.trained_on import (
     LabelCount,
@@ -21,6 +22,7 @@ from iacfilter_hpc.trained_model.trained_on import (
 )
 from tests.made_models import made_decision
 from tests.made_runs import DEMO
+from tests.trained_model.test_calibration import made_calibration
 
 DECISION = made_decision(DEMO["validation"])
 ENOUGH = LabelCount(
@@ -94,20 +96,22 @@ def test_a_smell_whose_real_ones_are_lost_is_not_judged(tmp_path: Path) -> None:
 
 
 def test_labels_of_a_calibration_count_as_both(tmp_path: Path) -> None:
-    def calibrated(labels: object) -> None:
-        document = {"schema": 1, "threshold": 0.3, "labels": labels}
-        (tmp_path / "calibration.json").write_text(json.dumps(document))
+    write_manifest(tmp_path)
+    made = replace(made_calibration(tmp_path), held_out=())
 
-    label = {"smell": "hard_coded_secret", "technology": "ansible", "tp": 8, "fp": 1}
-    calibrated([{**label, "tp": 7}])
+    def calibrated(tp: int) -> None:
+        labels = CalibrationLabels("hard_coded_secret", "ansible", tp, 1)
+        write_calibration(tmp_path, replace(made, labels=(labels,)))
+
+    calibrated(7)
     found = coverage(tmp_path, [FEW])
     assert cause(found.lack("hard_coded_secret", ["ansible"])) is Cause.FEW_LABELS, "12 + 7"
-    calibrated([label])
+    calibrated(8)
     assert coverage(tmp_path, [FEW]).lack("hard_coded_secret", ["ansible"]) is None
     (tmp_path / "trained_on.json").unlink()
-    calibrated([{**label, "tp": 20}])
+    calibrated(20)
     assert coverage(tmp_path, None).lack("hard_coded_secret", ["ansible"]) is None
-    calibrated([{**label, "tp": -1}])
+    calibrated(-1)
     with pytest.raises(TrainingError, match=r"calibration\.json: labels\.0\.tp is -1"):
         coverage(tmp_path, None)
 
