@@ -23,8 +23,8 @@ from iacfilter_hpc.runs.layout import absolute
 
 HOME = "https://github.com/sr-lab/GLITCH"
 INSTALL = (
-    f"python3 -m venv ~/glitch && ~/glitch/bin/pip install 'glitch @ git+{HOME}@v2.0.0', its Rego "
-    f"library as {HOME}#rego says, then --glitch ~/glitch/bin/glitch\n"
+    f"python3 -m venv ~/glitch && ~/glitch/bin/pip install 'glitch @ git+{HOME}@v2.0.0'\n"
+    f"then its Rego library, as {HOME}#rego says, and --glitch ~/glitch/bin/glitch\n"
     "PyPI's package glitch is another project, so `pip install glitch` does not help"
 )
 NEEDED = ("--folder-strategy", "--smell-types", "--csv")

@@ -38,7 +38,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         "--unjudged",
         choices=("keep", "ignore"),
         default="keep",
-        help="whether rows that no model has judged count as findings (default: keep); among the "
+        help="whether rows that no model could judge count as findings (default: keep); among the "
         "rows they stay in any case",
     )
     _add_memory(parser)
