@@ -58,9 +58,12 @@ def _chance(hits: int, tries: int, share: float) -> float:
     )
 
 
-def tries_for(recall: float) -> int:
-    """Real ones, each of a family of its own, of which none may be lost for a bound of `recall`."""
-    return math.ceil(math.log(ERROR) / math.log(recall))
+def tries_for(recall: float) -> int | None:
+    """Real ones, each of a family of its own, of which none may be lost for a bound of `recall`.
+
+    None if no number is enough.
+    """
+    return None if recall == 1 else math.ceil(math.log(ERROR) / math.log(recall))
 
 
 def _recall(smell: str | None, real: Sequence[ScoredLabel], threshold: float) -> Recall:

@@ -242,6 +242,9 @@ def test_a_recall_chooses_the_threshold(
             "found": [],
         },
     }
+    everything = document(capfd, [*words, "--min-recall", "1"])
+    assert everything["rows"]["fp"] == 0
+    assert everything["threshold"]["recall"]["families_needed"] is None
     assert main([*words, "--min-recall", "0.99", "-o", str(tmp_path / "out")]) == 0
     said = capfd.readouterr().err
     assert "warning: real smells in the validation data: 20, too few for a recall of 0.99" in said

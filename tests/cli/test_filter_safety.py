@@ -126,6 +126,11 @@ def test_a_model_of_an_earlier_version_judges_nothing_until_it_is_believed(
 
 def test_a_recall_comes_with_its_bound() -> None:
     found = Recall(smell=None, real=20, kept=19, groups=1, are_families=True, low=0.05)
-    (names, row) = recall_table(Promise(0.9, (found,))).splitlines()
+    names, row, needed = recall_table(Promise(0.9, (found,))).splitlines()
     assert names.split("  ")[0] == "smell"
+    assert needed == (
+        "a threshold for 0.9 takes 9 real ones, a promise of it real ones of 29 families, none of "
+        "them lost"
+    )
+    assert recall_table(Promise(1.0, (found,))).endswith("no number of labels promises 1")
     assert row.split() == ["all", "19", "of", "20", "0.950", "0.050", "1", "family"]

@@ -77,7 +77,7 @@ def label(group: int, p_tp: float, smell: str = "use_of_http") -> ScoredLabel:
 def test_recall_has_a_bound_over_families() -> None:
     alone = [label(group, 0.9) for group in range(59)]
     assert recalls(alone, 0.5)[0].low == pytest.approx(0.05 ** (1 / 59), abs=1e-5)
-    assert tries_for(0.95) == 59
+    assert (tries_for(0.95), tries_for(1)) == (59, None)
     of_one = [label(0, 0.9) for _ in range(59)]
     assert recalls(of_one, 0.5)[0].low == pytest.approx(0.05, abs=1e-5), "one witness"
     overall, secret, http = recalls([*alone, label(1, 0.1, "hard_coded_secret")], 0.5)

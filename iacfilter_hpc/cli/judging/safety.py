@@ -187,7 +187,19 @@ def recall_table(promise: Promise) -> str:
         for each in promise.found
     ]
     names = ["smell", "real ones kept", "recall", "lower bound", "over"]
-    return terminal.table(names, rows, names[1:4])
+    return f"{terminal.table(names, rows, names[1:4])}\n{_needed(promise.recall)}"
+
+
+def _needed(recall: float) -> str:
+    from iacfilter_hpc.filtering.threshold import real_for
+    from iacfilter_hpc.trained_model.recall import tries_for
+
+    if real_for(recall) is None:
+        return f"no number of labels promises {recall:g}"
+    return (
+        f"a threshold for {recall:g} takes {real_for(recall)} real ones, a promise of it real ones "
+        f"of {tries_for(recall)} families, none of them lost"
+    )
 
 
 def _count(text: str) -> int:
