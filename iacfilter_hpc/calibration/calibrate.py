@@ -75,7 +75,7 @@ def calibrate(
 
     Raises:
         DataError: wrong lines in a file, too few labels or families, or prompts that do not fit.
-        TrainingError: a model is not whole, was trained on some of the data, or gives no number.
+        TrainingError: a model is not whole, has seen some of the data, or gives no number.
         UsageError: models that do not read alike, or folds that cannot be made.
     """
     first, *others = models
@@ -154,9 +154,10 @@ def _check_models(models: Sequence[Trained], data: Labelled) -> Iterator[str]:
     decisions = [read_decision(model.final) for model in models]
     for model, decision in zip(models, decisions, strict=True):
         overlap = find_overlap(data, read_seen(model.final), decision.validation.sha256)
-        if overlap.train:
+        # validation samples too: they would count twice where a filter asks what a model knows
+        if known := overlap.train + overlap.validation:
             raise TrainingError(
-                f"{overlap.train} of {overlap.samples} samples of {data.path} trained "
+                f"{known} of {overlap.samples} samples of {data.path} trained or validated "
                 f"{model.name}, which is surer of them than it will be of others",
                 hint="give samples that the model has not seen",
             )

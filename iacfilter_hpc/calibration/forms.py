@@ -1,4 +1,8 @@
-"""Forms of calibration: which terms each has, and how strongly their weights are held to 0."""
+"""Forms of calibration: which terms each has, and how strongly their weights are held to 0.
+
+All votes have one weight, shared out by the log-odds of a function's being right, which the label
+model finds without labels: a weight each would be more numbers than a hundred samples can fit.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ class Form:
     penalties: tuple[float, ...]
 
 
-PENALTIES = (1.0, 3.0, 10.0, 30.0)
-"""Of the squared weights: of 100 samples, 1 holds a weight hardly, 30 nearly at 0."""
+PENALTIES = (1.0, 10.0)
+"""Of the squared weights: of 100 samples, 1 holds a weight hardly, 10 halves it and more."""
 
 LOG_ODDS, VOTE, SMELL, TECHNOLOGY = TermKind
 FORMS = (

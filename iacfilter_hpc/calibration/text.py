@@ -43,6 +43,7 @@ def render(done: Calibrated) -> str:
     rows = [
         [title, shown(folds.before[key]), shown(folds.figures[key])] for key, title in SHOWN.items()
     ]
+    keeps = all(term.kind == "log_odds" for term in found.terms)
     votes = sum(term.kind == "vote" for term in found.terms)
     lines = [
         f"Calibrated {done.model.name} on {counted(data.samples, 'sample')} of "
@@ -58,6 +59,12 @@ def render(done: Calibrated) -> str:
         f"Scores of {counted(folds.outer, 'outer fold')} (seed {folds.seed}), each judged without "
         "its labels and families;",
         "in brackets the 95 % interval over families. As it was trained: at its own threshold.",
+        "AP pools p(TP) of all folds, each on a scale of its own.",
+        *(
+            ["Offset and scale keep the order of samples, so the AP of one model stays."]
+            if keeps
+            else []
+        ),
         *(f"  fold {number} chose {chosen}" for number, chosen in enumerate(folds.chosen, start=1)),
         f"Written: {done.model.final / FILE}",
         f"Next: iacfilter-filter --model {Path(done.model.name).name} report.csv --scripts DIR",

@@ -22,7 +22,8 @@ FEWEST_DRAWS = 100
 class EvaluateOptions:
     """How a run is to be scored.
 
-    `threshold` is the run's own (from validation data), 0.5 (argmax), or a number in (0, 1).
+    `threshold` is the run's own (of its calibration, else of validation data), 0.5 (argmax), or a
+    number in (0, 1).
     `groups` is a CSV file that names repositories or families; `draws` and `seed` are the
     bootstrap's; `cross_fit` is a number of folds to fine-tune and report in turn, None to report
     the run as it is, and then `seed` is also that of folds and training; `output` is written to

@@ -113,6 +113,8 @@ def inner_folds(train: Sequence[Sample], seed: int, of: str = "") -> tuple[Split
 def _split(samples: Sequence[Sample], folds: int, seed: int) -> tuple[Split, ...] | str:
     """The folds, or why there are none: as text, since inner folds try again with fewer."""
     labels = np.array([sample.label == "TP" for sample in samples])
+    if _groups(samples) < folds:
+        return f"folds keep groups whole, and the data has {_groups(samples)}"
     # scikit-learn only warns of it, and leaves folds without that label
     if min(labels.sum(), (~labels).sum()) < folds:
         return (

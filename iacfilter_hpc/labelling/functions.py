@@ -81,9 +81,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 _ASSIGNMENT = re.compile(
-    r"^[-\s]*(?P<key>[^=:'\"\s][^=:]{0,120}?)\s*(?:=>|=|:(?=\s|$))\s*(?P<value>.*)$"
+    # a colon inside a name is one of Ruby's symbols or of Puppet's scopes
+    r"^[-\s]*(?P<key>[^=:\s](?:[^=:]|:(?=\S)){0,120}?)\s*(?:=>|=|:(?=\s|$))\s*(?P<value>.*)$"
 )
-_CALL = re.compile(r"^\s*(?P<key>[\w.]+)\s+(?P<value>['\"].*)$")
+_CALL = re.compile(r"^\s*(?P<key>[\w.]+)\s+(?P<value>['\"].*|[\w:.]+\(.*|\w+\[.*)$")
 _QUOTED = re.compile(r"^(['\"])(.*?)\1")
 ENTROPY = 3.0
 """Bits a character from which a literal looks drawn at random: words have 2 to 3."""

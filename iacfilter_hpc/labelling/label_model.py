@@ -48,6 +48,10 @@ class LabelModel:
         )
         return 1 / (1 + math.exp(-odds))
 
+    def weights(self) -> dict[str, float]:
+        """What a vote of each function counts: the log-odds of its being right."""
+        return {name: _log_odds(accuracy) for name, accuracy in self.accuracy.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class WeakLabel:

@@ -88,8 +88,8 @@ def read_patterns(path: Path) -> list[PatternFunction]:
         # through JSON: strict JSON takes a list for a tuple, strict Python does not
         found = _LIST.validate_json(json.dumps(document["functions"], default=str))
     except ValidationError as error:
-        problems = (f"{path}: functions.{problem}" for problem in problems_in(error))
-        raise DataError("\n".join(problems), hint=HINT) from error
+        wrong = (f"{path}: functions.{problem}" for problem in problems_in(error))
+        raise DataError("\n".join(wrong), hint=HINT) from error
     if problems := list(_problems(path, found)):
         raise DataError("\n".join(problems), hint=HINT)
     return found

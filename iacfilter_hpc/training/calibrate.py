@@ -20,7 +20,7 @@ LARGEST_OFFSET = 20.0
 
 def _targets(positive: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     tp, fp = positive.sum(), (~positive).sum()
-    return np.where(positive, (tp + 1) / (tp + 2), 1 / (fp + 2))
+    return np.asarray(np.where(positive, (tp + 1) / (tp + 2), 1 / (fp + 2)), dtype=np.float64)
 
 
 def _cross_entropy(z: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> float:

@@ -47,6 +47,8 @@ COMMANDS = {
         TEST,
     ),
     "data.split": ("split", TEST, "--sizes", "6/2", "-o", "out"),
+    "data.weak_label": ("weak-label", TEST, "-o", "out.jsonl"),
+    "labels.calibrate": ("mine", "other", *DATA),
 }
 
 

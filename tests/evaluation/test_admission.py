@@ -15,7 +15,7 @@ from iacfilter_hpc.runs.files import sha256_of
 from iacfilter_hpc.runs.layout import resource
 from iacfilter_hpc.trained_model.evidence import seen_of
 from iacfilter_hpc.trained_model.find import Trained
-from tests.made_models import made_decision, make_final
+from tests.made_models import make_final
 
 DEMO = resource("configs", "demo")
 TRAIN, VALIDATION, TEST = (DEMO / f"{name}.jsonl" for name in ("train", "validation", "test"))
@@ -44,17 +44,20 @@ def test_known_samples_are_found_whatever_file_they_are_in(tmp_path: Path) -> No
         (replace(NEW, train=3), False),
         (replace(NEW, validation=1), True),
         (replace(NEW, is_validation_file=True), True),
+        (replace(NEW, is_calibrated=True, calibration=1), True),
+        # a calibration has a threshold of its own, which validation data had no part in
+        (replace(NEW, is_calibrated=True, validation=1), False),
     ],
 )
 def test_only_the_run_s_own_threshold_can_be_fitted(overlap: Overlap, refused: bool) -> None:
-    decision, data = made_decision(VALIDATION), read_labelled(TEST)
-    assert settle_threshold(decision, overlap, data, EvaluateOptions("argmax")) == 0.5
-    assert settle_threshold(decision, overlap, data, EvaluateOptions(0.2)) == 0.2
+    data = read_labelled(TEST)
+    assert settle_threshold(0.61, overlap, data, EvaluateOptions("argmax")) == 0.5
+    assert settle_threshold(0.61, overlap, data, EvaluateOptions(0.2)) == 0.2
     if refused:
         with pytest.raises(TrainingError, match="never fitted on the data it is reported on"):
-            settle_threshold(decision, overlap, data, DEFAULTS)
+            settle_threshold(0.61, overlap, data, DEFAULTS)
     else:
-        assert settle_threshold(decision, overlap, data, DEFAULTS) == 0.61
+        assert settle_threshold(0.61, overlap, data, DEFAULTS) == 0.61
 
 
 def test_data_are_checked_without_a_model(tmp_path: Path) -> None:

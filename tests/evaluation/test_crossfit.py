@@ -8,7 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from iacfilter_hpc.errors import UsageError
-from iacfilter_hpc.evaluation.crossfit import INNER_FOLDS, cross_fit, plan_folds, split_groups
+from iacfilter_hpc.evaluation.crossfit import (
+    INNER_FOLDS,
+    FoldScores,
+    cross_fit,
+    plan_folds,
+    split_groups,
+)
 from iacfilter_hpc.samples.sample import Sample
 
 pytestmark = pytest.mark.train
@@ -64,8 +70,9 @@ def test_no_group_is_ever_on_both_sides() -> None:
     assert len(fit.calls) == 4 * (4 + 1)
     for inside, outside, _ in fit.calls:
         assert inside and outside and not inside & outside
-    # nothing was known of any sample when it was scored
-    assert set(fitted.p_tp) == {0.5}
+    # nothing was known of any sample when it was scored: all of a fold have the share of the others
+    assert len(set(fitted.scores.p_tp)) <= 4
+    assert all(0.2 < p < 0.8 for p in fitted.scores.p_tp)
     outer = [call for call in fit.calls if len(call[2]) == 1]
     assert [sorted(outside) for _, outside, _ in outer] != sorted([])
     seen = sorted(group for _, outside, _ in outer for group in outside)
@@ -80,7 +87,7 @@ def test_inner_folds_never_see_what_the_outer_fold_reports_on() -> None:
         assert all(not (inside | outside) & reported for inside, outside, _ in inner)
 
 
-def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
+def test_inner_folds_choose_epochs_scale_offset_and_threshold() -> None:
     """Scores that help only after 4 epochs, far too sure of themselves, and off by an offset."""
 
     def fit(
@@ -102,11 +109,11 @@ def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
     samples = data(groups=20)
     fitted = cross_fit(samples, fit, 5, seed=0, say=lines.append)
     assert [choice.epochs for choice in fitted.record.choices] == [4] * 5
-    assert all(choice.threshold > 0.5 for choice in fitted.record.choices)
+    assert all(choice.offset < -1 for choice in fitted.record.choices)
     assert all(choice.temperature > 5 for choice in fitted.record.choices)
     right = [
         (p >= t) == (s.label == "TP")
-        for p, t, s in zip(fitted.p_tp, fitted.thresholds, samples, strict=True)
+        for p, t, s in zip(fitted.scores.p_tp, fitted.scores.thresholds, samples, strict=True)
     ]
     assert sum(right) > 0.85 * len(right)
     assert len(lines) == 5 and "4 inner folds chose 4 epochs" in lines[0]
@@ -114,6 +121,64 @@ def test_inner_folds_choose_epochs_temperature_and_threshold() -> None:
     assert sum(choice.tp for choice in fitted.record.choices) == sum(
         s.label == "TP" for s in samples
     )
+
+
+def off_by_an_offset(
+    train: Sequence[Sample], held_out: Sequence[Sample], epochs: Sequence[int]
+) -> list[list[float]]:
+    """An untouched model that ranks well, 6 too low; an epoch mends that, and each ranks worse."""
+    noise = random.Random(held_out[0].key)
+    return [
+        [
+            (2.0 if s.label == "TP" else -2.0) * 0.9**epoch
+            - (6.0 if epoch == 0 else 0.0)
+            + noise.gauss(0, 1)
+            for s in held_out
+        ]
+        for epoch in epochs
+    ]
+
+
+def test_an_offset_is_no_reason_to_train() -> None:
+    """A temperature alone chose epochs here, since no scale mends log-odds that are all too low."""
+    samples = data(groups=20)
+    fitted = cross_fit(samples, off_by_an_offset, 5, seed=0, say=lambda _: None)
+    assert [choice.epochs for choice in fitted.record.choices] == [0] * 5
+    assert all(choice.offset > 2 for choice in fitted.record.choices)
+    right = [
+        (p >= t) == (s.label == "TP")
+        for p, t, s in zip(fitted.scores.p_tp, fitted.scores.thresholds, samples, strict=True)
+    ]
+    assert sum(right) > 0.9 * len(right)
+    assert fitted.untouched == fitted.scores
+
+
+def test_the_untouched_model_is_scored_in_the_same_folds() -> None:
+    """Labels that only training tells: the untouched scores are of the same folds, and worse."""
+
+    def fit(
+        train: Sequence[Sample], held_out: Sequence[Sample], epochs: Sequence[int]
+    ) -> list[list[float]]:
+        return [
+            [epoch * (1.0 if s.label == "TP" else -1.0) + s.line / 1000 for s in held_out]
+            for epoch in epochs
+        ]
+
+    samples = data(groups=20)
+    fitted = cross_fit(samples, fit, 5, seed=0, say=lambda _: None)
+    assert {choice.epochs for choice in fitted.record.choices} != {0}
+    truth = [sample.label == "TP" for sample in samples]
+    assert fitted.untouched is not None
+
+    def right(scores: FoldScores) -> int:
+        return sum(
+            (p >= t) == y for p, t, y in zip(scores.p_tp, scores.thresholds, truth, strict=True)
+        )
+
+    assert right(fitted.scores) == len(samples) > right(fitted.untouched)
+    alone = cross_fit(samples, fit, 5, seed=0, say=lambda _: None, candidates=(0,))
+    assert alone.untouched is None, "there was nothing to choose"
+    assert alone.scores == fitted.untouched
 
 
 def test_the_same_seed_gives_the_same_folds() -> None:

@@ -13,7 +13,7 @@ from tests.cli.commands import iacfilter
 from tests.conftest import Golden
 from tests.samples.made import DEMO
 
-SUBCOMMANDS = ("import", "check", "split")
+SUBCOMMANDS = ("import", "check", "split", "weak-label")
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words its help differently")
