@@ -123,8 +123,10 @@ def test_metrics_say_what_they_rest_on(run: RunLayout, done: Evaluation) -> None
     assert metrics["threshold_origin"]["sha256"] == sha256_of(DEMO / "validation.jsonl")
     assert metrics["temperature"] == decision.temperature
     assert (metrics["sha256"], metrics["look"]) == (sha256_of(TEST), 1)
-    counts = {"samples": 3, "train": 0, "validation": 0}
-    assert metrics["overlap"] == {**counts, "is_validation_file": False, "near": 0, "related": 0}
+    counts = {"samples": 3, "train": 0, "validation": 0, "near": 0, "related": 0, "calibration": 0}
+    flags = {"is_validation_file": False, "is_calibrated": False}
+    assert metrics["overlap"] == {**counts, **flags}
+    assert (metrics["calibration"], metrics["untouched"]) == (None, None)
     assert metrics["warnings"] == []
     assert metrics["model"] == sha256_of(run.final / "manifest.json")
     assert metrics["looks_log"] == str(run.evaluation / "looks.jsonl")
