@@ -14,7 +14,12 @@ import torch
 from huggingface_hub import ModelCard
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from iacfilter_hpc.checkpoints.manifest import listed, verify, write_manifest
+from iacfilter_hpc.checkpoints.manifest import (
+    listed,
+    model_sha256,
+    verify,
+    write_manifest,
+)
 from iacfilter_hpc.cli.export import main
 from iacfilter_hpc.errors import TrainingError
 from iacfilter_hpc.evaluation.predict import load_scorer, score_log_odds, score_samples
@@ -22,6 +27,7 @@ from iacfilter_hpc.exporting.checks import EXPORTABLE
 from iacfilter_hpc.exporting.to_onnx import export_onnx, write_graph
 from iacfilter_hpc.onnx_model.scorer import OnnxScorer
 from iacfilter_hpc.samples.sample import read_samples
+from iacfilter_hpc.trained_model.calibration import Partner, write_calibration
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from iacfilter_hpc.trained_model.evidence import (
     ValidationScores,
@@ -30,6 +36,7 @@ from iacfilter_hpc.trained_model.evidence import (
 )
 from tests.made_runs import DEMO
 from tests.tiny_finals import make_encoder_final
+from tests.trained_model.test_calibration import made_calibration
 from tests.training.settings import TRAINS
 
 pytestmark = TRAINS
@@ -139,6 +146,27 @@ def test_an_export_that_decides_otherwise_is_refused(
     assert "1 of 3 decisions on" in err and "flip in ONNX, more than 1%" in err
     assert "hint: without --int8 the weights keep their precision" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["final", "first"]
+
+
+def test_a_calibration_goes_along_unless_it_needs_other_models(
+    final: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(final, tmp_path / "final")
+    calibration = made_calibration(copy)
+    write_calibration(copy, calibration)
+    samples = read_samples(DEMO["test"])
+    export_onnx(copy, tmp_path / "small", int8=False, data=DEMO["test"])
+    wanted, found = (
+        [row.p_tp for row in score_samples(load_scorer(each), samples)[0]]
+        for each in (copy, tmp_path / "small")
+    )
+    assert found == pytest.approx(wanted, abs=1e-5)
+    own, _ = score_samples(load_scorer(final), samples)
+    assert wanted != pytest.approx([row.p_tp for row in own], abs=1e-2)
+    partner = Partner("other", str(final), model_sha256(final))
+    write_calibration(copy, replace(calibration, partners=(partner,)))
+    err = said(capsys, copy, "--onnx", "-o", tmp_path / "x")
+    assert "averages its log-odds with those of other: it does not decide alone" in err
 
 
 def named(final: Path, directory: Path, architecture: str) -> Path:
