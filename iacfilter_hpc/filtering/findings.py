@@ -29,6 +29,10 @@ NOBODY_COULD_JUDGE = frozenset(
         Cause.NO_TECHNOLOGY,
         Cause.TOO_LONG,
         Cause.UNTRAINED_SMELL,
+        Cause.UNTRAINED_TECHNOLOGY,
+        Cause.UNKNOWN_TRAINING,
+        Cause.FEW_LABELS,
+        Cause.LOW_RECALL,
         Cause.NO_FIT,
         Cause.NO_SCORE,
     }

@@ -107,8 +107,10 @@ def _check_packages(final: Path) -> None:
     if onnx_record.is_onnx(final):
         check_installed(onnx_record.PACKAGES, FILTER)
     else:
-        other = "iacfilter-export RUN --onnx, where it was trained, makes of an encoder one without"
-        check_installed(PACKAGES, f"{TRAIN}\n{other}")
+        without = (
+            "an encoder needs none of them after iacfilter-export RUN --onnx where it was trained"
+        )
+        check_installed(PACKAGES, f"{TRAIN}\n{without}")
 
 
 def _problems(request: FilterRequest) -> Iterator[UsageError]:
