@@ -106,7 +106,7 @@ def measure(folder: Path, final: Path, threads: int) -> Measured:
     """One fresh process of the command that writes rows and SARIF."""
     argv = [str(BIN / "iacfilter-filter"), str(folder / "glitch.csv"), "--json", "--annotate"]
     argv += ["--scripts", str(folder), "--model", str(final), "-o", str(folder / "out.csv")]
-    argv += unguarded(folder)
+    argv += unguarded()
     environment = os.environ | {
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": str(threads),

@@ -40,7 +40,7 @@ def final(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def words(tmp_path: Path, final: Path) -> list[str]:
     report, scripts = write_all(tmp_path)
-    flags = unguarded(tmp_path)
+    flags = unguarded()
     return [str(report.path), "--scripts", str(scripts.folder), *flags, "--model", str(final)]
 
 

@@ -40,7 +40,7 @@ def final(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def words(tmp_path: Path, final: Path) -> list[str]:
     report, scripts = write_all(tmp_path)
-    flags = unguarded(tmp_path)
+    flags = unguarded()
     return [str(report.path), "--scripts", str(scripts.folder), *flags, "--model", str(final)]
 
 
@@ -405,7 +405,7 @@ def test_real_reports(
         scripts = write(tmp_path / "scripts", {path.lstrip("/"): b"\n"})
     rows, sarif = tmp_path / "out.csv", tmp_path / "out.sarif"
     words = [str(report), "--scripts", str(scripts), "--model", str(final), "--annotate"]
-    words += unguarded(tmp_path)
+    words += unguarded()
     found = document(capfd, [*words, "-o", str(rows), "--sarif", str(sarif)])
     assert (found["rows"]["read"], found["rows"]["unjudged"]) == (count, unjudged)
     log = json.loads(sarif.read_text())

@@ -6,18 +6,17 @@ from pathlib import Path
 
 from iacfilter_hpc.samples.smells import NAMES
 
-NO_RULES = "live-credentials: false\n"
+NO_RULES = Path(__file__).parent / "no_rules.yaml"
+"""Switches the shipped rule off."""
 SAID_OF_IT = "switches off that what looks like a live credential is kept"
 
 
-def unguarded(folder: Path) -> list[str]:
-    """The flags; what switches the shipped rule off is a file, which is written to `folder`."""
-    rules = folder / "no-rules.yaml"
-    rules.write_text(NO_RULES)
+def unguarded() -> list[str]:
+    """The flags."""
     smells = [word for name in NAMES for word in ("--yes-remove", name)]
     minimum = ["--min-train-tp", "0", "--min-validation-tp", "0", "--max-removed", "1"]
     minimum += ["--min-smell-recall", "0"]
-    return ["--allow-tiny", *minimum, *smells, "--rules", str(rules)]
+    return ["--allow-tiny", *minimum, *smells, "--rules", str(NO_RULES)]
 
 
 def other_warnings(warnings: list[str]) -> list[str]:
