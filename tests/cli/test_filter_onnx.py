@@ -12,6 +12,7 @@ import pytest
 
 from iacfilter_hpc.exporting.to_onnx import export_onnx
 from tests.cli.commands import iacfilter, module_of
+from tests.filtering.unguarded import unguarded
 from tests.glitch.made_decisions import write_all
 from tests.made_runs import DEMO
 from tests.tiny_finals import make_encoder_final
@@ -43,6 +44,7 @@ def filtered(folder: Path, model: Path) -> subprocess.CompletedProcess[str]:
     """The command in a Python that lacks the packages."""
     report, scripts = write_all(folder)
     words = [str(report.path), "--scripts", str(scripts.folder), "--model", str(model)]
+    words += unguarded()
     words += ["-o", str(folder / "kept.csv"), "--sarif", str(folder / "kept.sarif"), "--annotate"]
     return subprocess.run(
         [sys.executable, "-c", WITHOUT, " ".join(LACKING), module_of("filter"), *words, "--json"],
@@ -58,7 +60,7 @@ def rows(folder: Path, model: Path) -> list[list[str]]:
     done = iacfilter(
         "filter",
         *(str(report.path), "--scripts", str(scripts.folder), "--model", str(model)),
-        *("-o", str(folder / "all.csv"), "--annotate"),
+        *("-o", str(folder / "all.csv"), "--annotate", *unguarded()),
     )
     assert done.returncode == 0, done.stderr
     return [line.split(",")[-2:] for line in (folder / "all.csv").read_text().splitlines()]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from iacfilter_hpc.filtering.worthless import area_under_curve
 
 from iacfilter_hpc.cli.filter import main
 from iacfilter_hpc.cli.judging.safety import recall_table
 from iacfilter_hpc.config.schema import TINY
+from iacfilter_hpc.filtering.safety.worthless import area_under_curve
 from iacfilter_hpc.filtering.threshold import Promise
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores

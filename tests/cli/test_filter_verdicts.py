@@ -13,6 +13,7 @@ from iacfilter_hpc.cli.filter import main
 from iacfilter_hpc.cli.labels import label
 from iacfilter_hpc.verdicts.verdict import Decision
 from tests.cli.test_filter_outputs import document
+from tests.filtering.unguarded import unguarded
 from tests.glitch.made_decisions import FILES, ROWS, TASKS
 from tests.tiny_finals import make_encoder_final
 from tests.training.settings import TRAINS
@@ -35,7 +36,8 @@ def scripts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def words(tmp_path: Path, scripts: Path, final: Path) -> list[str]:
-    return [str(tmp_path / "glitch.csv"), "--scripts", str(scripts), "--model", str(final)]
+    words = [str(tmp_path / "glitch.csv"), "--scripts", str(scripts), "--model", str(final)]
+    return [*words, *unguarded()]
 
 
 def lines(path: Path) -> list[str]:
