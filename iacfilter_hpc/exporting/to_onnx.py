@@ -39,6 +39,8 @@ from iacfilter_hpc.trained_model.evidence import (
     read_validation_scores,
     write_validation_scores,
 )
+from iacfilter_hpc.trained_model.recall import recalls
+from iacfilter_hpc.trained_model.trained_on import find_trained_on, write_trained_on
 from iacfilter_hpc.training.approaches.encoder import load_classifier
 from iacfilter_hpc.training.approaches.loading import Loading
 from iacfilter_hpc.training.calibrate import scaled
@@ -109,7 +111,7 @@ def export_onnx(final: Path, directory: Path, *, int8: bool, data: Path | None) 
         )
         _refuse_flips(done)
         if sha256_of(path) == decision.validation.sha256:
-            _keep_scores(partial, made)
+            _keep_scores(partial, decision.threshold, made)
         carry_over(final, partial)
         _write_card(final, partial, done)
     return done
@@ -144,12 +146,17 @@ def _threshold(final: Path, decision: Decision) -> float:
     return decision.threshold if calibration is None else calibration.threshold
 
 
-def _keep_scores(partial: Path, log_odds: Sequence[float]) -> None:
+def _keep_scores(partial: Path, threshold: float, log_odds: Sequence[float]) -> None:
     """Write the validation scores anew: thresholds for a recall are chosen by the model's own."""
+    p_tp = tuple(scaled(log_odds, 1.0))
     if (partial / SCORES).is_file():
-        scores = read_validation_scores(partial)
-        write_validation_scores(partial, replace(scores, p_tp=tuple(scaled(log_odds, 1.0))))
-        write_manifest(partial)
+        write_validation_scores(partial, replace(read_validation_scores(partial), p_tp=p_tp))
+    if record := find_trained_on(partial):
+        rows = zip(record.scores, p_tp, strict=True)
+        scores = tuple(replace(each, p_tp=p) for each, p in rows)
+        found = replace(record, scores=scores, recall=recalls(scores, threshold))
+        write_trained_on(partial, found)
+    write_manifest(partial)
 
 
 def write_graph(final: Path, path: Path, *, int8: bool) -> None:
