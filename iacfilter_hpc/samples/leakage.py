@@ -184,7 +184,8 @@ def _near(regions: Sequence[Region], places: Sequence[Place], held: Held) -> lis
         inside += tally.inside()
     for some in sorted(inside, key=lambda some: some[0].row):
         held[some[0].data, "near-context"].append(some)
-    return leaks
+    # what else a region holds depends on Python's hash seed; its clusters do not
+    return sorted(leaks, key=lambda leak: _order(leak.places[0]))
 
 
 def _order(place: Place) -> tuple[int, int]:
