@@ -172,7 +172,15 @@ def _check_models(models: Sequence[Trained], data: Labelled) -> Iterator[str]:
 
 
 def _difference(first: Decision, other: Decision) -> str | None:
-    names = ("approach", "base_model", "revision", "max_length", "input_fields", "answers")
+    names = (
+        "approach",
+        "base_model",
+        "revision",
+        "max_length",
+        "input_fields",
+        "answers",
+        "prompt_form",
+    )
     found = [name for name in names if getattr(first, name) != getattr(other, name)]
     return ", ".join(found) or None
 

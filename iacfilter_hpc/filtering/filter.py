@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.evaluation.predict import own_log_odds, probabilities
-from iacfilter_hpc.filtering.first_reading import FirstReading
+from iacfilter_hpc.filtering.first_reading import FirstReading, Result, result_for
 from iacfilter_hpc.filtering.safety.guard import Guard
 from iacfilter_hpc.glitch.decisions import DecidedRow
 from iacfilter_hpc.glitch.reasons import Cause, Reason
@@ -74,7 +74,7 @@ class Filter:
         """The same rows with the scores that a first reading has noted: nothing is scored twice."""
         results = first.results()
         for chunk in self._chunks(rows):
-            yield [self._with_result(*pair) for pair in zip(chunk, results, strict=False)]
+            yield [self._with_result(each, results) for each in chunk]
 
     def _chunks(self, rows: Iterable[Row]) -> Iterator[list[DecidedRow]]:
         """Rows that are to be scored, or have the reason why not, a chunk at a time."""
@@ -135,15 +135,22 @@ class Filter:
 
     def _with_score(self, judged: DecidedRow, p_tp: float | NoFit) -> DecidedRow:
         if isinstance(p_tp, NoFit):
-            return replace(judged, reason=Reason(Cause.NO_FIT, p_tp.problem, p_tp.kind))
+            no_fit = Reason(Cause.NO_FIT, p_tp.problem, p_tp.kind)
+            return replace(judged, reason=self._protection(judged) or no_fit)
         # every comparison with NaN is false, which would remove the row
         if math.isnan(p_tp):
-            return replace(judged, reason=NO_SCORE)
+            return replace(judged, reason=self._protection(judged) or NO_SCORE)
         if p_tp >= self.threshold:
             return replace(judged, p_tp=p_tp, decision="TP")
         if reason := self._objection(judged):
             return replace(judged, reason=reason)
         return replace(judged, p_tp=p_tp, decision="FP")
+
+    def _protection(self, judged: DecidedRow) -> Reason | None:
+        """A rule or the look of a credential: it is a finding also where no model could judge."""
+        if self.guard is None or judged.sample is None or isinstance(judged.row.found, BadRow):
+            return None
+        return self.guard.protection(judged.sample, judged.row.found.detail)
 
     def _objection(self, judged: DecidedRow) -> Reason | None:
         """Why a row stays although the model would remove it."""
@@ -151,7 +158,9 @@ class Filter:
             return None
         return self.guard.objection(judged.sample, judged.row.found.detail)
 
-    def _with_result(self, prepared: DecidedRow, result: float | Reason) -> DecidedRow:
+    def _with_result(self, prepared: DecidedRow, results: Iterator[Result]) -> DecidedRow:
+        # every row takes one, whether it needs it or not: that is how they stay in step
+        result = result_for(prepared, next(results, None))
         if prepared.sample is None or prepared.reason is not None:
             return prepared
         if isinstance(result, Reason):
@@ -182,9 +191,12 @@ class Filter:
         return p_tp
 
 
-def _reported(sample: Sample) -> tuple[str, int, str]:
-    """What two reports of one thing share: GLITCH writes a password under two codes."""
-    return sample.file, sample.line, sample.smell
+def _reported(sample: Sample) -> tuple[str, int, str, str]:
+    """What two reports of one thing share: GLITCH may report it twice.
+
+    The prompt too, as GLITCH can suggest several things for one line of Terraform.
+    """
+    return sample.file, sample.line, sample.smell, sample.with_prompt
 
 
 def _input_key(encoded: Encoded) -> bytes:

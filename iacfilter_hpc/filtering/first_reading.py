@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from iacfilter_hpc.errors import DataError
 from iacfilter_hpc.filtering.safety.guard import CHANGED
@@ -20,11 +21,20 @@ from iacfilter_hpc.glitch.reasons import Reason
 from iacfilter_hpc.glitch.report import GlitchReport
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a first reading found of a row: p(TP) or why there is none, and what row that was."""
+
+    p_tp: float | Reason
+    mark: int
+
+
 @dataclass(slots=True)
 class FirstReading:
-    """p(TP) of each row in 8 bytes, and in 4 the number of the reason of one that has none."""
+    """p(TP) of each row in 8 bytes, its mark in 8, and in 4 the reason of one that has none."""
 
     _p_tp: array[float] = field(default_factory=lambda: array("d"))
+    _mark: array[int] = field(default_factory=lambda: array("Q"))
     _reason: array[int] = field(default_factory=lambda: array("i"))
     _reasons: dict[Reason, int] = field(default_factory=dict)
 
@@ -32,17 +42,32 @@ class FirstReading:
         """Note some rows."""
         for each in judged:
             self._p_tp.append(math.nan if each.p_tp is None else each.p_tp)
+            self._mark.append(_mark(each))
             self._reason.append(self._number(_lasting(each)))
 
-    def results(self) -> Iterator[float | Reason]:
-        """p(TP) of each row, or why it has none."""
+    def results(self) -> Iterator[Result]:
+        """What was found of each row."""
         # few, as they name smells, technologies and rules: rows share them
         reasons = list(self._reasons)
-        for p_tp, number in zip(self._p_tp, self._reason, strict=True):
-            yield reasons[number] if math.isnan(p_tp) else p_tp
+        for p_tp, mark, number in zip(self._p_tp, self._mark, self._reason, strict=True):
+            yield Result(reasons[number] if math.isnan(p_tp) else p_tp, mark)
 
     def _number(self, reason: Reason) -> int:
         return self._reasons.setdefault(reason, len(self._reasons))
+
+
+def result_for(row: DecidedRow, found: Result | None) -> float | Reason:
+    """What was found of this very row, as it was then; else that its script has changed."""
+    return CHANGED if found is None or found.mark != _mark(row) else found.p_tp
+
+
+def _mark(row: DecidedRow) -> int:
+    """What tells a row, with what of its script is scored, from any other."""
+    # scripts and an earlier report may change between the readings: no score may slip to another
+    # row, or to another text of the same one
+    text = "" if row.sample is None else f"{row.sample.content}\0{row.sample.with_prompt}"
+    both = f"{row.row.found.raw}\0{text}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(both, digest_size=8).digest())
 
 
 def _lasting(judged: DecidedRow) -> Reason:

@@ -15,6 +15,7 @@ from iacfilter_hpc.evaluation.bootstrap import wilson
 from iacfilter_hpc.evaluation.predict import load_scorer, score
 from iacfilter_hpc.filtering.threshold import FilterThreshold, choose_filter_threshold
 from iacfilter_hpc.inputs.encode import NoFit
+from iacfilter_hpc.samples.prompt import PromptForm
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.samples.smells import smell_of_words
 from iacfilter_hpc.trained_model.decision import read_decision
@@ -30,6 +31,7 @@ class LabelModel:
 
     score: Score
     threshold: FilterThreshold
+    form: PromptForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def load_label_model(final: Path) -> LabelModel:
         found = dict(zip(fits, p_tp, strict=True))
         return [found.get(place) for place in range(len(samples))]
 
-    return LabelModel(scores, choose_filter_threshold(final, read_decision(final)))
+    decision = read_decision(final)
+    threshold = choose_filter_threshold(final, decision)
+    return LabelModel(scores, threshold, PromptForm(decision.prompt_form))
 
 
 def figures(labels: Sequence[tuple[bool, float]], threshold: float) -> LabelFigures:

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from iacfilter_hpc.errors import UsageError, counted
@@ -26,7 +26,7 @@ from iacfilter_hpc.glitch.checks import (
     reported_problems,
 )
 from iacfilter_hpc.glitch.decisions import DecidedRow, Tally
-from iacfilter_hpc.glitch.report import Detection, GlitchReport, open_report
+from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport, open_report
 from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
@@ -47,7 +47,8 @@ Progress = Callable[[GlitchReport], AbstractContextManager[Callable[[int], objec
 class Filtered:
     """Filtered report and its account; `seconds` are of judging, without loading the model.
 
-    `findings` counts the rows that are kept and count (see Findings).
+    `findings` counts the rows that are kept and count (see Findings), `credentials_by_people` those
+    that look like live credentials and are gone as people called them false alarms.
     """
 
     request: FilterRequest
@@ -63,6 +64,7 @@ class Filtered:
     rules: Rules
     spared: Spared
     people: People | None = None
+    credentials_by_people: int = 0
     baseline: Baseline | None = None
     baseline_written: int | None = None
 
@@ -124,8 +126,35 @@ class _Settled:
     baseline: Baseline | None
 
     def by_people(self, judged: Sequence[DecidedRow]) -> Sequence[DecidedRow]:
-        """The rows as people have decided them, where they have."""
-        return judged if self.people is None else self.people.decided(judged)
+        """The rows as people have decided them, where they have; a rule is above them too.
+
+        Whoever may write a verdict is not whoever writes the rules: a pull request may hold one.
+        """
+        if self.people is None:
+            return judged
+        pairs = zip(judged, self.people.decided(judged), strict=True)
+        return [self._ruled(*pair) for pair in pairs]
+
+    def _ruled(self, judged: DecidedRow, decided: DecidedRow) -> DecidedRow:
+        sample, found = judged.sample, judged.row.found
+        if not _is_removed_by_people(decided) or sample is None or isinstance(found, BadRow):
+            return decided
+        reason = self.guard.rule(sample, found.detail)
+        return decided if reason is None else replace(judged, decision=None, reason=reason)
+
+    def credentials(self, decided: Sequence[DecidedRow]) -> int:
+        """How many rows that look like live credentials people have called false alarms."""
+        return sum(
+            _is_removed_by_people(each)
+            and each.sample is not None
+            and not isinstance(each.row.found, BadRow)
+            and self.guard.credential(each.sample, each.row.found.detail) is not None
+            for each in decided
+        )
+
+
+def _is_removed_by_people(decided: DecidedRow) -> bool:
+    return decided.person is not None and decided.decision == "FP"
 
 
 def _settle(request: FilterRequest, model: Trained, scripts: Scripts) -> _Settled:
@@ -168,6 +197,7 @@ def _judge(
     with open_outputs(request, report, deciding, open_stdout) as sinks:
         scorer = load_scorer(model.final)
         started, first, by_model, tally = time.monotonic(), FirstReading(), Tally(), Tally()
+        credentials = 0
         row_filter = Filter(
             scorer, threshold.value, scripts, request.technology, settled.guard, request.smells
         )
@@ -186,6 +216,7 @@ def _judge(
                 decided = settled.by_people(spared.applied(judged))
                 sinks.add(decided)
                 tally.add(decided)
+                credentials += settled.credentials(decided)
         sinks.end(tally)
         seconds = time.monotonic() - started
         # inside: where it cannot be written, no other file appears either
@@ -205,6 +236,7 @@ def _judge(
         rules=settled.rules,
         spared=spared,
         people=settled.people,
+        credentials_by_people=credentials,
         baseline=baseline,
         baseline_written=known,
     )

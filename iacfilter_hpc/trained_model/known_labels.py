@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from iacfilter_hpc.samples.hashes import same_smell
@@ -12,18 +13,22 @@ from iacfilter_hpc.trained_model.trained_on import LabelCount, ScoredLabel, find
 def find_labels(final: Path) -> tuple[LabelCount, ...] | None:
     """All labels that a model knows; those of its calibration count as both kinds.
 
+    Validation samples of a calibrated model count no more: they have not chosen its threshold.
+
     None if it has neither record nor calibration, so that nothing can be said of it.
 
     Raises:
         TrainingError: a file is damaged, or the calibration is of another model.
     """
     record, calibration = find_trained_on(final), find_calibration(final)
-    if record is None and calibration is None:
-        return None
-    return (
-        *(record.labels if record else ()),
-        *(map(_counts_of, calibration.labels) if calibration else ()),
-    )
+    if calibration is None:
+        return record.labels if record else None
+    # its threshold is the calibration's, which no validation sample has chosen
+    trained = [
+        replace(each, validation_tp=0, validation_fp=0)
+        for each in (record.labels if record else ())
+    ]
+    return (*trained, *map(_counts_of, calibration.labels))
 
 
 def find_scores(final: Path) -> tuple[ScoredLabel, ...] | None:

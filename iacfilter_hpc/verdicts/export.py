@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,7 @@ from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.questions import SOURCE
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.repository import Kept
-from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Decision, Verdict, agreement, newest
-
-STRONGEST = (Decision.TP, Decision.UNSURE, Decision.FP)
+from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Verdict, agreement, newest, strongest
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,8 @@ def export(kept: Kept, path: Path, origin: Origin, technology: str | None) -> Ex
         of_line.setdefault(place.whole_line, []).append(verdict)
     made = []
     for place in sorted(of_line):
-        verdict = _of_line(of_line[place])
+        verdict = strongest(of_line[place])
+        assert verdict is not None, "a line in it has one"
         made.append(making.sample(place, verdict, agreement(of_key[verdict.key], verdict)))
     samples = [each for each in made if isinstance(each, Sample)]
     left_out = Counter(each for each in made if isinstance(each, str))
@@ -87,9 +85,3 @@ def export(kept: Kept, path: Path, origin: Origin, technology: str | None) -> Ex
         raise DataError("\n".join([f"{kept.path} has no verdict that makes a sample", *account]))
     write_samples(path, samples)
     return Exported(path, dict(Counter(str(each.label) for each in samples)), dict(left_out))
-
-
-def _of_line(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict on a line of which GLITCH has said several things: a sample is of a line."""
-    # one that is real makes it real, and a false alarm it is if all of them are
-    return min(verdicts, key=lambda verdict: STRONGEST.index(verdict.decision))

@@ -20,6 +20,7 @@ from iacfilter_hpc.glitch.checks import (
 from iacfilter_hpc.glitch.report import Detection, open_report
 from iacfilter_hpc.glitch.scripts import Scripts, find_prefix
 from iacfilter_hpc.samples.byte_lines import unreadable
+from iacfilter_hpc.samples.prompt import NEWEST, PromptForm
 from iacfilter_hpc.samples.sample import read_samples
 from iacfilter_hpc.verdicts.anchor import Anchored, anchor
 from iacfilter_hpc.verdicts.finding import Finding, Outline, Place
@@ -188,7 +189,9 @@ def _problems(request: LabelRequest) -> Iterator[UsageError]:
         yield from script_problems(outputs, request.scripts)
 
 
-def open_labelling(request: LabelRequest, score: Score | None) -> Labelling:
+def open_labelling(
+    request: LabelRequest, score: Score | None, form: PromptForm = NEWEST
+) -> Labelling:
     """The questions that a request leads to, with the answers that are there already.
 
     Raises:
@@ -197,7 +200,7 @@ def open_labelling(request: LabelRequest, score: Score | None) -> Labelling:
     """
     kept = find_verdicts(request.scripts, request.verdicts)
     standing = standing_verdicts(kept)
-    found = _questions(request, kept)
+    found = _questions(request, kept, form)
     findings = kept.repository.findings(each.place for each in found.asked)
     places = {each.place: each for each in findings}
     # a blank line, or the mark of a document, is in no block
@@ -232,7 +235,7 @@ def standing_verdicts(kept: Kept) -> Anchored[Verdict]:
     return anchor(newest(every), kept.repository)
 
 
-def _questions(request: LabelRequest, kept: Kept) -> Questions:
+def _questions(request: LabelRequest, kept: Kept, form: PromptForm) -> Questions:
     assert request.source is not None, "checked"
     if _is_samples(request.source):
         samples = read_samples(request.source, unlabelled=True)
@@ -241,7 +244,7 @@ def _questions(request: LabelRequest, kept: Kept) -> Questions:
     report = open_report(request.source)
     paths = (row.path for row in report.rows() if isinstance(row, Detection))
     places = _places(request, _prefix(request, paths), kept)
-    return questions_of_rows(report.rows(), places, request.technology)
+    return questions_of_rows(report.rows(), places, request.technology, form)
 
 
 def _prefix(request: LabelRequest, paths: Iterator[str]) -> str:

@@ -16,7 +16,7 @@ from iacfilter_hpc.verdicts.anchor import Anchored, Expiry, anchor
 from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.repository import ReportedPlaces, find_verdicts
-from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Decision, Verdict, newest
+from iacfilter_hpc.verdicts.verdict import LABEL, VERDICT, Decision, Verdict, newest, strongest
 
 UNSURE = Reason(Cause.UNSURE, "a person is unsure")
 
@@ -44,6 +44,14 @@ class People:
         """How many verdicts hold no more, by the reason."""
         return dict(Counter(each.why for each in self.anchored.expired))
 
+    @property
+    def lost(self) -> int:
+        """How many verdicts that are no FP have expired and fit no line, so that none is kept."""
+        return sum(
+            each.finding.decision != Decision.FP and not each.where
+            for each in self.anchored.expired
+        )
+
     def decided(self, judged: Iterable[DecidedRow]) -> list[DecidedRow]:
         """The rows as people have decided them, where they have."""
         return [self.decide(each) for each in judged]
@@ -52,9 +60,11 @@ class People:
         """The row as a person has decided it, or as it was where none has."""
         found = judged.row.found
         place = self._places.of(found) if isinstance(found, Detection) else None
-        if place is None:
+        if place is None or (judged.reason and judged.reason.cause is Cause.NOT_CHOSEN):
             return judged
-        if verdict := self.anchored.at(place):
+        # on GLITCH's words, and on the line as a whole: the more careful one counts
+        standing = (self.anchored.standing.get(each) for each in (place, place.whole_line))
+        if verdict := strongest(each for each in standing if each):
             return _decided(judged, verdict)
         verdict = self._doubted.get(place.whole_line)
         if verdict and judged.decision == "FP":

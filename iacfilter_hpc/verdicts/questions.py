@@ -18,6 +18,7 @@ from iacfilter_hpc.glitch.reasons import Cause
 from iacfilter_hpc.glitch.report import BadRow, Detection
 from iacfilter_hpc.glitch.to_samples import Unusable, build_sample
 from iacfilter_hpc.samples.hashes import same_smell
+from iacfilter_hpc.samples.prompt import NEWEST, PromptForm
 from iacfilter_hpc.samples.sample import Sample
 from iacfilter_hpc.verdicts.finding import LONGEST_HEAD, SUGGESTION, Place
 from iacfilter_hpc.verdicts.repository import ReportedPlaces
@@ -53,13 +54,19 @@ class Questions:
 
 
 def questions_of_rows(
-    rows: Iterable[Detection | BadRow], places: ReportedPlaces, technology: str | None
+    rows: Iterable[Detection | BadRow],
+    places: ReportedPlaces,
+    technology: str | None,
+    form: PromptForm = NEWEST,
 ) -> Questions:
-    """A question for each place of a report; two codes of one smell ask the same."""
+    """A question for each place of a report; two codes of one smell ask the same.
+
+    `form` is that of the prompts that a model is asked in, as a filter would.
+    """
     found: dict[Place, Question] = {}
     left_out: Counter[str] = Counter()
     for row in rows:
-        made = _of_row(row, places, technology)
+        made = _of_row(row, places, technology, form)
         if isinstance(made, Question):
             found.setdefault(made.place, made)
         elif made:
@@ -87,12 +94,12 @@ def questions_of_samples(samples: Iterable[Sample], places: ReportedPlaces) -> Q
 
 
 def _of_row(
-    row: Detection | BadRow, places: ReportedPlaces, technology: str | None
+    row: Detection | BadRow, places: ReportedPlaces, technology: str | None, form: PromptForm
 ) -> Question | str:
     """The question of a row, or why there is none; "" for a blank line."""
     if isinstance(row, BadRow):
         return "" if row.is_blank else row.kind or row.problem
-    made = build_sample(row, places.scripts, technology=technology, source=SOURCE)
+    made = build_sample(row, places.scripts, technology=technology, source=SOURCE, form=form)
     place = places.of(row)
     if isinstance(made, Sample) and place is not None:
         return Question(place, row.code, _said(row), made)

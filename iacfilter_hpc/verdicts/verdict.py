@@ -83,6 +83,15 @@ def newest(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return list(found.values())
 
 
+STRONGEST = (Decision.TP, Decision.UNSURE, Decision.FP)
+"""What one who has found something real says goes before what another takes for false."""
+
+
+def strongest(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """The verdict on a line of which GLITCH has said several things; None if there is none."""
+    return min(verdicts, key=lambda verdict: STRONGEST.index(verdict.decision), default=None)
+
+
 def agreement(verdicts: Iterable[Verdict], chosen: Verdict) -> float:
     """The share of people whose newest verdict, of these on one finding, is the chosen one."""
     of_person: dict[str, Verdict] = {}

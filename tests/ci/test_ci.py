@@ -215,7 +215,7 @@ def test_the_action_installs_this_project_and_scans(
     assert Path(runner["GITHUB_OUTPUT"]).read_text() == "exit-code=1\n"
     assert Path(runner["GITHUB_STEP_SUMMARY"]).read_text().startswith("### Security smells: 2 find")
     log = json.loads((repository / "iacfilter.sarif").read_text())
-    assert {result["ruleId"] for result in log["runs"][0]["results"]} == {"use_of_http"}
+    assert {result["ruleId"] for result in log["runs"][0]["results"]} == {"sec_https"}
     assert "hunter2" not in done.stdout + done.stderr
 
 

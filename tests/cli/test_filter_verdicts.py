@@ -21,6 +21,7 @@ from tests.verdicts.made_verdicts import HTTP, SECRET, judge, make_repository
 
 pytestmark = TRAINS
 MAIN = "roles/x/tasks/main.yml"
+BY_PEOPLE = {"tp": 2, "fp": 1, "unsure": 0, "live_credentials_removed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_verdicts_decide_whatever_the_threshold(
     # the one keeps every row, the other none
     keep, remove = ["--threshold", "1e-9", "-o", str(out)], ["--threshold", "0.999", "-o", str(out)]
     found = document(capfd, [*words, *keep])
-    assert (found["rows"]["fp"], found["by_people"]) == (1, {"tp": 2, "fp": 1, "unsure": 0})
+    assert (found["rows"]["fp"], found["by_people"]) == (1, BY_PEOPLE)
     assert found["verdicts"] == {
         "file": str(tmp_path / ".iacfilter/verdicts.jsonl"),
         "standing": 2,
@@ -148,3 +149,22 @@ def test_labels_beside_a_model(
     assert "2 labels with a p(TP), at the threshold 0.6100:" in said
     assert "after 20 more labels like these" in said
     assert set(FILES) == {MAIN, "cookbooks/a b/caf\u00e9:1.rb"}
+
+
+def test_a_rule_is_above_people_and_a_credential_is_said(
+    capfd: pytest.CaptureFixture[str], words: list[str], scripts: Path, tmp_path: Path
+) -> None:
+    """Whoever may add a verdict, as in a pull request, does not write --rules."""
+    judge(scripts, HTTP, Decision.FP)
+    judge(scripts, SECRET, Decision.FP)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("never-suppress:\n- {name: downloads, smell: use_of_http}\n")
+    without = words[: words.index("--rules")]
+    flags = ["-o", str(tmp_path / "out.csv"), "--threshold", "0.999"]
+    found = document(capfd, [*without, *flags, "--rules", str(rules)])
+    assert found["by_people"]["fp"] == 2, "both reports of the one password"
+    assert found["safety"]["kept"]["rule"] >= 1
+    assert "the rule downloads keeps it" in found["unjudged"]
+    assert found["by_people"]["live_credentials_removed"] == 2
+    said = [each for each in found["warnings"] if "as people have called them" in each]
+    assert len(said) == 1 and said[0].startswith("2 rows that look like live credentials")

@@ -22,7 +22,7 @@ from iacfilter_hpc.glitch.report import GlitchReport
 from iacfilter_hpc.glitch.rows import read_rows
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.packing.prefixes import Ids
-from iacfilter_hpc.samples.prompt import OLDEST, PromptForm, form_of
+from iacfilter_hpc.samples.prompt import NEWEST, OLDEST, PromptForm, form_of
 from iacfilter_hpc.training.approaches.scorer import Logits, Scorer
 from tests.glitch.made_decisions import ROWS, write_all
 from tests.tiny_finals import make_encoder_final, make_generative_final
@@ -244,3 +244,33 @@ def test_a_script_that_changes_before_its_line_is_looked_at_stays(
         changed = replace(guard, scripts=Scripts(scripts.folder, "work"))
         found = changed.objection(sample, "")
         assert found and found.cause is Cause.CHANGED
+
+
+def test_no_row_takes_the_score_of_another(tmp_path: Path, scorer: Scorer) -> None:
+    """As where an earlier report serves as a baseline, whose rows depend on the disk."""
+    report, scripts = write_all(tmp_path)
+    chosen = Filter(scorer, 0.999999, scripts, None)
+    first, rows = first_reading(chosen, report)
+    fewer = [row for number, row in enumerate(read_rows(report)) if number != 2]
+    again = flat(list(chosen.judge_again(fewer, first)))
+    assert again[:2] == rows[:2]
+    changed = "its script changed while the report was filtered"
+    assert {why(each) for each in again[2:] if each.sample} == {changed}
+    # the second reading has a row more
+    longer = [*read_rows(report), next(iter(read_rows(report)))]
+    again = flat(list(chosen.judge_again(longer, first)))
+    assert again[:-1] == rows and why(again[-1]) == changed
+
+
+def test_suggestions_for_one_line_are_judged_one_by_one(tmp_path: Path, generative: Scorer) -> None:
+    """GLITCH says several things of one line of Terraform; the newest prompts carry them."""
+    told = replace(generative.decision, prompt_form=NEWEST)
+    counting = Counting(generative)
+    scorer = replace(generative, decision=told, logits=counting)
+    row = "work/roles/x/tasks/main.yml,4,sec_https,Suggestion: {}.,url\n"
+    rows = "".join(row.format(word) for word in ("one", "two", "one"))
+    report, scripts = write_all(tmp_path, f"PATH,LINE,ERROR,DESCRIPTION,CODE\n{rows}")
+    found = flat(list(Filter(scorer, 0.5, scripts, None).judge(read_rows(report))))
+    assert len({each.sample.with_prompt for each in found if each.sample}) == 2
+    assert counting.rows == 2
+    assert found[0].p_tp == found[2].p_tp

@@ -32,7 +32,7 @@ def test_the_shipped_template_asks_about_the_sample(smell: str) -> None:
 def test_a_smell_and_a_technology_that_no_table_has() -> None:
     one = replace(sample(3), smell="sec_brand_new", technology="unknown")
     text = read_prompt(None).ask(one)
-    assert "Smell: sec brand new." in text and "Ansible, Chef, Puppet" in text
+    assert "Smell: sec_brand_new." in text and "Ansible, Chef, Puppet" in text
     assert "TP: the report is right. FP: it is a false alarm." in text
 
 

@@ -70,7 +70,7 @@ def test_a_model_is_downloaded_once_and_found_offline(folder: Path, tmp_path: Pa
         assert told["name"] == f"{REPOSITORY}@v1"
         assert set(told["files"]) == {
             *("README.md", "decision.json", "manifest.json", "model.safetensors"),
-            *("seen.json", "validation_scores.json"),
+            *("seen.json", "trained_on.json", "validation_scores.json"),
         }
         assert COMMIT in told["final"]
         assert not any("evil" in path and "resolve" in path for path in hub.asked)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from iacfilter_hpc.errors import UsageError
+from iacfilter_hpc.filtering.filter import NOT_CHOSEN
 from iacfilter_hpc.glitch.decisions import Counts, DecidedRow, Tally
 from iacfilter_hpc.glitch.filtered import FilteredReport
 from iacfilter_hpc.glitch.report import Detection, open_report
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
+from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.verdicts.anchor import Expiry
 from iacfilter_hpc.verdicts.finding import Place
 from iacfilter_hpc.verdicts.people import People, read_people
@@ -178,3 +180,40 @@ def test_a_prefix_does_not_matter(tmp_path: Path, scripts: Path) -> None:
     found = read_people(replace(below, prefix="/ci/job"), None)
     (row,) = made_decisions.judge(report, replace(below, prefix="/ci/job"), [0.9])
     assert found is not None and found.decide(row).decision == "FP"
+
+
+def test_of_two_verdicts_on_a_line_the_more_careful_one_counts(
+    tmp_path: Path, scripts: Path
+) -> None:
+    """One on GLITCH's words, the other on the line as a whole, as a sample has no words."""
+    words = people_place(tmp_path, HTTP)
+    judge(scripts, words, Decision.FP)
+    judge(scripts, HTTP, Decision.TP)
+    assert decided(tmp_path)[0].decision == "TP"
+
+
+def people_place(tmp_path: Path, place: Place) -> Place:
+    """The place with what GLITCH says of it."""
+    report, scripts = write_all(tmp_path)
+    places = find_verdicts(scripts.folder).repository.places(scripts)
+    found = (places.of(row) for row in report.rows() if isinstance(row, Detection))
+    return next(each for each in found if each and each.whole_line == place)
+
+
+def test_a_row_that_is_not_asked_for_passes(tmp_path: Path, scripts: Path) -> None:
+    judge(scripts, HTTP, Decision.FP)
+    report, folder = write_all(tmp_path)
+    row = made_decisions.judge(report, folder)[0]
+    left_out = replace(row, decision=None, p_tp=None, sample=None, reason=NOT_CHOSEN)
+    assert people(tmp_path).decide(left_out) == left_out
+
+
+def test_what_a_person_called_real_is_counted_once_its_line_is_gone(
+    tmp_path: Path, scripts: Path
+) -> None:
+    judge(scripts, SECRET, Decision.TP)
+    judge(scripts, HTTP, Decision.FP)
+    assert people(tmp_path).lost == 0
+    (scripts / FILE.partition("/")[2]).write_text("changed\n")
+    found = read_people(Scripts(scripts, "work"), None)
+    assert found and found.lost == 1

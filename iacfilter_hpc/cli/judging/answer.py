@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from iacfilter_hpc.filtering.report import Filtered
     from iacfilter_hpc.glitch.decisions import Tally
+    from iacfilter_hpc.verdicts.people import People
 
 SHOWN = 3
 """Names in one warning."""
@@ -48,6 +49,8 @@ def warnings(done: Filtered) -> list[str]:
             f"{done.baseline.path} is a report, which has no fingerprints: rows whose line has "
             "moved since count as new; --write-baseline makes a baseline that knows them"
         )
+    if done.people is not None:
+        found += _of_people(done, done.people)
     if odd := done.scripts.latin1:
         read = counted(len(odd), "script is not UTF-8, and was", "scripts are not UTF-8, and were")
         found.append(f"{read} read as Latin-1: {some(odd)}")
@@ -57,6 +60,24 @@ def warnings(done: Filtered) -> list[str]:
             f"{GITHUB_TAKES}"
         )
     return found
+
+
+def _of_people(done: Filtered, people: People) -> Iterator[str]:
+    """What people's verdicts have done, or can do no more, that must not pass unseen."""
+    if count := done.credentials_by_people:
+        rows = counted(
+            count,
+            "row that looks like a live credential is",
+            "rows that look like live credentials are",
+        )
+        yield f"{rows} removed, as people have called them false alarms: see {people.path}"
+    if lost := people.lost:
+        said = counted(
+            lost,
+            "verdict of people who did not call it a false alarm holds",
+            "verdicts of people who did not call it a false alarm hold",
+        )
+        yield f"{said} no more, and no line is known for it: look again at what {people.path} says"
 
 
 def _misplaced(done: Filtered) -> Iterator[str]:
@@ -138,7 +159,12 @@ def _memory(done: Filtered) -> dict[str, object]:
         "gone": baseline.gone,
     }
     return {
-        "by_people": {"tp": total.tp, "fp": total.fp, "unsure": total.unjudged},
+        "by_people": {
+            "tp": total.tp,
+            "fp": total.fp,
+            "unsure": total.unjudged,
+            "live_credentials_removed": done.credentials_by_people,
+        },
         "verdicts": verdicts,
         "baseline": known,
     }

@@ -179,7 +179,9 @@ def _label(request: LabelRequest, model: LabelModel | None) -> Labelling:
     from iacfilter_hpc.verdicts.answers import read_answers
     from iacfilter_hpc.verdicts.labelling import open_labelling
 
-    labelling = open_labelling(request, model.score if model else None)
+    labelling = (
+        open_labelling(request, model.score, model.form) if model else open_labelling(request, None)
+    )
     for reason, count in labelling.left_out.items():
         terminal.say(f"not asked: {count}, because {terminal.plain(reason)}")
     if request.answers is None:

@@ -60,6 +60,12 @@ class Kept(StrEnum):
 
     NOT_READ = "not_read"
     """No sample could be made of the row, or no number of the sample."""
+    NOT_CHOSEN = "not_chosen"
+    """Its smell is not asked for."""
+    PERSON = "person"
+    """A person is unsure, or has decided about a line that has changed since."""
+    CHANGED = "changed"
+    """Its script changed while the report was filtered."""
     NOT_LEARNED = "not_learned"
     """The model has not seen enough of its smell or technology."""
     RULE = "rule"
@@ -70,6 +76,9 @@ class Kept(StrEnum):
 
 
 SAID = {
+    Kept.NOT_CHOSEN: "its smell is not asked for",
+    Kept.PERSON: "a person is unsure, or a person's verdict has expired",
+    Kept.CHANGED: "its script changed while the report was filtered",
     Kept.NOT_READ: "could not be read or placed, or is no smell that models know",
     Kept.NOT_LEARNED: "the model has seen too little of its smell or technology",
     Kept.RULE: "a rule keeps it",
@@ -79,6 +88,10 @@ SAID = {
     Kept.TOO_MANY: "too much would be removed",
 }
 CLASSES = {
+    Cause.NOT_CHOSEN: Kept.NOT_CHOSEN,
+    Cause.UNSURE: Kept.PERSON,
+    Cause.EXPIRED_VERDICT: Kept.PERSON,
+    Cause.CHANGED: Kept.CHANGED,
     Cause.UNTRAINED_SMELL: Kept.NOT_LEARNED,
     Cause.UNTRAINED_TECHNOLOGY: Kept.NOT_LEARNED,
     Cause.UNKNOWN_TRAINING: Kept.NOT_LEARNED,
@@ -109,22 +122,28 @@ class Guard:
         # both: a flag must not make of an unseen technology one that is judged
         technologies = {sample.technology, technology_of(sample.file) or sample.technology}
         lack = self.coverage.lack(sample.smell, sorted(technologies))
-        return lack and (self._protection(sample, detail) or lack)
+        return lack and (self.protection(sample, detail) or lack)
 
     def objection(self, sample: Sample, detail: str) -> Reason | None:
         """Why a row must not be removed though the model would, None if it may be."""
-        if reason := self._protection(sample, detail):
+        if reason := self.protection(sample, detail):
             return reason
         is_usual = self.usual is None or self.usual.holds(sample.content)
         return None if is_usual else UNLIKE
 
-    def _protection(self, sample: Sample, detail: str) -> Reason | None:
-        texts = (sample.content, detail)
-        if rule := self.rules.rule_for(sample.smell, sample.file, texts):
-            return Reason(Cause.RULE, f"the rule {rule.name} keeps it")
-        return self._credential(sample, detail) if self.rules.keeps_credentials else None
+    def protection(self, sample: Sample, detail: str) -> Reason | None:
+        """The rule, or the look of a live credential, that keeps a row whatever the model says."""
+        return self.rule(sample, detail) or self.credential(sample, detail)
 
-    def _credential(self, sample: Sample, detail: str) -> Reason | None:
+    def rule(self, sample: Sample, detail: str) -> Reason | None:
+        """The rule that keeps a row, None if none does."""
+        rule = self.rules.rule_for(sample.smell, sample.file, (sample.content, detail))
+        return Reason(Cause.RULE, f"the rule {rule.name} keeps it") if rule else None
+
+    def credential(self, sample: Sample, detail: str) -> Reason | None:
+        """What on a row's line looks like a live credential, None if nothing does."""
+        if not self.rules.keeps_credentials:
+            return None
         excerpt = self._excerpt(sample, detail)
         if excerpt is None:
             return CHANGED

@@ -106,7 +106,11 @@ def test_labels_of_a_calibration_count_as_both(tmp_path: Path) -> None:
     calibrated(7)
     found = coverage(tmp_path, [FEW])
     assert cause(found.lack("hard_coded_secret", ["ansible"])) is Cause.FEW_LABELS, "12 + 7"
-    calibrated(8)
+    # the threshold is the calibration's: what has validated the model has not chosen it
+    calibrated(9)
+    found = coverage(tmp_path, [replace(FEW, validation_tp=99)])
+    assert cause(found.lack("hard_coded_secret", ["ansible"])) is Cause.FEW_LABELS, "9"
+    calibrated(10)
     assert coverage(tmp_path, [FEW]).lack("hard_coded_secret", ["ansible"]) is None
     (tmp_path / "trained_on.json").unlink()
     calibrated(20)

@@ -23,6 +23,7 @@ from iacfilter_hpc.runs.records import write_record
 from iacfilter_hpc.runs.tree import find_run
 from iacfilter_hpc.training.run import train
 from tests.cli.commands import iacfilter
+from tests.filtering.unguarded import unguarded
 from tests.glitch.made_decisions import write_all
 from tests.made_runs import DEMO, RECORD
 from tests.training.settings import TRAINS, run_config
@@ -92,7 +93,7 @@ def test_an_approach_from_outside(
     report, scripts = write_all(tmp_path)
     kept = tmp_path / "kept.csv"
     flags = ["--scripts", str(scripts.folder), "--annotate", "-o", str(kept)]
-    assert filter.main([str(report.path), "--model", "mine", *flags]) == 0
+    assert filter.main([str(report.path), "--model", "mine", *flags, *unguarded()]) == 0
     with kept.open(newline="") as file:
         judged = [row for row in csv.reader(file) if row[-2] in ("TP", "FP")]
     assert len(judged) == 7
