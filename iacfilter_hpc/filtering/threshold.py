@@ -50,7 +50,7 @@ def choose_filter_threshold(
 ) -> FilterThreshold:
     """Choose the given threshold, else one that keeps a share `recall`, else the model's own.
 
-    Only validation data choose a threshold: those that the model of `final` was validated on.
+    Only validation data choose a threshold, or the labels of people that calibrated the model.
 
     Raises:
         TrainingError: a recall is asked for, and `final` has no validation scores to choose by.
@@ -77,12 +77,13 @@ def choose_filter_threshold(
 
 
 def _for_recall(final: Path, recall: float) -> FilterThreshold:
+    data = "validation data" if find_calibration(final) is None else "labels of the calibration"
     labels = find_scores(final)
     scores = read_validation_scores(final) if labels is None else _plain(labels)
     real = [p for p, is_tp in zip(scores.p_tp, scores.is_tp, strict=True) if is_tp]
     if not real:
         raise TrainingError(
-            f"the validation data of {final} have no real smell to measure a recall by",
+            f"the {data} of {final} have no real smell to measure a recall by",
             hint="--threshold takes a number of your own",
         )
     # from scores kept in final/: neither the samples nor a GPU are needed
@@ -91,11 +92,13 @@ def _for_recall(final: Path, recall: float) -> FilterThreshold:
     origin = (
         f"as --min-recall {recall:g} asks: it keeps {sum(p >= value for p in real)} of "
         f"{len(real)} real ones and {sum(p >= value for p in false)} of {len(false)} false alarms "
-        "of the validation data"
+        f"of the {data}"
     )
     found = () if labels is None else recalls(labels, value)
     promise = Promise(recall, found)
-    return FilterThreshold(value, "recall", origin, tuple(_warnings(len(real), promise)), promise)
+    return FilterThreshold(
+        value, "recall", origin, tuple(_warnings(len(real), data, promise)), promise
+    )
 
 
 def _plain(labels: Sequence[ScoredLabel]) -> ValidationScores:
@@ -130,13 +133,13 @@ def real_for(recall: float) -> int | None:
     return None if recall == 1 else math.ceil(recall / (1 - recall) - ROUNDING)
 
 
-def _warnings(real: int, promise: Promise) -> list[str]:
+def _warnings(real: int, data: str, promise: Promise) -> list[str]:
     needed = real_for(promise.recall)
     if needed is None:
         return ["no number of labels promises a recall of 1, so the threshold keeps everything"]
     if real < needed:
         return [
-            f"real smells in the validation data: {real}, too few for a recall of "
+            f"real smells in the {data}: {real}, too few for a recall of "
             f"{promise.recall:g}, which takes {needed}; so the threshold keeps everything"
         ]
     if not promise.found:
