@@ -74,9 +74,9 @@ def export(kept: Kept, path: Path, origin: Origin, technology: str | None) -> Ex
         of_line.setdefault(place.whole_line, []).append(verdict)
     made = []
     for place in sorted(of_line):
-        verdict = strongest(of_line[place])
-        assert verdict is not None, "a line in it has one"
-        made.append(making.sample(place, verdict, agreement(of_key[verdict.key], verdict)))
+        chosen = strongest(of_line[place])
+        assert chosen is not None, "a line in it has one"
+        made.append(making.sample(place, chosen, agreement(of_key[chosen.key], chosen)))
     samples = [each for each in made if isinstance(each, Sample)]
     left_out = Counter(each for each in made if isinstance(each, str))
     left_out.update(f"it has expired: {each.why}" for each in anchored.expired)
