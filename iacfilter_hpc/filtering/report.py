@@ -31,6 +31,7 @@ from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
+from iacfilter_hpc.scanning.sarif_in import NO_PLACE
 from iacfilter_hpc.trained_model.decision import Decision, read_decision
 from iacfilter_hpc.trained_model.find import Trained
 from iacfilter_hpc.verdicts.baseline import Baseline, read_baseline, write_baseline
@@ -96,7 +97,7 @@ def _refuse_wrong_scripts(request: FilterRequest, report: GlitchReport, scripts:
 
     Every row would be kept unjudged, and the result look careful where nothing was filtered.
     """
-    named = {row.path for row in report.rows() if isinstance(row, Detection)}
+    named = {row.path for row in report.rows() if isinstance(row, Detection)} - {NO_PLACE}
     files = (scripts.relative(path) for path in named)
     if named and not any(file is not None and scripts.holds(file) for file in files):
         below = f"for paths below {scripts.prefix}" if scripts.prefix else "for paths as they are"

@@ -279,6 +279,18 @@ def test_sarif_of_another_tool_is_filtered(
         assert ended.value.code == 2
 
 
+def test_sarif_whose_findings_name_no_file_passes(
+    tmp_path: Path, folder: Path, final: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    results = [{"ruleId": "CWE-798", "message": {"text": "of the whole project"}}]
+    log = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "t"}}, "results": results}]}
+    path = tmp_path / "in.sarif"
+    path.write_text(json.dumps(log))
+    words = ["--sarif-in", str(path), "--scripts", str(folder), "--model", str(final), *TINY]
+    assert filtering.main(words) == 0
+    assert starts(capfd.readouterr().out) == {"no-location,-1,sec_hard_secr"}
+
+
 RECORDED = REAL_DATA / "glitch_output" / "main_21db8c4"
 REPLAYED = {
     "ansible-role-docker": ("ansible-docker.csv", "ansible"),
