@@ -89,7 +89,7 @@ def _scan(request: ScanRequest, judging: FilterRequest) -> int:
     from iacfilter_hpc.filtering.request import check_request
     from iacfilter_hpc.scanning.scan import check_scan, scanned
 
-    check_scan(request, judging.every_output)
+    check_scan(request, judging.every_output, judging.inputs)
     # GLITCH takes minutes, and a wrong flag must not come out after them
     check_request(judging)
     with scanned(request, terminal.say) as done:

@@ -163,6 +163,24 @@ def test_wrong_flags_are_told_before_glitch_runs(
     assert "hint: did you mean hard_coded_secret?" not in said
 
 
+def test_what_the_filter_reads_is_not_replaced_before(
+    words: list[str], folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    verdicts, rules = folder / ".iacfilter/verdicts.jsonl", tmp_path / "rules.yaml"
+    for path in (verdicts, rules, tmp_path / "last.csv", folder / ".iacfilter.yaml"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        flags = ["--baseline", f"{tmp_path}/last.csv", "--rules", str(rules)]
+        # the rules of the folder are read where no others are named
+        flags = flags[:2] if path.name.startswith(".") else flags
+        command = words[: words.index("--rules")]
+        for output in ("--keep-report", "-o"):
+            assert main([*command, *flags, output, str(path)]) == 2
+            said = capfd.readouterr().err
+            assert f"put {path} is an input\n" in said or f"report {path} is an input\n" in said
+        assert path.read_bytes() == b""
+
+
 def test_all_logs_agree(
     capfd: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
 ) -> None:
