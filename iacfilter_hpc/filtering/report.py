@@ -21,6 +21,7 @@ from iacfilter_hpc.filtering.safety.removal import Spared, spare
 from iacfilter_hpc.filtering.safety.rules import Rules, find_rules
 from iacfilter_hpc.filtering.safety.worthless import check_worth
 from iacfilter_hpc.glitch.checks import (
+    Output,
     model_problems,
     refuse,
     reported_problems,
@@ -90,6 +91,20 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     refuse([*model_problems(outputs, model.final), *reported_problems(outputs, report, scripts)])
     _refuse_wrong_scripts(request, report, scripts)
     return _judge(request, _settle(request, model, scripts), report, open_stdout, progress)
+
+
+def check_before_report(request: FilterRequest, also: Sequence[Output]) -> None:
+    """Raise what filter_report would, as far as it can be told before there is a report.
+
+    `also`: further outputs, of whoever makes the report.
+
+    Raises:
+        UsageError: flags that make no sense together, outputs that would replace an input.
+        IacfilterError: what decides cannot be read: the model, rules, verdicts, the baseline.
+    """
+    model = check_request(request)
+    refuse(list(model_problems([*request.every_output, *also], model.final)))
+    _settle(request, model, Scripts(request.scripts))
 
 
 def _refuse_wrong_scripts(request: FilterRequest, report: GlitchReport, scripts: Scripts) -> None:
