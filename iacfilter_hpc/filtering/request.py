@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,6 +152,21 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
         )
     yield from smell_problems("--yes-remove", request.safety.yes_remove)
     yield from output_problems(request.outputs, request.inputs)
+    if request.fail_on_findings and _rolls_forward(request):
+        yield UsageError(
+            f"--write-baseline {request.write_baseline} would replace --baseline, and under "
+            "--fail-on-findings the next run would know what ended this one",
+            hint="roll the baseline forward in a run without --fail-on-findings",
+        )
     # a baseline may take the place of the one that was read
     yield from output_problems(request.every_output, request.inputs_but_baseline)
     yield from script_problems(request.every_output, request.scripts)
+
+
+def _rolls_forward(request: FilterRequest) -> bool:
+    """Whether the baseline that is read is written anew."""
+    return (
+        request.baseline is not None
+        and request.write_baseline is not None
+        and os.path.realpath(request.baseline) == os.path.realpath(request.write_baseline)
+    )
