@@ -86,12 +86,12 @@ def _judging(args: argparse.Namespace) -> FilterRequest:
 
 
 def _scan(request: ScanRequest, judging: FilterRequest) -> int:
-    from iacfilter_hpc.filtering.request import check_request
+    from iacfilter_hpc.filtering.report import check_before_report
     from iacfilter_hpc.scanning.scan import check_scan, scanned
 
-    check_scan(request, judging.every_output)
+    check_scan(request, judging.every_output, judging.inputs)
     # GLITCH takes minutes, and a wrong flag must not come out after them
-    check_request(judging)
+    check_before_report(judging, request.outputs)
     with scanned(request, terminal.say) as done:
         heading = Heading(tuple(_render(done)), _document(done), tuple(_warnings(done)))
         return judge(replace(judging, report=done.report), heading)

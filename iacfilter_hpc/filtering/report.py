@@ -21,6 +21,7 @@ from iacfilter_hpc.filtering.safety.removal import Spared, spare
 from iacfilter_hpc.filtering.safety.rules import Rules, find_rules
 from iacfilter_hpc.filtering.safety.worthless import check_worth
 from iacfilter_hpc.glitch.checks import (
+    Output,
     model_problems,
     refuse,
     reported_problems,
@@ -31,6 +32,7 @@ from iacfilter_hpc.glitch.rows import Row, read_rows
 from iacfilter_hpc.glitch.sarif import DecidingModel, SarifLog
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
+from iacfilter_hpc.scanning.sarif_in import NO_PLACE
 from iacfilter_hpc.trained_model.decision import Decision, read_decision
 from iacfilter_hpc.trained_model.find import Trained
 from iacfilter_hpc.verdicts.baseline import Baseline, read_baseline, write_baseline
@@ -93,12 +95,26 @@ def filter_report(request: FilterRequest, open_stdout: OpenStdout, progress: Pro
     return _judge(request, _settle(request, model, scripts), report, open_stdout, progress)
 
 
+def check_before_report(request: FilterRequest, also: Sequence[Output]) -> None:
+    """Raise what filter_report would, as far as it can be told before there is a report.
+
+    `also`: further outputs, of whoever makes the report.
+
+    Raises:
+        UsageError: flags that make no sense together, outputs that would replace an input.
+        IacfilterError: what decides cannot be read: the model, rules, verdicts, the baseline.
+    """
+    model = check_request(request)
+    refuse(list(model_problems([*request.every_output, *also], model.final)))
+    _settle(request, model, Scripts(request.scripts))
+
+
 def _refuse_wrong_scripts(request: FilterRequest, report: GlitchReport, scripts: Scripts) -> None:
     """Raise if the report is about scripts of which not one is there: the folder is another one.
 
     Every row would be kept unjudged, and the result look careful where nothing was filtered.
     """
-    named = {row.path for row in report.rows() if isinstance(row, Detection)}
+    named = {row.path for row in report.rows() if isinstance(row, Detection)} - {NO_PLACE}
     files = (scripts.relative(path) for path in named)
     if named and not any(file is not None and scripts.holds(file) for file in files):
         below = f"for paths below {scripts.prefix}" if scripts.prefix else "for paths as they are"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from iacfilter_hpc.config.extras import FILTER, TRAIN, check_installed
 from iacfilter_hpc.errors import UsageError
 from iacfilter_hpc.filtering.findings import Findings, Unjudged
 from iacfilter_hpc.filtering.safety.guard import SafetyOptions
+from iacfilter_hpc.filtering.safety.rules import FILE as RULES
 from iacfilter_hpc.glitch.checks import (
     Output,
     folder_problems,
@@ -84,6 +86,24 @@ class FilterRequest:
         return [*self.outputs, *([Output("--write-baseline", written)] if written else [])]
 
     @property
+    def inputs(self) -> list[Path]:
+        """The files that are read, there or not; none of them may be replaced by an output.
+
+        Raises:
+            UsageError: what is to be the file of verdicts is no regular file.
+        """
+        baseline = [self.baseline] if self.baseline else []
+        return [*self.inputs_but_baseline, *baseline]
+
+    @property
+    def inputs_but_baseline(self) -> list[Path]:
+        """Those that not even a baseline may take the place of."""
+        verdicts = find_verdicts(self.scripts, self.verdicts).path
+        rules = self.safety.rules or self.scripts / RULES
+        named = (self.report, self.made_from, verdicts, rules)
+        return [path for path in named if path]
+
+    @property
     def findings(self) -> Findings:
         """Which of the kept rows count."""
         return Findings(self.smells, self.unjudged)
@@ -131,9 +151,22 @@ def _problems(request: FilterRequest) -> Iterator[UsageError]:
             "--omit-suppressed is about --sarif, which is not given", hint="give both or neither"
         )
     yield from smell_problems("--yes-remove", request.safety.yes_remove)
-    verdicts = find_verdicts(request.scripts, request.verdicts).path
-    inputs = [path for path in (request.report, request.made_from, verdicts) if path]
-    yield from output_problems(request.every_output, inputs)
+    yield from output_problems(request.outputs, request.inputs)
+    if request.fail_on_findings and _rolls_forward(request):
+        yield UsageError(
+            f"--write-baseline {request.write_baseline} would replace --baseline, and under "
+            "--fail-on-findings the next run would know what ended this one",
+            hint="roll the baseline forward in a run without --fail-on-findings",
+        )
     # a baseline may take the place of the one that was read
-    yield from output_problems(request.outputs, [request.baseline] if request.baseline else [])
+    yield from output_problems(request.every_output, request.inputs_but_baseline)
     yield from script_problems(request.every_output, request.scripts)
+
+
+def _rolls_forward(request: FilterRequest) -> bool:
+    """Whether the baseline that is read is written anew."""
+    return (
+        request.baseline is not None
+        and request.write_baseline is not None
+        and os.path.realpath(request.baseline) == os.path.realpath(request.write_baseline)
+    )

@@ -1,8 +1,9 @@
 """SARIF 2.1.0 log of judged detections: rules, results, fingerprints; one result a row.
 
 Rules are GLITCH's own, by its codes, and follow from the table of smells; a code that is not there
-becomes a rule of its own when it is met. So nothing is merged: a log has as many results as the
-report has rows, and three codes on one line are three results. Source of the rules' fields: OASIS
+becomes a rule of its own when it is met. So nothing is merged: a log has as many results as it is
+given rows, and three codes on one line are three results. Which rows it is given (all, new ones,
+those of some smells, judged ones) is for its caller to say. Source of the rules' fields: OASIS
 SARIF 2.1.0, section 3.49; `security-severity`, `help` and `tags` as GitHub code scanning reads
 them. Weaknesses are tags, and a taxonomy that rules refer to (3.19.3).
 

@@ -95,13 +95,16 @@ class Scanned:
         return [text for part in self.parts for text in part.complaints]
 
 
-def check_scan(request: ScanRequest, outputs: Sequence[Output]) -> None:
-    """Raise what is wrong with the request, beside the outputs of the filter that comes after.
+def check_scan(request: ScanRequest, outputs: Sequence[Output], inputs: Sequence[Path]) -> None:
+    """Raise what is wrong with the request, beside the files of the filter that comes after.
 
     Raises:
-        UsageError: flags that make no sense, outputs that would replace a script or one another.
+        UsageError: flags that make no sense, outputs that would replace a script, what the filter
+            reads, or one another.
     """
     problems = [*output_problems([*outputs, *request.outputs], [])]
+    # what GLITCH reports is kept before the filter reads anything
+    problems += output_problems(request.outputs, inputs)
     problems += script_problems(request.outputs, request.folder)
     if request.changed_since is None and not request.untracked:
         problems.append(

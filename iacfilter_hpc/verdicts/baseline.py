@@ -111,7 +111,8 @@ def _lines(report: GlitchReport, scripts: Scripts, repository: Repository) -> li
 def _is_report(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(1) != b"{"
+            # a baseline of no findings is empty; an empty report would know as little
+            return file.read(1) not in (b"{", b"")
     except OSError as error:
         raise unreadable(path, error) from error
 

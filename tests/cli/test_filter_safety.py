@@ -11,14 +11,15 @@ import pytest
 import torch
 
 from iacfilter_hpc.cli.filter import main
-from iacfilter_hpc.cli.judging.safety import recall_table
+from iacfilter_hpc.cli.judging.safety import recall_table, would_go
 from iacfilter_hpc.config.schema import TINY
 from iacfilter_hpc.filtering.safety.worthless import area_under_curve
 from iacfilter_hpc.filtering.threshold import Promise
+from iacfilter_hpc.glitch.decisions import Person, Tally
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.trained_on import Recall
-from tests.glitch.made_decisions import write_all
+from tests.glitch.made_decisions import judge, write_all
 from tests.made_models import make_final
 from tests.made_runs import DEMO
 from tests.tiny_finals import make_encoder_final
@@ -122,6 +123,16 @@ def test_a_model_of_an_earlier_version_judges_nothing_until_it_is_believed(
     )
     ruled = document("--min-train-tp", "0", "--min-validation-tp", "0", "--threshold", "0.99")
     assert ruled["safety"]["kept"]["rule"] == 2
+
+
+def test_what_people_take_out_is_none_of_what_the_model_would(tmp_path: Path) -> None:
+    judged = judge(*write_all(tmp_path))
+    removed = [row for row in judged if row.decision == "FP"]
+    tally = Tally()
+    tally.add(judged)
+    assert would_go(tally) == len(removed) == 4
+    tally.add(replace(row, person=Person("ann", "2026-01-01", None)) for row in removed)
+    assert (tally.total().fp, would_go(tally)) == (8, 4)
 
 
 def test_a_recall_comes_with_its_bound() -> None:

@@ -122,6 +122,20 @@ def test_a_baseline_leaves_what_is_new(
     assert "is an input" in capfd.readouterr().err
 
 
+def test_a_build_that_fails_does_not_hide_what_it_found(
+    capsys: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
+) -> None:
+    base, link = tmp_path / "base.jsonl", tmp_path / "link"
+    base.touch()
+    link.symlink_to(base)
+    both = ["--baseline", str(base), "--write-baseline", str(link)]
+    assert main([*words, *both, "--fail-on-findings"]) == 2
+    assert base.read_bytes() == b""
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --write-baseline {link} would replace --baseline")
+    assert "hint: roll the baseline forward in a run without --fail-on-findings" in said
+
+
 def test_an_earlier_report_is_a_baseline_of_equal_rows(
     capfd: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import torch
 
 from iacfilter_hpc.cli import filter as filtering
 from iacfilter_hpc.cli.scan import main
+from iacfilter_hpc.config.schema import TINY as TINY_MODEL
 from iacfilter_hpc.samples.technologies import NAMES
+from iacfilter_hpc.trained_model.decision import read_decision, write_decision
 from tests.glitch.made_decisions import write_all
 from tests.glitch.test_sarif import VALIDATOR
 from tests.samples.made import REAL_DATA
@@ -163,6 +167,60 @@ def test_wrong_flags_are_told_before_glitch_runs(
     assert "hint: did you mean hard_coded_secret?" not in said
 
 
+def test_what_decides_is_read_before_glitch_runs(
+    words: list[str],
+    final: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # a scan that got so far would say this instead
+    monkeypatch.setenv("STAND_IN_FAILS", "1")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("live-credentials: perhaps\n")
+    base = tmp_path / "base.jsonl"
+    base.write_text("{}\n")
+    copied = tmp_path / "copied"
+    shutil.copytree(final, copied)
+    (copied / "validation_scores.json").unlink()
+    for flags, says in (
+        (["--rules", f"{tmp_path}/none.yaml"], f"error: {tmp_path}/none.yaml"),
+        (["--rules", str(wrong)], f"error: {wrong}:1: live-credentials is"),
+        (["--verdicts", f"{tmp_path}/none"], f"error: --verdicts {tmp_path}/none is not there"),
+        (["--baseline", str(base)], f"error: {base}:1: "),
+        (["--baseline", f"{tmp_path}/none"], f"error: {tmp_path}/none"),
+        (["--model", str(copied), "--min-recall", "0.9"], f"error: {copied}/validation_scores"),
+        (["--keep-report", f"{final}/x"], f"error: --keep-report {final}/x is inside the model"),
+        (["-o", f"{final}/x"], f"error: --output {final}/x is inside the model"),
+    ):
+        assert main([*words, *flags]) in (1, 2)
+        said = capfd.readouterr().err
+        assert said.startswith(says), said
+    write_decision(copied, replace(read_decision(copied), base_model=TINY_MODEL))
+    words = [word for word in words if word != "--allow-tiny"]
+    assert main([*words, "--model", str(copied)]) == 2
+    assert "is a tiny model" in capfd.readouterr().err
+    assert not (final / "x").exists()
+
+
+def test_what_the_filter_reads_is_not_replaced_before(
+    words: list[str], folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    verdicts, rules = folder / ".iacfilter/verdicts.jsonl", tmp_path / "rules.yaml"
+    for path in (verdicts, rules, tmp_path / "last.csv", folder / ".iacfilter.yaml"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        flags = ["--baseline", f"{tmp_path}/last.csv", "--rules", str(rules)]
+        # the rules of the folder are read where no others are named
+        flags = flags[:2] if path.name.startswith(".") else flags
+        command = words[: words.index("--rules")]
+        for output in ("--keep-report", "-o"):
+            assert main([*command, *flags, output, str(path)]) == 2
+            said = capfd.readouterr().err
+            assert f"put {path} is an input\n" in said or f"report {path} is an input\n" in said
+        assert path.read_bytes() == b""
+
+
 def test_all_logs_agree(
     capfd: pytest.CaptureFixture[str], words: list[str], tmp_path: Path
 ) -> None:
@@ -277,6 +335,18 @@ def test_sarif_of_another_tool_is_filtered(
         with pytest.raises(SystemExit) as ended:
             filtering.main([*both, *words[2:]])
         assert ended.value.code == 2
+
+
+def test_sarif_whose_findings_name_no_file_passes(
+    tmp_path: Path, folder: Path, final: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    results = [{"ruleId": "CWE-798", "message": {"text": "of the whole project"}}]
+    log = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "t"}}, "results": results}]}
+    path = tmp_path / "in.sarif"
+    path.write_text(json.dumps(log))
+    words = ["--sarif-in", str(path), "--scripts", str(folder), "--model", str(final), *TINY]
+    assert filtering.main(words) == 0
+    assert starts(capfd.readouterr().out) == {"no-location,-1,sec_hard_secr"}
 
 
 RECORDED = REAL_DATA / "glitch_output" / "main_21db8c4"

@@ -104,6 +104,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(made: MadeRuns, arguments: li
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(("failure", "code"), [(None, 0), (2, 2)])
+def test_an_answer_that_nobody_reads_is_not_a_clean_one(failure: int | None, code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = "from iacfilter_hpc.cli import terminal\n"
+    program += f"raise SystemExit(terminal.run(lambda: print('x') or 1, failure={failure}))\n"
+    done = subprocess.run([sys.executable, "-c", program], stdout=writing, check=False)
+    os.close(writing)
+    assert done.returncode == code
+
+
 def test_a_full_disk_is_named() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

@@ -95,11 +95,13 @@ def test_an_earlier_report_knows_equal_rows_alone(
     assert again.gone == 4
 
 
-def test_an_empty_report_knows_nothing(tmp_path: Path) -> None:
+def test_an_empty_one_knows_nothing_and_is_no_report(tmp_path: Path) -> None:
     _, scripts = write_all(tmp_path)
-    empty = tmp_path / "empty.csv"
+    empty = tmp_path / "empty.jsonl"
     empty.touch()
-    assert len(shown(read_baseline(empty, scripts), tmp_path)) == 13
+    baseline = read_baseline(empty, scripts)
+    assert len(shown(baseline, tmp_path)) == 13
+    assert (baseline.gone, baseline.is_report) == (0, False)
 
 
 def test_a_damaged_baseline_is_refused(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         "--sarif",
         type=Path,
         metavar="FILE",
-        help="SARIF 2.1.0: everything reported, what is judged FP as suppressed",
+        help="SARIF 2.1.0: the findings, and as suppressed what is judged FP",
     )
     suppressed = parser.add_mutually_exclusive_group()
     suppressed.add_argument(

@@ -1,4 +1,4 @@
-"""Safety of iacfilter-filter: its flags, and what text and JSON say of rows kept for it."""
+"""Safety of filter and scan: its flags, and what text and JSON say of rows kept for it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from iacfilter_hpc.filtering.report import Filtered
     from iacfilter_hpc.filtering.safety.guard import Kept, SafetyOptions
     from iacfilter_hpc.filtering.threshold import Promise
+    from iacfilter_hpc.glitch.decisions import Tally
 
 FEW_UNLIKE = 5
 UNUSUAL = 0.15
@@ -97,13 +98,13 @@ def safety_warnings(done: Filtered) -> Iterator[str]:
         yield f"{done.rules.path} switches off that what looks like a live credential is kept"
     if count := done.tally.because(Cause.UNKNOWN_TRAINING):
         yield (
-            f"{terminal_rows(count)} not judged: the model is of an earlier version and does not "
+            f"{rows_are(count)} not judged: the model is of an earlier version and does not "
             "say what trained it. Train or calibrate it again; --min-train-tp 0 "
             "--min-validation-tp 0 takes it at its word"
         )
     for smell, reason in done.spared.reasons.items():
         yield f"{smell}: {reason.text}, so they are kept; --yes-remove {smell} lets them go"
-    unlike, of = done.tally.because(Cause.UNLIKE_TRAINING), _would_go(done)
+    unlike, of = done.tally.because(Cause.UNLIKE_TRAINING), would_go(done.tally)
     if unlike >= FEW_UNLIKE and unlike > UNUSUAL * of:
         yield (
             f"{unlike} of {of} rows that the model would remove are unlike its training data, and "
@@ -111,17 +112,18 @@ def safety_warnings(done: Filtered) -> Iterator[str]:
         )
 
 
-def terminal_rows(count: int) -> str:
+def rows_are(count: int) -> str:
     """Rows as the beginning of a sentence about what is done to them."""
     return f"{count} row is" if count == 1 else f"{count} rows are"
 
 
-def _would_go(done: Filtered) -> int:
-    """Rows below the threshold that no rule and no look of a credential keeps."""
+def would_go(tally: Tally) -> int:
+    """Rows that the model would remove, and no rule and no look of a credential keeps."""
     from iacfilter_hpc.glitch.reasons import Cause
 
     kept = (Cause.UNLIKE_TRAINING, Cause.WHOLE_SMELL, Cause.TOO_MANY)
-    return done.tally.total().fp + sum(map(done.tally.because, kept))
+    by_model = tally.total().fp - tally.by_people().fp
+    return by_model + sum(map(tally.because, kept))
 
 
 def kept_rows(done: Filtered) -> dict[Kept, int]:
