@@ -165,6 +165,6 @@ def test_reports_that_are_none(
 def test_a_packages_absence_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    monkeypatch.setattr("iacfilter_hpc.filtering.report.PACKAGES", ["torch_of_nobody"])
+    monkeypatch.setattr("iacfilter_hpc.filtering.request.PACKAGES", ["torch_of_nobody"])
     said = refused(capsys, words, 1)
     assert "lacks torch_of_nobody" in said and "hint: pip install 'iacfilter-hpc[train]'" in said
