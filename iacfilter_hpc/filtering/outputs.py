@@ -1,4 +1,4 @@
-"""Outputs of a filter: rows, SARIF log, code quality and summary, whole or not at all."""
+"""Outputs of a filter: rows, logs, summary and baseline, all of them whole or none at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OpenStdout = Callable[[], Write]
 class Sinks:
     """What is written of judged rows: all of them, those that a log shows, or the findings alone.
 
-    `count` is how many findings there were.
+    `baseline` takes what the rows are known by. `count` is how many findings there were.
     """
 
     findings: Findings
@@ -33,6 +33,7 @@ class Sinks:
     log: SarifLog | None
     quality: CodeQualityReport | None
     summary: JobSummary | None
+    baseline: Write | None
     count: int = 0
 
     def begin(self) -> None:
@@ -65,9 +66,11 @@ def open_outputs(
 ) -> Iterator[Sinks]:
     """The rows and what else is asked for, of which no file appears before all is well."""
     # through links: replacing the link would leave the old file where it points
-    paths = [output.real for output in request.outputs]
+    # the baseline last, so what stands for a report is there before the next run knows its rows
+    outputs = request.every_output
+    paths = [output.real for output in outputs]
     with replacing(*paths) as files, report.path.open("rb") as source:
-        writers = {o.flag: file.write for o, file in zip(request.outputs, files, strict=True)}
+        writers = {o.flag: file.write for o, file in zip(outputs, files, strict=True)}
         rows: Write | None = writers.get("--output")
         if rows is None and not request.as_json:
             rows = open_stdout()
@@ -80,4 +83,5 @@ def open_outputs(
             SarifLog(log, model, request.omit_suppressed) if log else None,
             CodeQualityReport(quality) if quality else None,
             JobSummary(summary, model) if summary else None,
+            writers.get("--write-baseline"),
         )

@@ -235,9 +235,7 @@ def _judge(
                 credentials += settled.credentials(decided)
         sinks.end(tally)
         seconds = time.monotonic() - started
-        # inside: where it cannot be written, no other file appears either
-        written = request.write_baseline
-        known = write_baseline(written, report, scripts) if written else None
+        known = write_baseline(sinks.baseline, report, scripts) if sinks.baseline else None
     return Filtered(
         request=request,
         model=model,

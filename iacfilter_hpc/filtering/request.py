@@ -70,7 +70,7 @@ class FilterRequest:
 
     @property
     def outputs(self) -> list[Output]:
-        """The files to be written."""
+        """The files to be written, but the baseline."""
         named = (
             ("--output", self.output),
             ("--sarif", self.sarif),
@@ -81,7 +81,7 @@ class FilterRequest:
 
     @property
     def every_output(self) -> list[Output]:
-        """Those, and the baseline, which is written by itself once all rows are judged."""
+        """Those, and last the baseline, which may replace the one that is read."""
         written = self.write_baseline
         return [*self.outputs, *([Output("--write-baseline", written)] if written else [])]
 

@@ -13,7 +13,7 @@ baseline of fingerprints.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,12 +22,13 @@ from iacfilter_hpc.glitch.report import BadRow, Detection, GlitchReport, open_re
 from iacfilter_hpc.glitch.rows import Row
 from iacfilter_hpc.glitch.scripts import Scripts
 from iacfilter_hpc.glitch.to_samples import prefix_of
-from iacfilter_hpc.runs.files import write_atomically
 from iacfilter_hpc.samples.byte_lines import unreadable
 from iacfilter_hpc.verdicts.anchor import anchor
 from iacfilter_hpc.verdicts.records import read_records
 from iacfilter_hpc.verdicts.repository import Repository, repository_of
 from iacfilter_hpc.verdicts.verdict import FINDING, line_of
+
+Write = Callable[[bytes], object]
 
 
 class KeyOf(Protocol):
@@ -88,15 +89,15 @@ def read_baseline(path: Path, scripts: Scripts) -> Baseline:
     return Baseline(path, False, known, len(anchored.expired), key_of)
 
 
-def write_baseline(path: Path, report: GlitchReport, scripts: Scripts) -> int:
-    """Write what all rows of a report are known by, in one step; how many findings those are.
+def write_baseline(write: Write, report: GlitchReport, scripts: Scripts) -> int:
+    """Write what all rows of a report are known by; how many findings those are.
 
     Raises:
         DataError: the report can no longer be read.
     """
     repository = repository_of(scripts.folder)
     lines = _lines(report, scripts, repository)
-    write_atomically(path, "".join(lines))
+    write("".join(lines).encode())
     return len(lines)
 
 

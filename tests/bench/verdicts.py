@@ -45,7 +45,8 @@ def main() -> None:
         root = Path(folder)
         report, scripts = open_report(write_repository(root)), Scripts(root)
         started = time.process_time()
-        findings = write_baseline(root / "baseline.jsonl", report, scripts)
+        with (root / "baseline.jsonl").open("wb") as file:
+            findings = write_baseline(file.write, report, scripts)
         written = time.process_time()
         read_baseline(root / "baseline.jsonl", scripts)
         read = time.process_time()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,26 @@ def test_a_build_that_fails_does_not_hide_what_it_found(
     said = capsys.readouterr().err
     assert said.startswith(f"error: --write-baseline {link} would replace --baseline")
     assert "hint: roll the baseline forward in a run without --fail-on-findings" in said
+
+
+def test_a_baseline_stays_where_the_other_outputs_cannot_appear(
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base, out = tmp_path / "base.jsonl", tmp_path / "out.csv"
+    store = os.fsync
+
+    def full(file: int) -> None:
+        if Path(f"/proc/self/fd/{file}").readlink().name.startswith(f".{out.name}."):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        store(file)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([*words, "--write-baseline", str(base), "-o", str(out)]) == 1
+    assert f"error: {out}: No space left" in capsys.readouterr().err
+    assert not base.exists() and not out.exists()
 
 
 def test_an_earlier_report_is_a_baseline_of_equal_rows(

@@ -31,8 +31,9 @@ def shown(baseline: Baseline, tmp_path: Path, rows: str = ROWS) -> list[int]:
 def written(tmp_path: Path) -> Path:
     report, scripts = write_all(tmp_path)
     path = tmp_path / "baseline.jsonl"
-    # two codes are one password; the last rows have no place in a script that is here
-    assert write_baseline(path, report, scripts) == 8
+    with path.open("wb") as file:
+        # two codes are one password; the last rows have no place in a script that is here
+        assert write_baseline(file.write, report, scripts) == 8
     return path
 
 

@@ -82,7 +82,7 @@ def _open_stdout(request: FilterRequest) -> Write:
                 left = left[os.write(handle, left) :]
         except BrokenPipeError as error:
             # `| head` is no error, unless a file or an exit code is to speak of all rows
-            if not (request.outputs or request.fail_on_findings):
+            if not (request.every_output or request.fail_on_findings):
                 raise
             raise IacfilterError(
                 "the reader of standard output stopped before the end, so nothing is decided",
