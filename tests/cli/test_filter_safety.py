@@ -108,6 +108,9 @@ def test_a_model_of_an_earlier_version_judges_nothing_until_it_is_believed(
     assert (found["rows"]["tp"], found["rows"]["fp"]) == (0, 0)
     assert found["safety"]["kept"] == {
         "not_read": 6,
+        "not_chosen": 0,
+        "person": 0,
+        "changed": 0,
         "not_learned": 5,
         "rule": 0,
         "live_credential": 2,
