@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from iacfilter_hpc.cli.scan import arguments, main
+from iacfilter_hpc.cli.judging.scan import arguments, main
 from tests.cli.commands import PROGRAMS
 from tests.scanning.made import (
     IDENTITY,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 from tests.glitch.made_decisions import write_all
 from tests.made_models import make_final
 from tests.made_runs import DEMO
@@ -83,7 +83,7 @@ def test_the_report_is_no_place_for_standard_output(
     """As with cat: what is appended would be read again, until the disk is full."""
     report = Path(words[0])
     before = report.read_bytes()
-    program = [sys.executable, "-m", "iacfilter_hpc.cli.filter", *words, *flags]
+    program = [sys.executable, "-m", "iacfilter_hpc.cli.judging.filter", *words, *flags]
     with report.open("ab") as appending:
         done = subprocess.run(
             program, stdout=appending, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 from iacfilter_hpc.filtering import filter as filtering_of_rows
 from iacfilter_hpc.filtering.filter import Filter
 from iacfilter_hpc.glitch.decisions import DecidedRow

@@ -15,7 +15,7 @@ import pytest
 import torch
 from jsonschema import Draft4Validator
 
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 from iacfilter_hpc.runs.layout import PACKAGE
 from tests.filtering.unguarded import other_warnings, unguarded
 from tests.glitch.made_decisions import ROWS, write_all
@@ -357,7 +357,7 @@ def test_deepspeed_is_not_even_imported(words: list[str]) -> None:
 FILTERS = """
 import importlib.util, sys
 assert not any(map(importlib.util.find_spec, ("deepspeed", "submitit")))
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 from iacfilter_hpc.cli.judging.safety import recall_table, would_go
 from iacfilter_hpc.config.schema import TINY
 from iacfilter_hpc.filtering.safety.worthless import area_under_curve

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 from iacfilter_hpc.cli.labels import label
 from iacfilter_hpc.verdicts.verdict import Decision
 from tests.cli.test_filter_outputs import document

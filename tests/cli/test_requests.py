@@ -40,9 +40,9 @@ COMMANDS = {
     "cancel": ("mine",),
     "evaluate": ("mine", *DATA),
     "compare": ("mine", *DATA),
-    "filter": FILTER,
+    "judging.filter": FILTER,
     "labels.label": ("report.csv", "--scripts", "scripts"),
-    "scan": ("scripts", "--model", "mine"),
+    "judging.scan": ("scripts", "--model", "mine"),
     "export": ("mine", "-o", "out"),
     "submit": ("--approach", "encoder", "--gpus", "2"),
     "data.import_report": ("import", "report.csv", "--scripts", "scripts", "-o", "out.jsonl"),
@@ -66,7 +66,9 @@ def test_a_request_cannot_be_changed(command: str) -> None:
         setattr(request, dataclasses.fields(request)[0].name, None)
 
 
-@pytest.mark.parametrize("command", ["status", "logs", "cancel", "evaluate", "compare", "filter"])
+@pytest.mark.parametrize(
+    "command", ["status", "logs", "cancel", "evaluate", "compare", "judging.filter"]
+)
 def test_the_tree_of_runs_is_absolute(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

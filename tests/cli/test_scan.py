@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.cli import filter as filtering
-from iacfilter_hpc.cli.scan import main
+from iacfilter_hpc.cli.judging import filter as filtering
+from iacfilter_hpc.cli.judging.scan import main
 from iacfilter_hpc.config.schema import TINY as TINY_MODEL
 from iacfilter_hpc.samples.technologies import NAMES
 from iacfilter_hpc.trained_model.decision import read_decision, write_decision

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from iacfilter_hpc.cli import compare, evaluate, filter, logs, status
+from iacfilter_hpc.cli import compare, evaluate, logs, status
+from iacfilter_hpc.cli.judging import filter
 from iacfilter_hpc.evaluation.predictions import Prediction, read_predictions
 from iacfilter_hpc.gpu_memory.recorded_peaks import UNCORRECTED, correction
 from iacfilter_hpc.runs.layout import RunLayout

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from iacfilter_hpc.checkpoints.manifest import write_manifest
-from iacfilter_hpc.cli.filter import main
+from iacfilter_hpc.cli.judging.filter import main
 from iacfilter_hpc.samples.smells import FILTERED
 from iacfilter_hpc.trained_model.evidence import ValidationScores
 from iacfilter_hpc.trained_model.known_text import known_text

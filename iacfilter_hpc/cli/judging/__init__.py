@@ -1,4 +1,5 @@
-"""Judging: what iacfilter-filter and iacfilter-scan share: their flags, the run, the answer.
+"""Judging: iacfilter-filter and iacfilter-scan, and what they share: flags, the run, the answer.
 
-In: flags. Out: a request, text or one JSON document, an exit code. May import: cli and below.
+In: a command line. Out: a filtered report, text or one JSON document, an exit code. May import: cli
+and below.
 """

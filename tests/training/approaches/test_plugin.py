@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from iacfilter_hpc.cli import compare, evaluate, filter, status, submit
+from iacfilter_hpc.cli import compare, evaluate, status, submit
 from iacfilter_hpc.cli.data import __main__ as data
+from iacfilter_hpc.cli.judging import filter
 from iacfilter_hpc.config.approaches import GROUP, find_approach
 from iacfilter_hpc.config.resolve import as_yaml
 from iacfilter_hpc.runs.files import sha256_of
