@@ -20,7 +20,7 @@ from iacfilter_hpc.filtering.safety.coverage import (
     Minimum,
     coverage_of,
 )
-from iacfilter_hpc.filtering.safety.credentials import Excerpt, find_credential
+from iacfilter_hpc.filtering.safety.credentials import ABOVE, BELOW, Excerpt, find_credential
 from iacfilter_hpc.filtering.safety.rules import Rules
 from iacfilter_hpc.glitch.reasons import Cause, Reason
 from iacfilter_hpc.glitch.scripts import Scripts, UnreadableScript
@@ -35,8 +35,6 @@ MAX_REMOVED = 0.8
 three in four false (hard-coded secrets, 47 of 63)."""
 NAMES_ARE_BARE = frozenset(("chef", "terraform"))
 """Technologies in which a word without quotes is a name, and not a text."""
-BELOW = 60
-ABOVE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
